@@ -1,0 +1,324 @@
+"""The blocks of the U-Net: normalisation, residual, attention, down, up and time.
+
+Every block takes and gives pictures as (B, H, W, C) in the layer's compute dtype; what must not be
+rounded (statistics, sinusoids, softmax) is computed in float32.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+EPSILON = 1e-6  # of every normalisation; Keras' own default of 1e-3 flattens quiet channels
+
+
+def sinusoidal_embedding(t, width, max_period=10000.0):
+    """Turn a timestep into sines and cosines of falling frequency.
+
+    Element i is sin(t w_i) and element i + width / 2 is cos(t w_i), where
+    w_i = max_period^(-i / (width / 2 - 1)) falls from one radian a step to 1 / max_period.
+
+    Args:
+        t: (B,) timesteps, integer or float; read as float32, because bfloat16 cannot tell 999
+            from 1000.
+        width: even number of elements, at least 4.
+        max_period: steps to a radian of the slowest wave.
+
+    Returns:
+        (B, width) float32.
+
+    Raises:
+        ValueError: if `width` is odd or below 4.
+
+    Reference:
+        Ho et al. 2020, Denoising Diffusion Probabilistic Models, appendix B;
+        Vaswani et al. 2017, Attention Is All You Need, section 3.5.
+    """
+    if width % 2 or width < 4:
+        raise ValueError(
+            f"A sinusoidal embedding needs an even width of at least 4. Received: width={width}"
+        )
+    half = width // 2
+    w = ops.exp(-math.log(max_period) / (half - 1) * ops.arange(half, dtype="float32"))
+    angles = ops.cast(t, "float32")[:, None] * w[None, :]
+    return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+
+
+def space_to_depth(x, patch):
+    """Fold each square of p x p pixels into channels: (B, H, W, C) -> (B, H/p, W/p, p p C)."""
+    batch, height, width, channels = ops.shape(x)
+    x = ops.reshape(x, (-1, height // patch, patch, width // patch, patch, channels))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, height // patch, width // patch, patch * patch * channels))
+
+
+def depth_to_space(x, patch):
+    """Undo `space_to_depth`: (B, H, W, p p C) -> (B, pH, pW, C)."""
+    batch, height, width, channels = ops.shape(x)
+    x = ops.reshape(x, (-1, height, width, patch, patch, channels // patch**2))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, height * patch, width * patch, channels // patch**2))
+
+
+def conv3x3(width, **kwargs):
+    """A 3 x 3 convolution that keeps the grid."""
+    return keras.layers.Conv2D(width, 3, padding="same", **kwargs)
+
+
+class GroupNorm(keras.layers.Layer):
+    """Group normalisation as one scale and one shift for each channel of each picture.
+
+    y = gamma (x - mean_g) / sqrt(var_g + epsilon) + beta, with mean and variance over the pixels
+    and channels of group g. The pixels are only summed (x and x squared, float32), then multiplied
+    and added once; the rest happens on (B, C) numbers. So what is added to a whole channel
+    before (`bias`) or modulates it after (`scale`, `shift`) is folded in there, and costs nothing.
+
+    Args:
+        groups: number of groups; must divide the channels.
+        epsilon: added to the variance.
+
+    Raises:
+        ValueError: if `groups` does not divide the channels.
+
+    Reference:
+        Wu and He 2018, Group Normalization, equations 1, 2 and 7.
+    """
+
+    def __init__(self, groups=8, epsilon=EPSILON, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(
+                "groups must divide the number of channels. "
+                f"Received: groups={self.groups}, channels={channels}"
+            )
+        # autocast=False: gamma and beta meet the float32 statistics, so they stay float32 too.
+        self.gamma = self.add_weight(
+            shape=(channels,), initializer="ones", name="gamma", autocast=False
+        )
+        self.beta = self.add_weight(
+            shape=(channels,), initializer="zeros", name="beta", autocast=False
+        )
+
+    def call(self, x, bias=None, scale=None, shift=None):
+        """Normalise x + bias, then multiply by 1 + scale and add shift.
+
+        Args:
+            x: (B, H, W, C).
+            bias, scale, shift: (B, C) or None.
+
+        Returns:
+            (B, H, W, C), dtype of x.
+        """
+        bias, scale, shift = (
+            v if v is None else ops.cast(v, "float32") for v in (bias, scale, shift)
+        )
+        x32 = ops.cast(x, "float32")
+        mean = ops.mean(x32, axis=(1, 2))  # (B, C)
+        square = ops.mean(ops.square(x32), axis=(1, 2))  # (B, C)
+        if bias is not None:
+            square = square + bias * (2.0 * mean + bias)
+            mean = mean + bias
+        mean_g, square_g = self._pool(mean), self._pool(square)
+        variance = ops.maximum(square_g - ops.square(mean_g), 0.0)
+        a = ops.cast(self.gamma, "float32") * ops.rsqrt(variance + self.epsilon)
+        b = ops.cast(self.beta, "float32") - a * (mean_g if bias is None else mean_g - bias)
+        if scale is not None:
+            a, b = a * (1.0 + scale), b * (1.0 + scale)
+        if shift is not None:
+            b = b + shift
+        return ops.cast(x32 * a[:, None, None, :] + b[:, None, None, :], x.dtype)
+
+    def _pool(self, v):
+        """Average over each group, and give every channel its group's value: (B, C) -> (B, C)."""
+        channels = v.shape[-1]
+        v = ops.reshape(v, (-1, self.groups, channels // self.groups))
+        v = ops.broadcast_to(ops.mean(v, axis=-1, keepdims=True), ops.shape(v))
+        return ops.reshape(v, (-1, channels))
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups, "epsilon": self.epsilon}
+
+
+class TimeEmbedding(keras.layers.Layer):
+    """Timestep to vector: sinusoid, Dense, swish, Dense.
+
+    Args:
+        width: elements of the result.
+        sinusoid_width: elements of the sinusoidal embedding.
+
+    Reference:
+        Ho et al. 2020, appendix B.
+    """
+
+    def __init__(self, width, sinusoid_width, **kwargs):
+        # autocast=False: a bfloat16 policy would round the timestep before the sinusoid sees it.
+        super().__init__(autocast=False, **kwargs)
+        self.width = width
+        self.sinusoid_width = sinusoid_width
+        self.dense1 = keras.layers.Dense(width, activation="swish", dtype=self.dtype_policy)
+        self.dense2 = keras.layers.Dense(width, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        self.dense1.build((None, self.sinusoid_width))
+        self.dense2.build((None, self.width))
+
+    def call(self, t):
+        return self.dense2(self.dense1(sinusoidal_embedding(t, self.sinusoid_width)))  # (B, width)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "sinusoid_width": self.sinusoid_width,
+        }
+
+
+class ResidualBlock(keras.layers.Layer):
+    """x + conv(dropout(swish(norm(conv(swish(norm(x))) + time)))).
+
+    The second convolution is zero at the start, so that the block begins as its shortcut.
+
+    Args:
+        width: channels of the result; where x has others, a 1 x 1 convolution carries it over.
+        groups: groups of the normalisations.
+        dropout: share of elements dropped before the second convolution.
+        scale_shift: let the time modulate the second normalisation, (1 + scale) norm(h) + shift,
+            instead of being added before it.
+
+    Reference:
+        Ho et al. 2020, appendix B (added); Dhariwal and Nichol 2021, section 3.1 (scale and shift).
+    """
+
+    def __init__(self, width, groups=8, dropout=0.0, scale_shift=False, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.groups = groups
+        self.dropout = dropout
+        self.scale_shift = scale_shift
+        dtype = self.dtype_policy
+        self.norm1 = GroupNorm(groups, dtype=dtype)
+        self.conv1 = conv3x3(width, dtype=dtype)
+        self.time = keras.layers.Dense(2 * width if scale_shift else width, dtype=dtype)
+        self.norm2 = GroupNorm(groups, dtype=dtype)
+        self.drop = keras.layers.Dropout(dropout, dtype=dtype)
+        self.conv2 = conv3x3(width, kernel_initializer="zeros", dtype=dtype)
+        self.shortcut = None
+
+    def build(self, input_shape, time_shape):
+        between = (*input_shape[:-1], self.width)
+        self.norm1.build(input_shape)
+        self.conv1.build(input_shape)
+        self.time.build(time_shape)
+        self.norm2.build(between)
+        self.conv2.build(between)
+        if input_shape[-1] != self.width:
+            self.shortcut = keras.layers.Conv2D(self.width, 1, dtype=self.dtype_policy)
+            self.shortcut.build(input_shape)
+
+    def call(self, x, time, training=False):
+        """Args: x (B, H, W, C); time (B, E), after a swish. Returns: (B, H, W, width)."""
+        h = self.conv1(ops.silu(self.norm1(x)))  # (B, H, W, width)
+        time = self.time(time)
+        if self.scale_shift:
+            scale, shift = ops.split(time, 2, axis=-1)
+            h = self.norm2(h, scale=scale, shift=shift)
+        else:
+            h = self.norm2(h, bias=time)
+        h = self.conv2(self.drop(ops.silu(h), training=training))
+        return h + (x if self.shortcut is None else self.shortcut(x))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "groups": self.groups,
+            "dropout": self.dropout,
+            "scale_shift": self.scale_shift,
+        }
+
+
+class SelfAttention(keras.layers.Layer):
+    """x + out(softmax(q k^T / sqrt(d)) v), where every pixel looks at every pixel.
+
+    `out` is zero at the start, so that the layer begins as the identity.
+
+    Args:
+        head_width: wished channels of a head; there are max(1, C // head_width) heads.
+        groups: groups of the normalisation.
+
+    Raises:
+        ValueError: if the number of heads does not divide the channels.
+
+    Reference:
+        Vaswani et al. 2017, Attention Is All You Need, equation 1; Ho et al. 2020, appendix B.
+    """
+
+    def __init__(self, head_width=64, groups=8, **kwargs):
+        super().__init__(**kwargs)
+        self.head_width = head_width
+        self.groups = groups
+        self.norm = GroupNorm(groups, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        self.heads = max(1, channels // self.head_width)
+        if channels % self.heads:
+            raise ValueError(
+                "The heads of an attention must share its channels evenly. Received: "
+                f"channels={channels}, head_width={self.head_width}, hence heads={self.heads}"
+            )
+        self.norm.build(input_shape)
+        self.qkv = keras.layers.Dense(3 * channels, dtype=self.dtype_policy)
+        self.out = keras.layers.Dense(channels, kernel_initializer="zeros", dtype=self.dtype_policy)
+        self.qkv.build(input_shape)
+        self.out.build(input_shape)
+
+    def call(self, x):
+        batch, height, width, channels = ops.shape(x)
+        h = ops.reshape(self.norm(x), (-1, height * width, channels))  # (B, N, C)
+        qkv = ops.reshape(self.qkv(h), (-1, height * width, 3, self.heads, channels // self.heads))
+        q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # (B, heads, N, d) each
+        h = ops.transpose(attend(q, k, v), (0, 2, 1, 3))  # (B, N, heads, d)
+        return x + self.out(ops.reshape(h, (-1, height, width, channels)))
+
+    def get_config(self):
+        return {**super().get_config(), "head_width": self.head_width, "groups": self.groups}
+
+
+def attend(q, k, v):
+    """softmax(q k^T / sqrt(d)) v for q, k, v (B, heads, N, d); the softmax is taken in float32.
+
+    Reference:
+        Vaswani et al. 2017, equation 1.
+    """
+    q = q * q.shape[-1] ** -0.5
+    scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, heads, N, N)
+    weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), v.dtype)
+    return ops.matmul(weights, v)
+
+
+class Downsample(keras.layers.Layer):
+    """Halve the grid by a 3 x 3 convolution of stride 2: (B, H, W, C) -> (B, H/2, W/2, C)."""
+
+    def build(self, input_shape):
+        self.conv = conv3x3(input_shape[-1], strides=2, dtype=self.dtype_policy)
+        self.conv.build(input_shape)
+
+    def call(self, x):
+        return self.conv(x)
+
+
+class Upsample(keras.layers.Layer):
+    """Double the grid (nearest neighbour), then convolve: (B, H, W, C) -> (B, 2H, 2W, C)."""
+
+    def build(self, input_shape):
+        self.conv = conv3x3(input_shape[-1], dtype=self.dtype_policy)
+        self.conv.build(input_shape)
+
+    def call(self, x):
+        return self.conv(ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2))
