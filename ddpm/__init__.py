@@ -1,0 +1,15 @@
+"""Denoising diffusion, from the noise schedule to the picture. Knows arrays, nothing of faces.
+
+The few ideas, each in a file of its own:
+
+    schedule.py     x_t = alpha_t x0 + sigma_t eps: the values of alpha and sigma
+    prediction.py   what a network may predict (eps, x0, v) and how its error is weighed
+    unet.py         the network: (x_t, t, condition) -> prediction
+    diffusion.py    couples schedule and network for `fit`
+    denoiser.py     a trained network as a function (x_t, t) -> x0_hat
+    samplers.py     from noise to pictures, given a denoiser and a schedule
+    training.py     batches, averaged weights, callbacks
+    checkpoint.py   everything needed to go on as if never stopped
+    run.py          the run folder and its weights file
+    presets.py      named settings
+"""

@@ -1,0 +1,54 @@
+"""A trained network as a denoiser: a function (x_t, t) -> x0_hat, one compiled step.
+
+Everything that steers sampling wraps such a function and is one again.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ddpm.prediction import to_x0
+
+
+def x0_denoiser(network, schedule, prediction, clip=True, xla=False):
+    """Compile a network into a denoiser.
+
+    Args:
+        network: a function (x_t, t) -> prediction, a Keras layer or model.
+        schedule: the `Schedule` it was trained with.
+        prediction: what it answers: "eps", "x0" or "v".
+        clip: keep x0_hat in [-1, 1] (Ho et al. 2020 do; with few steps it prevents overshoot).
+        xla: compile with XLA.
+
+    Returns:
+        `denoise(x_t, t)`: float32 (B, H, W, C) and int32 (B,) -> x0_hat, float32 (B, H, W, C), NumPy.
+    """
+    step = Step(network, schedule, prediction, clip)
+    step.jit_compile = xla
+
+    def denoise(x_t, t):
+        # predict_on_batch, not predict: predict builds a data pipeline at every call.
+        return step.predict_on_batch((x_t, t))
+
+    return denoise
+
+
+class Step(keras.Model):
+    """The compiled part of `x0_denoiser`: (x_t, t) -> x0_hat."""
+
+    def __init__(self, network, schedule, prediction, clip):
+        super().__init__(dtype="float32")
+        self.network = network
+        self.prediction = prediction
+        self.clip = clip
+        self._alpha = schedule.alpha.astype(np.float32)
+        self._sigma = schedule.sigma.astype(np.float32)
+
+    def call(self, inputs):
+        x_t, t = inputs
+        alpha, sigma = (
+            ops.reshape(ops.take(table, t), (-1, 1, 1, 1)) for table in (self._alpha, self._sigma)
+        )
+        output = self.network(x_t, t, training=False)
+        x0_hat = to_x0(self.prediction, output, x_t, alpha, sigma)
+        return ops.clip(x0_hat, -1.0, 1.0) if self.clip else x0_hat

@@ -1,0 +1,163 @@
+"""A training run from its first step to its last, through any number of interruptions."""
+
+import signal
+from contextlib import contextmanager
+
+import keras
+from keras import ops
+
+from ddpm.checkpoint import Checkpoints
+from ddpm.denoiser import x0_denoiser
+from ddpm.diffusion import Diffusion
+from ddpm.pictures import draw, grid, save_png
+from ddpm.run import WEIGHTS, save_weights
+from ddpm.runtime import PRECISIONS, use_xla
+from ddpm.training import AveragedAdam, Every, Log, Progress, StopWhen, WarmUp, batches
+
+GRID = 16  # pictures in a run's sample grids
+GRID_STEPS = 25
+
+
+class Trainer:
+    """The model, the optimizer and the averaged copy of one run.
+
+    Args:
+        preset: a `Preset`.
+        folder: the run folder, a `Path`.
+        precision: "float32" or "bfloat16".
+        seed: int, of weights, noise and data order.
+    """
+
+    def __init__(self, preset, folder, precision="float32", seed=0):
+        keras.utils.set_random_seed(seed)
+        self.preset, self.folder, self.seed = preset, folder, seed
+        self.schedule = preset.make_schedule()
+        self.model = Diffusion(
+            preset.make_network(PRECISIONS[precision]),
+            self.schedule,
+            preset.prediction,
+            preset.weighting,
+            offset_noise=preset.offset_noise,
+            seed=seed,
+        )
+        self.model.compile(optimizer=_optimizer(preset), jit_compile=use_xla())
+        # Built now, so that a checkpoint has somewhere to go before the first step.
+        self.model.build((None, preset.image_size, preset.image_size, 3))
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.averaged = preset.make_network(PRECISIONS[precision])
+        self.denoise = x0_denoiser(self.averaged, self.schedule, preset.prediction, xla=use_xla())
+        self.checkpoints = Checkpoints(folder / "checkpoint")
+        self.log = None
+
+    @property
+    def step(self):
+        """Steps taken so far."""
+        return int(self.model.optimizer.iterations)
+
+    def restore(self):
+        """Go back to the newest whole checkpoint.
+
+        Returns:
+            (notes, damaged) as `Checkpoints.restore`.
+        """
+        self.notes, damaged = self.checkpoints.restore(self.model)
+        return self.notes, damaged
+
+    def save(self):
+        """Write a checkpoint and, from the averaged weights, the run's weights file.
+
+        Raises:
+            OSError: if the disk is full; what was there before stays.
+        """
+        self.checkpoints.save(self.model, epoch_loss=self.log.loss if self.log else 0.0)
+        self._average()
+        save_weights(self.averaged, self.preset, self.folder / WEIGHTS)
+
+    def sample(self):
+        """Write a grid drawn with the averaged weights, always from the same noise."""
+        self._average()
+        size = self.preset.image_size
+        images = draw(
+            self.denoise,
+            self.schedule,
+            GRID,
+            (size, size, 3),
+            steps=min(GRID_STEPS, self.schedule.T),
+            seed=self.seed,
+            batch_size=GRID,
+        )
+        recipe = {"step": self.step, "seed": self.seed, "sampler": "ddim", "steps": GRID_STEPS}
+        path = self.folder / "samples" / f"step-{self.step:07d}.png"
+        save_png(grid(images, zoom=max(1, 128 // size)), path, recipe)
+
+    def fit(self, images, epochs, save_seconds=300.0, quiet=False):
+        """Train until `epochs` are done or a signal asks to stop, saving along the way.
+
+        Args:
+            images: uint8 (N, S, S, 3), N at least the preset's batch size.
+            epochs: the last epoch, counted from the run's very start.
+            save_seconds: save at the latest after so many seconds.
+            quiet: no progress bar.
+
+        Returns:
+            bool: whether all epochs are done.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+        size, start = self.preset.batch_size, self.step
+        steps = len(images) // size
+        notes = getattr(self, "notes", None) or {}
+        self.log = Log(self.folder, steps, size, start, notes.get("epoch_loss", 0.0))
+        progress = Progress(start, steps * epochs, size, quiet)
+        with _stop_on_signal() as asked:
+            callbacks = [
+                progress,
+                self.log,
+                Every(self.sample, epochs=self.preset.sample_epochs),
+                Every(self.save, seconds=save_seconds),
+                StopWhen(asked),
+            ]
+            while self.step < steps * epochs and not asked():
+                # fit counts whole epochs, so one that was cut short is finished by a fit of its own.
+                epoch, done = divmod(self.step, steps)
+                self.model.fit(
+                    batches(images, size, self.seed, self.step, self.preset.flip),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1 if done else epochs,
+                    steps_per_epoch=steps - done,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
+            progress.close()
+            self.save()
+        return self.step >= steps * epochs
+
+    def _average(self):
+        averages = self.model.optimizer.averages
+        for weight, average in zip(self.averaged.trainable_variables, averages, strict=True):
+            weight.assign(ops.copy(average))
+
+
+def _optimizer(preset):
+    rate = WarmUp(preset.learning_rate, preset.warmup_steps, preset.decay_steps)
+    return AveragedAdam(rate, average=preset.average, global_clipnorm=preset.clip_norm)
+
+
+@contextmanager
+def _stop_on_signal():
+    """Ctrl-C and SIGTERM ask to stop; the step in hand is finished first, so that what is saved is the
+    state between two steps. A second Ctrl-C interrupts at once."""
+    asked = []
+
+    def ask(number, frame):
+        asked.append(number)
+        signal.signal(number, previous[number])
+
+    previous = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,258 @@
+"""Training: batches in a fixed order, averaged weights, and what `fit` calls along the way."""
+
+import csv
+import time
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+
+def batches(images, batch_size, seed, start=0, flip=True):
+    """Endless batches in an order that depends on the seed and the step alone.
+
+    Args:
+        images: uint8 (N, H, W, C), may be memory-mapped; N at least `batch_size`.
+        batch_size: pictures a batch. The rest of N / batch_size sits out an epoch, a different rest
+            each time.
+        seed: int.
+        start: the step to begin with, so that a resumed run sees what it would have seen.
+        flip: mirror each picture with probability 1/2.
+
+    Yields:
+        (x0,): float32 (batch_size, H, W, C) in [-1, 1], in the tuple that `fit` expects.
+    """
+    steps = len(images) // batch_size
+    epoch, first = divmod(start, steps)
+    while True:
+        rng = np.random.default_rng((seed, epoch))
+        order = rng.permutation(len(images))
+        mirrored = rng.random(len(images)) < 0.5 * flip
+        for step in range(first, steps):
+            at = slice(step * batch_size, (step + 1) * batch_size)
+            batch = np.asarray(images[np.sort(order[at])])
+            batch = np.where(mirrored[at, None, None, None], batch[:, :, ::-1], batch)
+            yield (batch.astype(np.float32) / 127.5 - 1.0,)
+        epoch, first = epoch + 1, 0
+
+
+@keras.saving.register_keras_serializable(package="ddpm")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """The rate rises linearly, stays, then falls as 1 / sqrt(step) (Karras et al. 2024, EDM2,
+    arXiv:2312.02696, equation 67): it needs no end in sight, so a run can be made longer.
+
+    Args:
+        learning_rate: the plateau.
+        warmup_steps: steps of the rise; 0 is none.
+        decay_steps: where the fall begins; 0 is never.
+    """
+
+    def __init__(self, learning_rate, warmup_steps=0, decay_steps=0):
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.decay_steps = decay_steps
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rate = self.learning_rate
+        if self.warmup_steps:
+            rate = rate * ops.minimum(1.0, (step + 1.0) / self.warmup_steps)
+        if self.decay_steps:
+            rate = rate / ops.sqrt(ops.maximum(1.0, step / self.decay_steps))
+        return rate
+
+    def get_config(self):
+        return {
+            "learning_rate": self.learning_rate,
+            "warmup_steps": self.warmup_steps,
+            "decay_steps": self.decay_steps,
+        }
+
+
+@keras.saving.register_keras_serializable(package="ddpm")
+class AveragedAdam(keras.optimizers.Adam):
+    """Adam that also keeps an exponential moving average of the weights, in the compiled step.
+
+    Keras' own `use_ema` has a fixed decay and ends `fit` by overwriting the weights; here the decay
+    warms up as min(average, (1 + n) / (10 + n)) (the rule of TensorFlow's ExponentialMovingAverage),
+    so that early averages forget the random start, and the weights stay what they are.
+
+    Args:
+        average: the decay, in [0, 1).
+        Others as `keras.optimizers.Adam`.
+    """
+
+    def __init__(self, learning_rate=1e-3, average=0.999, epsilon=1e-8, **kwargs):
+        super().__init__(learning_rate, epsilon=epsilon, **kwargs)
+        self.average = average
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.averages = [
+            self.add_variable_from_reference(v, name="average", initializer="zeros")
+            for v in variables
+        ]
+        for average, v in zip(self.averages, variables, strict=True):
+            average.assign(ops.copy(v))  # a buffer of its own: a compiled step gives up its inputs
+
+    def apply(self, grads, trainable_variables=None):
+        super().apply(grads, trainable_variables)
+        n = ops.cast(self.iterations, "float32")
+        decay = ops.minimum(self.average, (1.0 + n) / (10.0 + n))
+        for average, v in zip(self.averages, self._trainable_variables, strict=True):
+            average.assign(average + (1.0 - decay) * (v - average))
+
+    def get_config(self):
+        return {**super().get_config(), "average": self.average}
+
+
+class Progress(keras.callbacks.Callback):
+    """One bar over all steps: loss, pictures a second, time left.
+
+    Args:
+        start, total: the step to begin with and the last one.
+        batch_size: pictures a step.
+        quiet: show nothing.
+    """
+
+    def __init__(self, start, total, batch_size, quiet=False):
+        super().__init__()
+        self.batch_size = batch_size
+        self.bar = tqdm(
+            total=total,
+            initial=start,
+            unit="step",
+            disable=quiet,
+            dynamic_ncols=True,
+            mininterval=0.5,
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.bar.set_description(f"epoch {epoch + 1}", refresh=False)
+
+    def on_train_batch_end(self, batch, logs=None):
+        rate = self.bar.format_dict["rate"] or 0.0
+        self.bar.set_postfix_str(
+            f"loss {logs['loss']:.4f}, {rate * self.batch_size:.0f} images/s", refresh=False
+        )
+        self.bar.update()
+
+    def close(self):
+        """Leave the bar as it stands."""
+        self.bar.close()
+
+
+class Log(keras.callbacks.Callback):
+    """One line an epoch in `log.csv` and in TensorBoard's event file.
+
+    An epoch that was interrupted is logged once, with the mean loss of all its steps. Rows behind the
+    step that a run resumes from are dropped, for they will be written again.
+
+    Args:
+        folder: the run folder, a `Path`.
+        steps: steps an epoch.
+        batch_size: pictures a step.
+        step: the step to begin with.
+        loss_before: mean loss of the steps that the first epoch has behind it.
+    """
+
+    FIELDS = ("epoch", "step", "loss", "learning_rate", "images_per_second", "seconds")
+
+    def __init__(self, folder, steps, batch_size, step=0, loss_before=0.0):
+        super().__init__()
+        from tensorboard.summary import Writer  # here, for it takes a second to import
+
+        self.path = folder / "log.csv"
+        self.steps, self.batch_size = steps, batch_size
+        self.step, self.loss_before = step, loss_before
+        self.loss = 0.0
+        rows = self._rows_until(step)
+        self.seconds_before = float(rows[-1]["seconds"]) if rows else 0.0
+        self._write(rows)
+        self.writer = Writer(str(folder / "events"))
+        self.began = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.behind = self.step % self.steps
+        self.epoch_began = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        done = batch + 1
+        self.loss = (self.loss_before * self.behind + logs["loss"] * done) / (self.behind + done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.step % self.steps:
+            return  # stopped inside the epoch: it is logged when it is complete
+        rate = (self.steps - self.behind) * self.batch_size / (time.monotonic() - self.epoch_began)
+        row = {
+            "epoch": epoch + 1,
+            "step": self.step,
+            "loss": f"{self.loss:.6f}",
+            "learning_rate": f"{float(self.model.optimizer.learning_rate):.3e}",
+            "images_per_second": f"{rate:.1f}",
+            "seconds": f"{self.seconds_before + time.monotonic() - self.began:.0f}",
+        }
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.FIELDS).writerow(row)
+        for name in ("loss", "learning_rate", "images_per_second"):
+            self.writer.add_scalar(name, float(row[name]), self.step)
+        self.writer.flush()
+        self.loss_before = 0.0
+
+    def on_train_end(self, logs=None):
+        self.writer.flush()
+
+    def _rows_until(self, step):
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="") as file:
+            return [row for row in csv.DictReader(file) if int(row["step"] or 0) <= step]
+
+    def _write(self, rows):
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+class Every(keras.callbacks.Callback):
+    """Call a function now and then, between two steps.
+
+    Args:
+        action: () -> None.
+        epochs: call it at the end of every so many epochs; 0 is never.
+        seconds: call it between any two steps when so much time has passed; None is never.
+    """
+
+    def __init__(self, action, epochs=0, seconds=None):
+        super().__init__()
+        self.action, self.epochs, self.seconds = action, epochs, seconds
+        self.called = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.seconds is not None and time.monotonic() - self.called >= self.seconds:
+            self._call()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.epochs and (epoch + 1) % self.epochs == 0:
+            self._call()
+
+    def _call(self):
+        self.action()
+        self.called = time.monotonic()
+
+
+class StopWhen(keras.callbacks.Callback):
+    """End `fit` at the next border between two steps once `asked()` is true."""
+
+    def __init__(self, asked):
+        super().__init__()
+        self.asked = asked
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.asked():
+            self.model.stop_training = True

@@ -1,0 +1,123 @@
+"""A trained model in, pictures out: `python sample.py --n 64`."""
+
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+
+SAMPLER_WORDS = "ddpm, ddim, euler, heun, dpmpp_2m"
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--n", type=click.IntRange(1), default=64, help="Number of pictures.")
+@click.option(
+    "--weights",
+    type=Path,
+    help="Run folder or weights file.  [default: the one in weights/, else the newest run]",
+)
+@click.option("--sampler", default="dpmpp_2m", help=f"One of {SAMPLER_WORDS}.")
+@click.option(
+    "--spacing", default="uniform", help="Which levels to visit: uniform, linspace or karras."
+)
+@click.option("--steps", type=click.IntRange(1), default=30, help="Levels to visit.")
+@click.option(
+    "--eta", type=click.FloatRange(0, 1), default=0.0, help="Fresh noise of ddim: 0 none."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, help="Picture i depends on it and on i alone."
+)
+@click.option("--batch-size", type=click.IntRange(1), default=8, help="Pictures computed at once.")
+@click.option("--out", type=Path, default="samples.png", help="The grid.")
+@click.option("--each", type=Path, help="Folder for single pictures besides.")
+@click.option("--gif", type=Path, help="Animation of the denoising besides.")
+@click.option(
+    "--zoom", type=click.IntRange(1, 16), default=1, help="Pixels of the grid to a pixel."
+)
+def main(**options):
+    """Draw pictures with a trained model."""
+    try:
+        run(**options)
+    except (ValueError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, gif, zoom):
+    """What the command does, with errors as exceptions."""
+    _check_words(sampler, spacing, eta)
+    for path, ending in ((out, ".png"), (gif, ".gif")):
+        if path and path.suffix.lower() != ending:
+            raise ValueError(f"{path} should end in {ending}.")
+
+    from ddpm.run import default_weights
+
+    path = weights or default_weights()
+
+    # Imported here: a backend takes seconds to start, and bad input should not wait for it.
+    from tqdm import tqdm
+
+    from ddpm.denoiser import x0_denoiser
+    from ddpm.pictures import draw, grid, save_gif, save_png, to_uint8
+    from ddpm.run import load_weights
+    from ddpm.runtime import PRECISIONS, choose_precision, use_xla
+
+    trained = load_weights(path, PRECISIONS[choose_precision("auto")])
+    preset, schedule = trained.preset, trained.preset.make_schedule()
+    denoise = x0_denoiser(trained.network, schedule, preset.prediction, xla=use_xla())
+    frames = np.zeros((steps if gif else 0, n, preset.image_size, preset.image_size, 3), np.uint8)
+    bar = tqdm(total=steps * n, unit="step", desc="sampling")
+
+    def observe(indices, i, x0_hat):
+        bar.update(len(indices))
+        if gif:
+            frames[i, indices.start : indices.stop] = to_uint8(x0_hat)
+
+    images = draw(
+        denoise,
+        schedule,
+        n,
+        (preset.image_size, preset.image_size, 3),
+        sampler,
+        spacing,
+        steps,
+        seed,
+        batch_size,
+        observe,
+        **({"eta": eta} if sampler == "ddim" else {}),
+    )
+    bar.close()
+    recipe = {
+        "sampler": sampler,
+        "spacing": spacing,
+        "steps": steps,
+        "eta": eta,
+        "seed": seed,
+        "preset": preset.name,
+        "weights": trained.path.name,
+        "weights_sha256": trained.digest,
+    }
+    save_png(grid(images, zoom=zoom), out, {**recipe, "n": n})
+    for i, image in enumerate(images if each else ()):
+        save_png(image, each / f"{i:05d}.png", {**recipe, "picture": i})
+    if gif:
+        pages = [grid(frame, zoom=zoom) for frame in frames] + [grid(images, zoom=zoom)]
+        save_gif(pages, gif)
+    click.echo(
+        f"{n} pictures from {trained.path}: {', '.join(str(p) for p in (out, each, gif) if p)}"
+    )
+
+
+def _check_words(sampler, spacing, eta):
+    from ddpm.samplers import SAMPLERS
+    from ddpm.schedule import SPACINGS
+
+    for what, word, table in (("sampler", sampler, SAMPLERS), ("spacing", spacing, SPACINGS)):
+        if word not in table:
+            raise ValueError(f"unknown {what} {word!r}; choose one of {', '.join(table)}.")
+    if eta and sampler != "ddim":
+        raise ValueError(f"--eta belongs to the ddim sampler. Received: --sampler {sampler}.")
+
+
+if __name__ == "__main__":
+    main()

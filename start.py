@@ -1,0 +1,85 @@
+"""The first two commands on a new machine. Needs Python 3.11 or 3.12 and nothing else.
+
+    python3 start.py         makes .venv, installs, renders faces, trains a small model, samples it
+    python3 start.py test    makes .venv-test, installs, runs the fast tests
+
+Written for any Python 3, so that an unsupported one gets a sentence.
+"""
+
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SUPPORTED = ((3, 11), (3, 12))
+
+
+def main():
+    word = sys.argv[1] if len(sys.argv) > 1 else "demo"
+    if word not in ("demo", "test") or len(sys.argv) > 2:
+        fail(
+            "unknown word {!r}; use: python3 start.py [demo | test]".format(" ".join(sys.argv[1:]))
+        )
+    if sys.version_info[:2] not in SUPPORTED:
+        fail(
+            "this project needs Python 3.11 or 3.12 (TensorFlow 2.19 has no build for {}.{}). Install one "
+            "of them and run: python3.11 start.py".format(*sys.version_info[:2])
+        )
+    os.chdir(HERE)
+    {"demo": demo, "test": test}[word]()
+
+
+def demo():
+    """The main job, small: about three minutes after the installation on two cores."""
+    python = environment(".venv", ".")
+    run(python, "train.py", "--preset", "tiny", "--out", "runs/demo", "--resume")
+    run(
+        python,
+        "sample.py",
+        "--n",
+        "16",
+        "--weights",
+        "runs/demo",
+        "--out",
+        "demo.png",
+        "--zoom",
+        "4",
+    )
+    print("\nLook at demo.png: faces from a model that trained for a minute.")
+    print("Next, the real thing: {} train.py --epochs 800".format(os.path.relpath(python)))
+
+
+def test():
+    """The fast tests."""
+    python = environment(".venv-test", ".[test]")
+    run(python, "-m", "pytest", "-m", "not slow")
+
+
+def environment(name, requirement):
+    """Make a virtual environment with the project installed, and return its Python."""
+    folder = os.path.join(HERE, name)
+    python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")
+    if not os.path.exists(python) or subprocess.call([python, "-m", "pip", "--version"], stdout=-3):
+        print("Making {} ...".format(name), flush=True)
+        made = subprocess.call([sys.executable, "-m", "venv", "--clear", folder], stdout=-3)
+        if made:
+            fail("Python's venv module does not work here; on Debian: apt-get install python3-venv")
+    print("Installing into {} (a few minutes the first time) ...".format(name), flush=True)
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", requirement)
+    return python
+
+
+def run(*command):
+    """Run a command and stop with its exit code where it fails."""
+    code = subprocess.call(command)
+    if code:
+        sys.exit(code)
+
+
+def fail(sentence):
+    sys.stderr.write("Error: " + sentence + "\n")
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

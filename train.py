@@ -1,0 +1,249 @@
+"""Faces in, a trained model out: `python train.py --epochs 800`."""
+
+import errno
+import hashlib
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from ddpm.presets import PRESETS
+from ddpm.run import CONFIG, read_config, write_config
+
+DEFAULT_PRESET = "faces64"
+# The default set: as many portraits as the DDPM that started it had; a handful for the tiny preset.
+FACES = {"n": 972, "identities": 243, "seed": 0}
+FEW_FACES = {"n": 160, "identities": 80, "seed": 0}
+FORMAT = 1
+# Options that a run is made of: `--resume` takes them from the run and refuses others.
+FIXED = ("preset", "data", "batch_size", "lr", "precision", "seed")
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--preset", type=str, help=f"One of {', '.join(PRESETS)}.  [default: {DEFAULT_PRESET}]"
+)
+@click.option(
+    "--data",
+    type=Path,
+    help="Folder of pictures, or a dataset made by `python -m data`.  "
+    "[default: data/faces<size>, rendered when it is missing]",
+)
+@click.option("--out", type=Path, help="Run folder.  [default: runs/<preset>]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Passes over the pictures, counted from the run's start.  [default: the preset's]",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Pictures a step.  [default: the preset's]"
+)
+@click.option(
+    "--lr", type=click.FloatRange(0, min_open=True), help="Learning rate.  [default: the preset's]"
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    help="auto takes bfloat16 where the machine multiplies in it.  [default: auto]",
+)
+@click.option("--seed", type=click.IntRange(0), help="Of weights, noise and order.  [default: 0]")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--dry-run", is_flag=True, help="Say what would be trained, and stop.")
+@click.option(
+    "--save-minutes", type=click.FloatRange(0), default=5.0, help="Save at least this often."
+)
+@click.option(
+    "--deterministic/--fast",
+    default=None,
+    help="Same bits each time; costs speed on a GPU.  [default: deterministic on a CPU]",
+)
+@click.pass_context
+def main(context, **options):
+    """Train a diffusion model on faces, or on any folder of pictures."""
+    try:
+        run(context, **options)
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            error = "the disk is full; what was saved before is safe. Make room and add --resume."
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def run(context, out, epochs, resume, dry_run, save_minutes, deterministic, **options):
+    """What the command does, with errors as exceptions."""
+    preset = _preset(options["preset"] or DEFAULT_PRESET)
+    out = out or Path("runs") / preset.name
+    config = _config(out, resume)
+    if config:
+        _same_as(config, {k: v for k, v in options.items() if v is not None}, out)
+        options = {**options, **config["options"]}
+    preset = _settled(preset, config, options, epochs)
+    pictures, data = _pictures(options["data"], preset)
+    fingerprint = _fingerprint(pictures.images)
+    if config and config["data"]["fingerprint"] != fingerprint:
+        raise ValueError(
+            f"the pictures in {data} are not those that {out} was trained on; bring them "
+            "back, or start another run with --out."
+        )
+    _announce(preset, pictures, data, out)
+    if len(pictures.images) < preset.batch_size:
+        preset = replace(preset, batch_size=len(pictures.images))
+        click.echo(f"Fewer pictures than a batch: the batch size is {preset.batch_size}.")
+    _be_deterministic(deterministic)
+
+    # Imported here: a backend takes seconds to start, and bad input should not wait for it.
+    import keras
+
+    from ddpm.runtime import choose_precision
+    from ddpm.trainer import Trainer
+
+    precision = config["precision"] if config else choose_precision(options["precision"] or "auto")
+    seed = options["seed"] or 0
+    trainer = Trainer(preset, out, precision, seed)
+    click.echo(
+        f"Network: {trainer.averaged.count_params() / 1e6:.1f} M parameters, {precision}, "
+        f"{keras.backend.backend()} backend."
+    )
+    if dry_run:
+        return
+    _resume(trainer, resume)
+    steps = len(pictures.images) // preset.batch_size
+    if trainer.step >= steps * preset.epochs:
+        click.echo(
+            f"{out} is finished: {trainer.step // steps} epochs. Nothing to do; more --epochs "
+            "would go on."
+        )
+        return
+    write_config(
+        out,
+        {
+            "format": FORMAT,
+            "preset": preset.to_dict(),
+            "precision": precision,
+            "backend": keras.backend.backend(),
+            "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
+            "data": {
+                "folder": str(data),
+                "pictures": len(pictures.images),
+                "fingerprint": fingerprint,
+            },
+        },
+    )
+    if trainer.fit(pictures.images, preset.epochs, 60 * save_minutes):
+        click.echo(f"Done. Sample from it: python sample.py --n 64 --weights {out}")
+    else:
+        click.echo(
+            f"Stopped and saved at step {trainer.step}. Go on with: "
+            f"python train.py --resume --preset {preset.name} --out {out} --epochs {preset.epochs}"
+        )
+
+
+def _preset(word):
+    if word not in PRESETS:
+        raise ValueError(f"unknown preset {word!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[word]
+
+
+def _config(out, resume):
+    """The run's own settings, or None where it starts afresh."""
+    config = read_config(out)
+    if config and not resume:
+        raise ValueError(
+            f"{out} already holds a run; add --resume to go on with it, or name another "
+            "folder with --out."
+        )
+    if config and config.get("format") != FORMAT:
+        raise ValueError(
+            f"{out}/{CONFIG} was written by another version; start another run with --out."
+        )
+    if resume and not config:
+        click.echo(f"Nothing saved in {out} yet: starting afresh.")
+    return config
+
+
+def _same_as(config, given, out):
+    for name in FIXED:
+        saved = config["options"].get(name)
+        saved = config["preset"]["name"] if name == "preset" else saved
+        if name in given and str(given[name]) != str(saved):
+            raise ValueError(
+                f"{out} was started with {'no' if saved is None else ''} "
+                f"--{name.replace('_', '-')} {'' if saved is None else saved}; "
+                "leave the option away to resume, or start another run with --out."
+            )
+
+
+def _settled(preset, config, options, epochs):
+    """The preset with what the command line or the run says otherwise."""
+    if config:
+        from ddpm.presets import Preset
+
+        preset = Preset.from_dict(config["preset"])
+    changes = {
+        "epochs": epochs,
+        "batch_size": options["batch_size"],
+        "learning_rate": options["lr"],
+    }
+    return replace(preset, **{k: v for k, v in changes.items() if v is not None})
+
+
+def _pictures(folder, preset):
+    """Load the pictures; render the default set first where it is missing."""
+    from data import load_images, make_faces
+
+    size = preset.image_size
+    if folder is None:
+        folder = Path("data") / f"faces{size}"
+        faces = FEW_FACES if preset.name == "tiny" else FACES
+        if not (folder / "dataset.json").exists():
+            click.echo(f"Rendering {faces['n']} faces into {folder} (once).")
+            make_faces(folder, size=size, **faces)
+    pictures = load_images(folder, size)
+    for name, reason in pictures.skipped:
+        click.echo(f"Skipped {name}: {reason}", err=True)
+    return pictures, folder
+
+
+def _fingerprint(images):
+    """A hash of the pictures, or of 4,096 of them spread evenly where there are more."""
+    chosen = np.linspace(0, len(images) - 1, min(len(images), 4096)).astype(int)
+    digest = hashlib.sha256(str(images.shape).encode())
+    for i in chosen:
+        digest.update(np.ascontiguousarray(images[i]))
+    return digest.hexdigest()[:16]
+
+
+def _be_deterministic(wanted):
+    """Ask the backends for deterministic kernels; they read this once, when they are imported."""
+    if wanted or (wanted is None and not shutil.which("nvidia-smi")):
+        os.environ["TF_DETERMINISTIC_OPS"] = "1"
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+
+
+def _resume(trainer, resume):
+    if not resume:
+        return
+    notes, damaged = trainer.restore()
+    for path in damaged:
+        click.echo(f"Damaged checkpoint {path}: using the one before it.", err=True)
+    if notes:
+        click.echo(f"Resuming at step {trainer.step}.")
+    elif damaged:
+        click.echo("No whole checkpoint is left: starting afresh.", err=True)
+
+
+def _announce(preset, pictures, data, out):
+    n, size = len(pictures.images), preset.image_size
+    click.echo(
+        f"Preset {preset.name}: {n} pictures of {size} px from {data}, "
+        f"{preset.epochs} epochs of {max(1, n // preset.batch_size)} steps, into {out}."
+    )
+
+
+if __name__ == "__main__":
+    main()
