@@ -21,9 +21,10 @@ def main():
             "unknown word {!r}; use: python3 start.py [demo | test]".format(" ".join(sys.argv[1:]))
         )
     if sys.version_info[:2] not in SUPPORTED:
+        found = ".".join(str(number) for number in sys.version_info[:2])
         fail(
-            "this project needs Python 3.11 or 3.12 (TensorFlow 2.19 has no build for {}.{}). Install one "
-            "of them and run: python3.11 start.py".format(*sys.version_info[:2])
+            f"this project needs Python 3.11 or 3.12, for TensorFlow 2.19 has no build for {found}. "
+            "Install one of them and run: python3.11 start.py"
         )
     os.chdir(HERE)
     {"demo": demo, "test": test}[word]()
@@ -46,7 +47,7 @@ def demo():
         "4",
     )
     print("\nLook at demo.png: faces from a model that trained for a minute.")
-    print("Next, the real thing: {} train.py --epochs 800".format(os.path.relpath(python)))
+    print(f"Next, the real thing: {os.path.relpath(python)} train.py --epochs 800")
 
 
 def test():
@@ -60,11 +61,11 @@ def environment(name, requirement):
     folder = os.path.join(HERE, name)
     python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")
     if not os.path.exists(python) or subprocess.call([python, "-m", "pip", "--version"], stdout=-3):
-        print("Making {} ...".format(name), flush=True)
+        print(f"Making {name} ...", flush=True)
         made = subprocess.call([sys.executable, "-m", "venv", "--clear", folder], stdout=-3)
         if made:
             fail("Python's venv module does not work here; on Debian: apt-get install python3-venv")
-    print("Installing into {} (a few minutes the first time) ...".format(name), flush=True)
+    print(f"Installing into {name} (a few minutes the first time) ...", flush=True)
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", requirement)
     return python
 

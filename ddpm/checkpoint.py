@@ -1,9 +1,9 @@
 """Checkpoints: everything needed to go on as if never stopped, in files that survive a kill.
 
 A checkpoint is one `step-00001234.npz` that holds each variable of the model (weights, noise
-generators), each variable of the optimizer (moments, averages, step count) and a line of JSON. It is
-written beside its final name, flushed to disk and renamed, so a file under its final name is whole
-unless the disk damaged it later; the zip's checksums tell. The newest two are kept.
+generators), each variable of the optimizer (moments, averages, step count) and a line of JSON. It
+is written beside its final name, flushed to disk and renamed, so a file under its final name is
+whole unless the disk damaged it later; the zip's checksums tell. The newest two are kept.
 
 The order of the pictures needs no state: it follows from the seed and the step.
 """
@@ -56,8 +56,8 @@ class Checkpoints:
             model: a `Diffusion` with the architecture that was saved.
 
         Returns:
-            (notes, damaged): the notes of the one that was loaded with its "step", or None where there
-            is none, and the paths of newer ones that could not be read.
+            (notes, damaged): the notes of the one that was loaded with its "step", or None where
+            there is none, and the paths of newer ones that could not be read.
 
         Raises:
             ValueError: if a readable checkpoint belongs to another model.

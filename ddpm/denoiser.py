@@ -21,7 +21,8 @@ def x0_denoiser(network, schedule, prediction, clip=True, xla=False):
         xla: compile with XLA.
 
     Returns:
-        `denoise(x_t, t)`: float32 (B, H, W, C) and int32 (B,) -> x0_hat, float32 (B, H, W, C), NumPy.
+        `denoise(x_t, t)`: float32 (B, H, W, C) and int32 (B,) -> x0_hat, float32 (B, H, W, C),
+        NumPy.
     """
     step = Step(network, schedule, prediction, clip)
     step.jit_compile = xla

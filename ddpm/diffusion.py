@@ -11,11 +11,11 @@ from ddpm.prediction import loss_weights, target
 class Diffusion(keras.Model):
     """Denoising as a regression problem: show the network x_t, ask for eps, x0 or v.
 
-    Written once for every backend: `call` draws t and eps from the model's own `SeedGenerator` (whose
-    state a checkpoint must hold, or a resumed run would see the same noise again), `compute_loss`
-    reduces. Each batch draws its timesteps stratified, one from each of B equal parts of 0..T-1 under
-    a common shift (Kingma et al. 2021, arXiv:2107.00630, appendix I.1): the mean is that of independent
-    draws, the variance of the loss is lower.
+    Written once for every backend: `call` draws t and eps from the model's own `SeedGenerator`
+    (whose state a checkpoint must hold, or a resumed run would see the same noise again),
+    `compute_loss` reduces. Each batch draws its timesteps stratified, one from each of B equal
+    parts of 0..T-1 under a common shift (Kingma et al. 2021, arXiv:2107.00630, appendix I.1): the
+    mean is that of independent draws, the variance of the loss is lower.
 
     Args:
         network: a function (x_t, t) -> prediction, all (B, H, W, C) but t, int32 (B,).
@@ -23,8 +23,8 @@ class Diffusion(keras.Model):
         prediction: what the network answers: "eps", "x0" or "v".
         weighting: "plain" or "min_snr".
         gamma: where min-SNR weights stop to rise.
-        offset_noise: deviation of an extra noise that is constant over each picture's channel; it lets
-            a model learn the mean brightness (0.05 in SDXL, 0 is none).
+        offset_noise: deviation of an extra noise that is constant over each picture's channel; it
+            lets a model learn the mean brightness (0.05 in SDXL, 0 is none).
         seed: int, of the model's noise.
 
     Reference:
@@ -83,7 +83,7 @@ class Diffusion(keras.Model):
         return ops.clip(ops.cast(t, "int32"), 0, self.schedule.T - 1)
 
     def draw_eps(self, shape):
-        """Standard normal noise, float32 `shape`, plus the offset noise of each picture's channel."""
+        """Standard normal noise, float32 `shape`, plus each channel's offset noise."""
         eps = keras.random.normal(shape, seed=self.seed_generator)
         if self.offset_noise:
             constant = keras.random.normal((shape[0], 1, 1, shape[3]), seed=self.seed_generator)

@@ -1,4 +1,4 @@
-"""From a trained network to uint8 pictures, grids, animations and PNG files that carry their recipe."""
+"""From a trained network to uint8 pictures, grids, animations and PNG files with their recipe."""
 
 import json
 import math
@@ -27,8 +27,8 @@ def draw(
 ):
     """Draw n pictures. Picture i depends on the seed and i alone, not on n.
 
-    Every batch has the full size (spare places are computed and thrown away), because a network's last
-    bits depend on the batch size.
+    Every batch has the full size (spare places are computed and thrown away), because a network's
+    last bits depend on the batch size.
 
     Args:
         denoise: (x_t, t) -> x0_hat.
@@ -40,8 +40,8 @@ def draw(
         steps: 1..T.
         seed: int, at least 0.
         batch_size: pictures computed at once.
-        observe: optional (pictures, i, x0_hat) -> None: the indices of the batch's pictures, the step
-            and what the network makes of them, float32 (len(pictures), H, W, C).
+        observe: optional (pictures, i, x0_hat) -> None: the indices of the batch's pictures, the
+            step and what the network makes of them, float32 (len(pictures), H, W, C).
         options: the sampler's own (eta, s_churn, ...).
 
     Returns:
@@ -104,8 +104,8 @@ def save_png(image, path, recipe=None):
     Args:
         image: uint8 (H, W, 3).
         path: the file; its folder is made.
-        recipe: what JSON can hold, stored as text under "recipe" beside the note that the picture is
-            generated.
+        recipe: what JSON can hold, stored as text under "recipe" beside the note that the picture
+            is generated.
 
     Raises:
         OSError: if it cannot be written.

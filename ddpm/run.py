@@ -1,7 +1,7 @@
 """A run folder and the one file that a trained model is.
 
-A weights file is Keras' `.weights.h5` (arrays, no code) with the settings that rebuild the network in
-its attributes, so that the file alone is enough to sample from.
+A weights file is Keras' `.weights.h5` (arrays, no code) with the settings that rebuild the network
+in its attributes, so that the file alone is enough to sample from.
 """
 
 import hashlib

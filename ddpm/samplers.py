@@ -5,9 +5,10 @@
     denoise    (x_t, t) -> x0_hat: float32 (B, H, W, C) and int32 (B,) -> float32 (B, H, W, C)
     schedule   a `Schedule`
     timesteps  int (n,), strictly falling: the levels to visit, from `schedule.SPACINGS`
-    x          float32 (B, H, W, C): the start, at level timesteps[0]; standard normal for pure noise
-    noise      () -> float32 (B, H, W, C): fresh standard normal noise; never called where a sampler
-               is deterministic
+    x          float32 (B, H, W, C): the start, at level timesteps[0]; standard normal for pure
+               noise
+    noise      () -> float32 (B, H, W, C): fresh standard normal noise; never called where a
+               sampler is deterministic
     observe    optional (i, x0_hat) -> None, called after step i's first look at the picture
 
 Each returns float32 (B, H, W, C): the clean pictures. After the last of `timesteps` comes the clean
@@ -140,8 +141,8 @@ def sample_heun(
         s_noise: its deviation.
 
     Reference:
-        Karras et al. 2022 (arXiv:2206.00364), algorithm 2. Levels exist at integer timesteps alone, so
-        the churned level is the schedule's nearest one.
+        Karras et al. 2022 (arXiv:2206.00364), algorithm 2. Levels exist at integer timesteps alone,
+        so the churned level is the schedule's nearest one.
     """
     levels = _levels_ve(schedule, timesteps)
     x = x / schedule.alpha[timesteps[0]].item()
@@ -164,7 +165,8 @@ def sample_dpmpp_2m(denoise, schedule, timesteps, x, noise, observe=None):
     """DPM-Solver++(2M): a second-order multistep solver, one look at the picture a level.
 
     Reference:
-        Lu et al. 2022 (arXiv:2211.01095), algorithm 2. The first and the last step are of first order.
+        Lu et al. 2022 (arXiv:2211.01095), algorithm 2. The first and the last step are of first
+        order.
     """
     alpha, sigma = _levels(schedule, timesteps)
     lambda_ = [math.log(a / s) if s else math.inf for a, s in zip(alpha, sigma, strict=True)]

@@ -4,8 +4,8 @@ A schedule is values: `x_t = alpha_t x0 + sigma_t eps` with `alpha_t^2 + sigma_t
 preserving). `t` runs over 0..T-1, where 0 is the least noisy. What the DDIM paper calls alpha and
 diffusers calls `alphas_cumprod` is `alpha_bar` here; EDM's noise level is `sigma_ve`.
 
-Everything is computed in float64 and cast by whoever uses it: a float32 `cumprod` loses 1e-4 and more
-of `1 - alpha_bar`.
+Everything is computed in float64 and cast by whoever uses it: a float32 `cumprod` loses 1e-4 and
+more of `1 - alpha_bar`.
 """
 
 from dataclasses import dataclass
@@ -218,5 +218,5 @@ SPACINGS = {
 def _check_steps(schedule, n):
     if not 1 <= n <= schedule.T:
         raise ValueError(
-            f"the number of steps must lie between 1 and the schedule's {schedule.T}. Received: {n}."
+            f"the number of steps must lie in 1..{schedule.T}, the schedule's levels. Received: {n}."
         )

@@ -119,7 +119,7 @@ class Trainer:
                 StopWhen(asked),
             ]
             while self.step < steps * epochs and not asked():
-                # fit counts whole epochs, so one that was cut short is finished by a fit of its own.
+                # fit counts whole epochs: one that was cut short is finished by a fit of its own.
                 epoch, done = divmod(self.step, steps)
                 self.model.fit(
                     batches(images, size, self.seed, self.step, self.preset.flip),
@@ -147,8 +147,8 @@ def _optimizer(preset):
 
 @contextmanager
 def _stop_on_signal():
-    """Ctrl-C and SIGTERM ask to stop; the step in hand is finished first, so that what is saved is the
-    state between two steps. A second Ctrl-C interrupts at once."""
+    """Ctrl-C and SIGTERM ask to stop; the step in hand is finished first, so that what is saved is
+    the state between two steps. A second Ctrl-C interrupts at once."""
     asked = []
 
     def ask(number, frame):

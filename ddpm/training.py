@@ -75,8 +75,9 @@ class AveragedAdam(keras.optimizers.Adam):
     """Adam that also keeps an exponential moving average of the weights, in the compiled step.
 
     Keras' own `use_ema` has a fixed decay and ends `fit` by overwriting the weights; here the decay
-    warms up as min(average, (1 + n) / (10 + n)) (the rule of TensorFlow's ExponentialMovingAverage),
-    so that early averages forget the random start, and the weights stay what they are.
+    warms up as min(average, (1 + n) / (10 + n)) (the rule of TensorFlow's
+    ExponentialMovingAverage), so that early averages forget the random start, and the weights stay
+    what they are.
 
     Args:
         average: the decay, in [0, 1).
@@ -148,8 +149,8 @@ class Progress(keras.callbacks.Callback):
 class Log(keras.callbacks.Callback):
     """One line an epoch in `log.csv` and in TensorBoard's event file.
 
-    An epoch that was interrupted is logged once, with the mean loss of all its steps. Rows behind the
-    step that a run resumes from are dropped, for they will be written again.
+    An epoch that was interrupted is logged once, with the mean loss of all its steps. Rows behind
+    the step that a run resumes from are dropped, for they will be written again.
 
     Args:
         folder: the run folder, a `Path`.
