@@ -1,0 +1,274 @@
+"""Makes a dataset of faces: many processes, the same bytes for the same settings, resumable at any moment.
+
+While it is made, everything lies in a folder beside the final one, named "<out>.partial": the arrays at their full
+size, and one small file of records for each finished chunk of pictures. A chunk counts once its records are there, and
+they come last, under their final name in one rename. At the end the folder itself is renamed. So a process killed at any
+moment leaves either nothing, or a folder from which the same command goes on, or the finished dataset.
+"""
+import errno
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .parts import PARTS, STYLES
+
+VERSION = 1             # raised whenever the same seed would give other pictures
+CHUNK = 32              # pictures between two records
+SIZES = (16, 1024)
+# Each process draws with one thread: the processes are the parallelism, and sums come out the same on every machine.
+ONE_THREAD = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progress=True):
+    """Renders a dataset of faces, or goes on with one, or finds it finished.
+
+    Args:
+        out: folder to make; its parent is made too.
+        n: number of pictures.
+        identities: number of people; each has n / identities pictures, one after another.
+        size: width and height in pixels.
+        seed: the dataset's seed. Picture i depends on the seed, its own and its person's number, the size and `VERSION`
+            alone.
+        workers: processes; None for one a processor.
+        progress: whether to show a progress bar.
+
+    Returns:
+        `Path` of the folder.
+
+    Raises:
+        ValueError: if a number makes no sense, the folder holds something else, or nothing can be rendered or written.
+    """
+    settings = _settings(n, identities, size, seed)
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1. Received: workers={workers}.")
+    out = Path(out)
+    if is_finished(out, settings):
+        return out
+    partial = out.with_name(out.name + ".partial")
+    try:
+        chunks = _prepare(partial, settings)
+        if chunks:
+            _render_chunks(partial, settings, chunks, workers or available_processors(), progress)
+        _finish(partial, out, settings)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ValueError(f"The disk is full: {out} needs {_bytes_needed(settings) / 2**20:.0f} MiB. Make room and run "
+                             "the same command again: it goes on where it stopped.") from None
+        raise ValueError(f"Cannot write {out}: {error.strerror or error}.") from None
+    return out
+
+
+def available_processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _settings(n, identities, size, seed):
+    """Checks the numbers: what dataset.json holds."""
+    if n < 1:
+        raise ValueError(f"A dataset has at least one picture. Received: n={n}.")
+    if not 1 <= identities <= n:
+        raise ValueError(f"identities must be from 1 to n, the number of pictures. Received: identities={identities}, n={n}.")
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise ValueError(f"size must be from {SIZES[0]} to {SIZES[1]} pixels. Received: size={size}.")
+    if seed < 0:
+        raise ValueError(f"seed must not be negative. Received: seed={seed}.")
+    return {"kind": "rendered faces", "version": VERSION, "n": int(n), "identities": int(identities), "size": int(size),
+            "seed": int(seed), "parts": list(PARTS), "styles": list(STYLES)}
+
+
+def is_finished(out, settings):
+    """Whether `out` is the finished dataset of these settings.
+
+    Raises:
+        ValueError: if it is something else, which is never overwritten.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    found = _read_json(out / "dataset.json")
+    if found == settings:
+        return True
+    if found is None:
+        raise ValueError(f"{out} holds something that is not a dataset of faces. Name another folder with --out.")
+    raise ValueError(f"{out} holds a dataset with other settings ({_difference(found, settings)}). Name another folder with "
+                     "--out, or delete that one.")
+
+
+def _difference(found, settings):
+    """In words, how two settings differ."""
+    names = [name for name in settings if found.get(name) != settings[name]]
+    return ", ".join(f"{name} {found.get(name)} instead of {settings[name]}" for name in names
+                     if name not in ("parts", "styles")) or ", ".join(names)
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _bytes_needed(settings):
+    return settings["n"] * (4 * settings["size"] ** 2 + 4096)
+
+
+def _prepare(partial, settings):
+    """Makes or opens the unfinished folder: the numbers of the chunks that are still to be rendered."""
+    found = _read_json(partial / "dataset.json")
+    if partial.exists() and found != settings:
+        if found is not None:
+            raise ValueError(f"{partial} is an unfinished dataset with other settings ({_difference(found, settings)}). "
+                             "Delete it, or run its own command to finish it.")
+        if any(p.name not in ("images.npy", "labels.npy", "records") for p in partial.iterdir()):
+            raise ValueError(f"{partial} is in the way and is not an unfinished dataset of faces. Move it away.")
+        shutil.rmtree(partial)
+    if not partial.exists():
+        (partial / "records").mkdir(parents=True)
+        n, size = settings["n"], settings["size"]
+        _allocate(partial / "images.npy", (n, size, size, 3))
+        _allocate(partial / "labels.npy", (n, size, size))
+        write_atomically(partial / "dataset.json", json.dumps(settings, indent=1))
+    done = {int(p.stem) for p in (partial / "records").glob("*.jsonl")}
+    return [k for k in range(-(-settings["n"] // CHUNK)) if k not in done]
+
+
+def _allocate(path, shape):
+    """Makes a uint8 array file and takes its room on the disk now: a full disk later would kill a mapped write."""
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    del array
+    with open(path, "r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def write_atomically(path, text):
+    """Writes a text under a temporary name, makes sure that it is on the disk, and renames it."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _render_chunks(partial, settings, chunks, workers, progress):
+    """Renders chunks in worker processes; on Ctrl-C stops them and passes the interrupt on."""
+    n = settings["n"]
+    left = sum(min(CHUNK, n - k * CHUNK) for k in chunks)
+    context = multiprocessing.get_context("spawn")
+    with _environment(ONE_THREAD):
+        pool = ProcessPoolExecutor(min(workers, len(chunks)), context, _start_worker, (os.getpid(),))
+        jobs = {pool.submit(_render_chunk, str(partial), settings, k): k for k in chunks}
+    try:
+        with tqdm(total=n, initial=n - left, unit="picture", disable=not progress, smoothing=0.05) as bar:
+            for job in as_completed(jobs):
+                bar.update(job.result())
+    except BrokenProcessPool:
+        raise ValueError("A process that renders died (killed, or out of memory). Run the same command again: it goes "
+                         "on where it stopped; --workers 1 takes the least memory.") from None
+    finally:
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            if any(not job.done() for job in jobs):
+                process.terminate()
+
+
+@contextmanager
+def _environment(values):
+    """Sets environment variables for the processes started meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker(parent):
+    """Prepares a worker: Ctrl-C is the parent's business, and a worker does not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+_renderers = {}
+
+
+def _render_chunk(partial, settings, chunk):
+    """Renders one chunk into the unfinished folder: the number of its pictures."""
+    partial = Path(partial)
+    size, n = settings["size"], settings["n"]
+    if size not in _renderers:
+        import cv2
+
+        from .render import Renderer
+        cv2.setNumThreads(1)
+        _renderers[size] = Renderer(size)
+    images = np.lib.format.open_memmap(partial / "images.npy", "r+")
+    labels = np.lib.format.open_memmap(partial / "labels.npy", "r+")
+    lines = []
+    for i in range(chunk * CHUNK, min(n, (chunk + 1) * CHUNK)):
+        picture, record = render_face(_renderers[size], i, settings)
+        images[i], labels[i] = picture.image, picture.labels
+        lines.append(json.dumps(record) + "\n")
+    images.flush()
+    labels.flush()
+    write_atomically(partial / "records" / f"{chunk:06d}.jsonl", "".join(lines))
+    return len(lines)
+
+
+def render_face(renderer, i, settings):
+    """Renders picture `i` of a dataset.
+
+    Args:
+        renderer: a `data.render.Renderer`.
+        i: its number.
+        settings: with n, identities and seed.
+
+    Returns:
+        a `data.render.Picture` and its line of faces.jsonl as a dictionary.
+    """
+    from .captions import describe
+    from .people import attributes, sample_person, sample_view
+    identity = i * settings["identities"] // settings["n"]
+    person = sample_person(np.random.default_rng([settings["seed"], 0, identity]))
+    rng = np.random.default_rng([settings["seed"], 1, i])
+    view = sample_view(person, rng)
+    picture = renderer.render(person, view)
+    pose = view.pose
+    record = {
+        "identity": identity, "style": "photo", "caption": describe(person, view, picture.labels, rng),
+        "attributes": attributes(person, view), "points5": [[round(float(x), 2) for x in p] for p in picture.points5],
+        "points": picture.points, "pose": [round(pose.yaw, 2), round(pose.pitch, 2), round(pose.roll, 2)],
+    }
+    return picture, record
+
+
+def _finish(partial, out, settings):
+    """Joins the records and gives the folder its name."""
+    records = sorted((partial / "records").glob("*.jsonl")) if (partial / "records").exists() else []
+    if records:
+        write_atomically(partial / "faces.jsonl", "".join(path.read_text() for path in records))
+        shutil.rmtree(partial / "records")
+    os.replace(partial, out)

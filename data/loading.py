@@ -1,0 +1,165 @@
+"""Pictures from folders: the datasets made here, and anyone's own pictures."""
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+LARGEST = 64_000_000    # pixels; a small file can hold many more than memory does
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures ready for training.
+
+    Attributes:
+        images: uint8 (N, S, S, 3), RGB; memory-mapped where the dataset has this size.
+        captions: list of N strings, or None where there are none at all.
+        identities: int32 (N,), who is in each picture, or None where that is not known.
+        names: list of N, where each picture came from.
+        skipped: list of (name, reason) of files that could not be used.
+    """
+    images: np.ndarray
+    captions: list | None
+    identities: np.ndarray | None
+    names: list
+    skipped: list = field(default_factory=list)
+
+    def __len__(self):
+        return len(self.images)
+
+
+def load_images(folder, size):
+    """Loads a dataset made here, or every picture in a plain folder and the folders in it.
+
+    Pictures of a plain folder are turned upright, laid on white where transparent, cropped to the square in their middle
+    and resized. A text file of the same name beside a picture is its caption.
+
+    Args:
+        folder: a path.
+        size: width and height wanted, pixels.
+
+    Returns:
+        `Pictures`.
+
+    Raises:
+        ValueError: if there is no such folder, or no picture in it can be read.
+    """
+    folder = Path(folder)
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel. Received: size={size}.")
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder}. Name a folder of pictures, or make faces with: "
+                         f"python -m data --out {folder}")
+    if (folder / "dataset.json").exists() and (folder / "images.npy").exists():
+        return _load_dataset(folder, size)
+    return _load_plain(folder, size)
+
+
+def _load_dataset(folder, size):
+    try:
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        with open(folder / "faces.jsonl") as file:
+            records = [json.loads(line) for line in file]
+        captions = [record["caption"] for record in records]
+        identities = np.array([record["identity"] for record in records], np.int32)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ValueError(f"{folder} is a damaged dataset ({error}). Delete it and make it again.") from None
+    if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(records) or not len(images):
+        raise ValueError(f"{folder} is a damaged dataset ({images.shape} pictures, {len(records)} records). Delete it and "
+                         "make it again.")
+    if images.shape[1] != size:
+        images = np.stack([_resize(image, size) for image in images])
+    return Pictures(images, captions, identities, [f"{i:06d}" for i in range(len(images))])
+
+
+def _resize(image, size):
+    import cv2
+    shrink = size < image.shape[0]
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+
+
+def _load_plain(folder, size):
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not paths:
+        raise ValueError(f"There are no pictures in {folder}. Put JPEG, PNG, WebP, BMP, GIF or TIFF files there.")
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda path: _try_decode(path, size), paths))
+    good = [(path, result) for path, result in zip(paths, results, strict=True) if not isinstance(result, str)]
+    skipped = [(str(p.relative_to(folder)), r) for p, r in zip(paths, results, strict=True) if isinstance(r, str)]
+    if not good:
+        name, reason = skipped[0]
+        raise ValueError(f"None of the {len(paths)} pictures in {folder} can be read (the first, {name}: {reason}). "
+                         "Name a folder with pictures that open in an image viewer.")
+    captions = [_caption_beside(path) for path, _ in good]
+    return Pictures(np.stack([image for _, image in good]), captions if any(captions) else None, None,
+                    [str(path.relative_to(folder)) for path, _ in good], skipped)
+
+
+def _caption_beside(path):
+    """The text of a caption file beside a picture, on one line; empty where there is none."""
+    try:
+        return " ".join(path.with_suffix(".txt").read_text("utf-8", "replace").lstrip("\ufeff").split())
+    except OSError:
+        return ""
+
+
+def _try_decode(path, size):
+    """Decodes a file: uint8 (size, size, 3), or the reason why not."""
+    try:
+        return decode(path, size)
+    except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
+        return str(error) or type(error).__name__
+
+
+def decode(path, size):
+    """Decodes a picture file, upright, on white, cropped to its middle square.
+
+    Args:
+        path: of a file.
+        size: width and height wanted, pixels.
+
+    Returns:
+        uint8 (size, size, 3), RGB.
+
+    Raises:
+        ValueError, OSError: if it cannot be used; the message says why.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+    if path.stat().st_size == 0:
+        raise ValueError("the file is empty")
+    try:
+        picture = Image.open(path)
+    except UnidentifiedImageError:
+        raise ValueError("not a picture, or damaged") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"more than {LARGEST // 10**6} megapixels") from None
+    with picture:
+        if picture.width * picture.height > LARGEST:
+            raise ValueError(f"{picture.width} x {picture.height} is more than {LARGEST // 10**6} megapixels")
+        if picture.format == "JPEG":
+            picture.draft("RGB", (2 * size, 2 * size))               # decodes a large photograph at a fraction of its size
+        picture.load()
+        upright = ImageOps.exif_transpose(picture)
+        side = min(upright.size)
+        left, top = (upright.width - side) // 2, (upright.height - side) // 2
+        square = _as_rgb(upright.crop((left, top, left + side, top + side)))
+        return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def _as_rgb(picture):
+    """Any mode to RGB: 16 bits scaled to 8, transparency laid on white."""
+    from PIL import Image
+    if picture.mode.startswith(("I", "F")):
+        values = np.asarray(picture, np.float64)
+        top = 65535 if picture.mode.startswith("I") else max(1.0, values.max())
+        if picture.mode == "I" and values.max() <= 255:
+            top = 255
+        return Image.fromarray(np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")

@@ -1,0 +1,305 @@
+"""People and views, drawn from a seed.
+
+A `Person` is what stays: shape, tone, eyes, brows, marks, natural hair. A `View` is what changes from picture to
+picture: expression, gaze, pose, light, clothes, background. Both are plain values: the renderer needs nothing else.
+"""
+from dataclasses import dataclass
+
+import numpy as np
+
+from .hair import CUTS
+from .head import Pose, Shape, load_head
+
+Colour = tuple[float, float, float]     # sRGB, 0 to 255
+
+SKIN = np.array([[246, 217, 199], [236, 199, 174], [224, 178, 148], [205, 158, 124], [181, 131, 97], [150, 103, 74],
+                 [113, 76, 54], [82, 54, 39]], float)
+HAIR = {"black": (22, 19, 18), "dark brown": (44, 30, 22), "brown": (78, 52, 34), "light brown": (118, 84, 54),
+        "blond": (186, 148, 92), "red": (134, 62, 30), "grey": (128, 126, 124), "white": (206, 204, 200)}
+EYES = {"dark brown": (50, 30, 18), "brown": (88, 54, 28), "hazel": (116, 88, 44), "green": (88, 108, 70),
+        "blue": (92, 124, 152), "grey": (116, 126, 132)}
+CLOTHES = {"white": (226, 224, 219), "black": (34, 34, 37), "grey": (126, 128, 131), "navy": (38, 48, 78),
+           "blue": (74, 106, 150), "light blue": (158, 184, 208), "green": (70, 98, 74), "red": (140, 46, 44),
+           "pink": (204, 150, 150), "beige": (198, 178, 148), "brown": (98, 74, 56), "yellow": (206, 170, 88)}
+GARMENTS = ("T-shirt", "V-neck top", "polo neck", "shirt", "jacket")
+BACKDROPS = {"grey": (146, 148, 150), "light grey": (204, 204, 202), "dark": (58, 60, 64), "blue": (112, 136, 160),
+             "beige": (196, 182, 162), "green": (122, 140, 122), "brown": (122, 104, 90), "teal": (92, 128, 130),
+             "rose": (184, 154, 150), "white": (232, 231, 228)}
+
+# Expressions: the ARKit units at full strength, and how strongly they are shown.
+EXPRESSIONS = {
+    "neutral": ({}, (0.0, 0.0)),
+    "slight smile": ({"mouthSmileLeft": 0.45, "mouthSmileRight": 0.45, "cheekSquintLeft": 0.2,
+                      "cheekSquintRight": 0.2}, (0.6, 1.0)),
+    "smile": ({"mouthSmileLeft": 0.85, "mouthSmileRight": 0.85, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
+               "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2, "mouthDimpleLeft": 0.2, "mouthDimpleRight": 0.2},
+              (0.7, 1.0)),
+    "open smile": ({"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "jawOpen": 0.22, "mouthUpperUpLeft": 0.3,
+                    "mouthUpperUpRight": 0.3, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5, "eyeSquintLeft": 0.25,
+                    "eyeSquintRight": 0.25, "mouthLowerDownLeft": 0.2, "mouthLowerDownRight": 0.2}, (0.7, 1.0)),
+    "surprised": ({"jawOpen": 0.4, "browInnerUp": 0.7, "browOuterUpLeft": 0.6, "browOuterUpRight": 0.6,
+                   "eyeWideLeft": 0.6, "eyeWideRight": 0.6}, (0.5, 1.0)),
+    "serious": ({"browDownLeft": 0.35, "browDownRight": 0.35, "mouthPressLeft": 0.3, "mouthPressRight": 0.3},
+                (0.5, 1.0)),
+    "sad": ({"browInnerUp": 0.6, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5}, (0.5, 1.0)),
+}
+EXPRESSION_ODDS = (0.3, 0.22, 0.2, 0.12, 0.05, 0.07, 0.04)
+
+# How far single features may go; features of these folders are drawn, all others stay put.
+FEATURE_SPREAD = {"head": 0.28, "forehead": 0.35, "eyebrows": 0.4, "eyes": 0.33, "nose": 0.36, "mouth": 0.34,
+                  "cheek": 0.38, "chin": 0.36, "ears": 0.3, "neck": 0.15, "asym": 0.12}
+# Those that break a face when taken far, with the share of the spread they keep.
+GENTLE = {"head/head-age": 0.0, "head/head-trans": 0.0, "head/head-angle": 0.4, "neck/neck-trans": 0.0,
+          "eyes/eye-push1": 0.3, "eyes/eye-push2": 0.3, "eyes/eye-trans": 0.6, "eyes/eye-height2": 0.7,
+          "nose/nose-trans": 0.5, "mouth/mouth-trans": 0.5, "ears/ear-shape-pointed": 0.3, "nose/nose-septumangle": 0.5,
+          "mouth/mouth-scale-depth": 0.5, "chin/chin-jaw-drop": 0.4, "nose/nose-compression": 0.5,
+          "neck/measure-neck-height": 0.0, "neck/neck-scale-vert": 0.5, "chin/chin-prognathism": 0.5,
+          "forehead/forehead-nubian": 0.5, "mouth/mouth-laugh-lines": 0.5, "head/head-scale-horiz": 0.7}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody, whatever the view.
+
+    Attributes:
+        shape: the head.
+        skin: sRGB of the skin's middle tone; `tone` is its place from fairest (0) to deepest (1).
+        blush, freckles: 0 to 1; `marks`: rest (x, y) of moles.
+        eyes, hair: a colour's name, and its sRGB with this person's variation.
+        brows: (thickness, arch, density), about 1.
+        beard: "", "stubble", "moustache", "goatee" or "beard".
+        recede: dm that the front hairline has gone up.
+        cuts: ways this person wears hair.
+        seed: of everything fixed about them that is finer than this (noise of the skin, strands).
+    """
+    shape: Shape
+    tone: float
+    skin: Colour
+    blush: float
+    freckles: float
+    marks: tuple[tuple[float, float], ...]
+    eyes: str
+    eye_colour: Colour
+    hair: str
+    hair_colour: Colour
+    brows: tuple[float, float, float]
+    beard: str
+    recede: float
+    cuts: tuple[str, ...]
+    lipstick: float
+    seed: int
+
+    @property
+    def noun(self):
+        """"man" or "woman", as the face is built."""
+        return "man" if self.shape.male > 0.5 else "woman"
+
+
+@dataclass(frozen=True)
+class Light:
+    """A key light with shadow, a soft fill from the other side, a rim from behind, and light from all round.
+
+    Attributes:
+        azimuth, elevation: of the key, degrees; positive is from the picture's right, from above.
+        key, fill, rim, ambient: linear RGB strengths.
+        name: what a caption may call it.
+    """
+    azimuth: float
+    elevation: float
+    key: Colour
+    fill: Colour
+    rim: Colour
+    ambient: Colour
+    name: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of somebody."""
+    pose: Pose
+    expression: str
+    units: tuple[tuple[str, float], ...]
+    cut: str
+    garment: str
+    cloth: str
+    cloth_colour: Colour
+    backdrop: str
+    backdrop_colour: Colour
+    light: Light
+    distance: float
+    height: float
+    seed: int
+
+
+def sample_person(rng):
+    """Draws a person: adults of 18 to 85, both sexes, every origin and mixture evenly.
+
+    Args:
+        rng: numpy Generator.
+
+    Returns:
+        a `Person`.
+    """
+    origin = _sample_origin(rng)
+    male = rng.random() < 0.5
+    age = float(rng.uniform(18, 85))
+    shape = Shape(tuple(map(float, origin)), float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)), age,
+                  float(np.clip(rng.normal(-0.25, 0.35), -0.9, 0.7)), _sample_features(rng))
+    tone = float(np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1))
+    skin = _between(SKIN, tone) * (1 + rng.normal(0, 0.02, 3))
+    hair, hair_colour = _sample_hair_colour(rng, origin, age)
+    eyes = _sample_eyes(rng, origin)
+    recede = float(np.clip(rng.normal(0.0015 * (age - 30), 0.08), 0, 0.3)) if male else 0.0
+    return Person(
+        shape, tone, tuple(np.clip(skin, 0, 255)), float(rng.uniform(0.2, 1)),
+        float(rng.beta(0.5, 3) * (1 - tone)), _sample_marks(rng), eyes, _vary(rng, EYES[eyes], 0.1), hair, hair_colour,
+        _sample_brows(rng, male), _sample_beard(rng, male), recede, _sample_cuts(rng, male, age, origin),
+        float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0, int(rng.integers(2 ** 31)))
+
+
+def _sample_origin(rng):
+    """Weights of african, asian, caucasian: a third of people each mainly one, the rest mixtures."""
+    if rng.random() < 0.6:
+        main = np.eye(3)[rng.integers(3)]
+        return 0.85 * main + 0.15 * rng.dirichlet((1, 1, 1))
+    return rng.dirichlet((0.9, 0.9, 0.9))
+
+
+def _sample_features(rng):
+    drawn = []
+    for name in load_head().features:
+        spread = FEATURE_SPREAD[name.partition("/")[0]] * GENTLE.get(name, 1.0)
+        value = float(np.clip(rng.normal(0, spread), -0.85, 0.85))
+        if spread:
+            drawn.append((name, round(value, 4)))
+    return tuple(drawn)
+
+
+def _sample_hair_colour(rng, origin, age):
+    african, asian, caucasian = origin
+    fair = caucasian ** 1.5
+    odds = {"black": african + 0.8 * asian + 0.06, "dark brown": 0.35 * african + 0.6 * asian + 0.3 * caucasian,
+            "brown": 0.5 * fair, "light brown": 0.35 * fair, "blond": 0.45 * fair, "red": 0.16 * fair}
+    old = np.clip((age - 42) / 35, 0, 1)
+    odds = {name: weight * (1 - 0.85 * old) for name, weight in odds.items()}
+    odds |= {"grey": 1.2 * old, "white": 0.9 * old * max(0, (age - 58) / 25) if age > 58 else 0.0}
+    weights = np.array(list(odds.values()))
+    name = str(rng.choice(list(odds), p=weights / weights.sum()))
+    return name, _vary(rng, HAIR[name], 0.14)
+
+
+def _sample_eyes(rng, origin):
+    fair = origin[2] ** 1.5
+    weights = np.array([1.2 - origin[2], 0.7, 0.3 * fair, 0.25 * fair, 0.6 * fair, 0.2 * fair])
+    return str(rng.choice(list(EYES), p=weights / weights.sum()))
+
+
+def _sample_marks(rng):
+    count = rng.poisson(0.8)
+    return tuple((round(float(rng.uniform(-0.5, 0.5)), 3), round(float(rng.uniform(6.3, 7.8)), 3))
+                 for _ in range(count))
+
+
+def _sample_brows(rng, male):
+    thick = rng.normal(1.1 if male else 0.85, 0.14)
+    return (float(np.clip(thick, 0.6, 1.5)), float(np.clip(rng.normal(0.7 if male else 1.1, 0.3), 0.1, 1.8)),
+            float(rng.uniform(0.75, 1)))
+
+
+def _sample_beard(rng, male):
+    if not male:
+        return ""
+    return str(rng.choice(["", "stubble", "moustache", "goatee", "beard"], p=[0.52, 0.2, 0.06, 0.06, 0.16]))
+
+
+def _sample_cuts(rng, male, age, origin):
+    """The cuts that somebody wears: one, sometimes two."""
+    if male:
+        odds = {"buzz": 0.2, "cropped": 0.3, "side part": 0.25, "swept back": 0.15, "curly": 0.04,
+                "bald": 0.04 + 0.16 * (age > 45), "long straight": 0.02, "long wavy": 0.02}
+    else:
+        odds = {"cropped": 0.06, "side part": 0.05, "swept back": 0.05, "bob": 0.2, "fringed bob": 0.14,
+                "long straight": 0.17, "long wavy": 0.15, "curly": 0.08, "bun": 0.1, "ponytail": 0.08}
+    odds = dict(odds, afro=0.5 * origin[0] ** 2, curly=odds["curly"] + 0.25 * origin[0])
+    weights = np.array([odds.get(name, 0) for name in CUTS])
+    count = 1 if male or rng.random() < 0.6 else 2
+    return tuple(map(str, rng.choice(list(CUTS), count, replace=False, p=weights / weights.sum())))
+
+
+def sample_view(person, rng):
+    """Draws a view of a person.
+
+    Args:
+        person: a `Person`.
+        rng: numpy Generator.
+
+    Returns:
+        a `View`.
+    """
+    expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_ODDS))
+    cloth, backdrop = str(rng.choice(list(CLOTHES))), str(rng.choice(list(BACKDROPS)))
+    return View(
+        _sample_pose(rng), expression, _sample_units(rng, expression), str(rng.choice(person.cuts)),
+        str(rng.choice(GARMENTS)), cloth, _vary(rng, CLOTHES[cloth], 0.08), backdrop,
+        _vary(rng, BACKDROPS[backdrop], 0.07), _sample_light(rng), float(rng.uniform(9, 18)),
+        float(np.clip(rng.normal(3.75, 0.12), 3.4, 4.2)), int(rng.integers(2 ** 31)))
+
+
+def _sample_pose(rng):
+    """Mostly near frontal; yaw to 40 degrees, pitch to 20, roll to 15."""
+    yaw = float(np.clip(rng.normal(0, 15), -40, 40))
+    gaze = (0.0, 0.0) if rng.random() < 0.4 else (float(rng.normal(0, 7)), float(rng.normal(0, 4)))
+    if rng.random() < 0.5:
+        gaze = (float(np.clip(-yaw, -18, 18)), 0.0)                  # looking at the camera
+    return Pose(yaw, float(np.clip(rng.normal(0, 6), -20, 20)), float(np.clip(rng.normal(0, 4.5), -15, 15)),
+                yaw * float(rng.uniform(0.2, 0.7)) + float(rng.normal(0, 6)), gaze)
+
+
+def _sample_units(rng, expression):
+    units, (low, high) = EXPRESSIONS[expression]
+    strength = rng.uniform(low, high)
+    drawn = {name: value * strength * float(np.exp(rng.normal(0, 0.1))) for name, value in units.items()}
+    blink = max(0.0, rng.normal(0.04, 0.07))                          # lids never stand quite the same
+    drawn["eyeBlinkLeft"] = drawn["eyeBlinkRight"] = blink
+    return tuple((name, round(float(np.clip(value, 0, 1)), 4)) for name, value in drawn.items())
+
+
+def _sample_light(rng):
+    warmth = float(np.clip(rng.normal(0.1, 0.5), -1, 1))
+    warm, cool = np.array([1.0, 0.95, 0.88]), np.array([0.92, 0.97, 1.05])
+    tint = warm if warmth > 0 else cool
+    key = (1 + abs(warmth) * (tint - 1)) * rng.uniform(0.9, 1.25)
+    soft = rng.uniform(0, 1)
+    fill = np.array([1.0, 1, 1]) * (0.22 + 0.3 * soft)
+    ambient = np.array([1.0, 1, 1]) * (0.34 + 0.2 * soft)
+    rim = np.array([1.0, 1, 1]) * (rng.uniform(0.3, 0.9) if rng.random() < 0.5 else 0.0)
+    azimuth = float(rng.choice([-1, 1]) * abs(rng.normal(28, 18)))
+    name = ("soft " if soft > 0.5 else "") + ("warm " if warmth > 0.45 else "cool " if warmth < -0.45 else "") + "light"
+    return Light(float(np.clip(azimuth, -65, 65)), float(rng.uniform(12, 50)), tuple(key * (1.1 - 0.35 * soft)),
+                 tuple(fill), tuple(rim), tuple(ambient), name)
+
+
+def _between(palette, place):
+    """A colour of a palette (K, 3) at `place` in [0, 1]."""
+    at = place * (len(palette) - 1)
+    return np.array([np.interp(at, np.arange(len(palette)), palette[:, k]) for k in range(3)])
+
+
+def _vary(rng, colour, spread):
+    """A colour lighter or darker, and a little off."""
+    colour = np.array(colour) * np.exp(rng.normal(0, spread)) * np.exp(rng.normal(0, spread / 5, 3))
+    return tuple(map(float, np.clip(colour, 0, 255)))
+
+
+def attributes(person, view):
+    """What is recorded of a picture: a dictionary of plain values."""
+    african, asian, caucasian = (round(share, 3) for share in person.shape.origin)
+    light = view.light
+    return {
+        "sex": person.noun, "age": round(person.shape.age), "origin": [african, asian, caucasian],
+        "skin_tone": round(person.tone, 3), "eyes": person.eyes, "hair": person.hair, "cut": view.cut,
+        "beard": person.beard, "freckles": person.freckles > 0.3, "lipstick": person.lipstick > 0.3,
+        "expression": view.expression, "gaze": [round(angle, 1) for angle in view.pose.gaze], "garment": view.garment,
+        "cloth": view.cloth, "backdrop": view.backdrop, "light": light.name,
+        "light_from": [round(light.azimuth, 1), round(light.elevation, 1)], "distance": round(view.distance, 2),
+    }
