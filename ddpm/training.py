@@ -8,6 +8,8 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from ddpm.checkpoint import replaced
+
 
 def batches(images, batch_size, seed, start=0, flip=True):
     """Endless batches in an order that depends on the seed and the step alone.
@@ -184,13 +186,17 @@ class Log(keras.callbacks.Callback):
         self.step += 1
         done = batch + 1
         self.loss = (self.loss_before * self.behind + logs["loss"] * done) / (self.behind + done)
+        # Written here, not in on_epoch_end: before a checkpoint of this step, which would drop it.
+        if self.step % self.steps == 0:
+            self._write_row()
 
-    def on_epoch_end(self, epoch, logs=None):
-        if self.step % self.steps:
-            return  # stopped inside the epoch: it is logged when it is complete
+    def on_train_end(self, logs=None):
+        self.writer.flush()
+
+    def _write_row(self):
         rate = (self.steps - self.behind) * self.batch_size / (time.monotonic() - self.epoch_began)
         row = {
-            "epoch": epoch + 1,
+            "epoch": self.step // self.steps,
             "step": self.step,
             "loss": f"{self.loss:.6f}",
             "learning_rate": f"{float(self.model.optimizer.learning_rate):.3e}",
@@ -204,17 +210,15 @@ class Log(keras.callbacks.Callback):
         self.writer.flush()
         self.loss_before = 0.0
 
-    def on_train_end(self, logs=None):
-        self.writer.flush()
-
     def _rows_until(self, step):
         if not self.path.exists():
             return []
         with self.path.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if int(row["step"] or 0) <= step]
+            whole = [row for row in csv.DictReader(file) if all(row.get(f) for f in self.FIELDS)]
+        return [row for row in whole if int(row["step"]) <= step]
 
     def _write(self, rows):
-        with self.path.open("w", newline="") as file:
+        with replaced(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.FIELDS)
             writer.writeheader()
             writer.writerows(rows)
