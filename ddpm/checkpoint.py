@@ -10,7 +10,6 @@ The order of the pictures needs no state: it follows from the seed and the step.
 
 import json
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +41,15 @@ class Checkpoints:
         arrays = {f"{i:05d}": np.asarray(v) for i, v in enumerate(_variables(model))}
         arrays["meta"] = np.array(json.dumps({"step": step, "shapes": _shapes(model), **notes}))
         self.folder.mkdir(parents=True, exist_ok=True)
-        with replaced(self.folder / f"step-{step:08d}.npz") as partial, partial.open("wb") as file:
+        name = f"step-{step:08d}.npz"
+        with replaced(self.folder / name) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        for old in self._newest_first()[KEEP:]:
-            old.unlink()
+        # Later steps are damaged ones that `restore` passed over: they must not push out whole.
+        mine = [path for path in self._newest_first() if path.name <= name]
+        for other in set(self._newest_first()) - set(mine[:KEEP]):
+            other.unlink()
 
     def restore(self, model):
         """Load the newest whole checkpoint into a compiled model whose optimizer is built.
@@ -65,11 +67,10 @@ class Checkpoints:
         damaged = []
         for path in self._newest_first():
             try:
-                arrays = _read(path)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                arrays, meta = _read(path)
+            except Exception:  # a flipped bit can make the zip reader raise nearly anything
                 damaged.append(path)
                 continue
-            meta = json.loads(str(arrays.pop("meta")))
             if meta.pop("shapes") != _shapes(model):
                 raise ValueError(
                     f"{path} belongs to another model. Resume with the run's own settings."
@@ -100,10 +101,17 @@ class replaced:
         return self.partial
 
     def __exit__(self, error, *_):
-        if error is None:
-            os.replace(self.partial, self.path)
-        else:
+        try:
+            if error is None:
+                os.replace(self.partial, self.path)
+        finally:
             self.partial.unlink(missing_ok=True)
+
+
+def remove_partials(folder):
+    """Remove what writers that were killed have left in a folder that nobody else writes to."""
+    for path in Path(folder).glob(".partial-*"):
+        path.unlink()
 
 
 def _variables(model):
@@ -117,4 +125,5 @@ def _shapes(model):
 
 def _read(path):
     with np.load(path, allow_pickle=False) as file:  # reading a member checks its checksum
-        return {name: file[name] for name in file.files}
+        arrays = {name: file[name] for name in file.files}
+    return arrays, json.loads(str(arrays.pop("meta")))

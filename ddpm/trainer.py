@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import keras
 from keras import ops
 
-from ddpm.checkpoint import Checkpoints
+from ddpm.checkpoint import Checkpoints, remove_partials
 from ddpm.denoiser import x0_denoiser
 from ddpm.diffusion import Diffusion
 from ddpm.pictures import draw, grid, save_png
@@ -105,6 +105,8 @@ class Trainer:
         Raises:
             OSError: if the disk is full.
         """
+        for folder in (self.folder, self.checkpoints.folder, self.folder / "samples"):
+            remove_partials(folder)
         size, start = self.preset.batch_size, self.step
         steps = len(images) // size
         notes = getattr(self, "notes", None) or {}
