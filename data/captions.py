@@ -109,8 +109,8 @@ def _surroundings(view, rng):
     if rng.random() < 0.3 and view.light.name != "light":
         text += f", in {view.light.name}"
     if rng.random() < 0.3:
-        text += f", {_with_article(view.backdrop + ' background')} behind" if rng.random() < 0.5 else (
-            f", before {_with_article(view.backdrop + ' background')}")
+        background = _with_article(("blurred " if view.blurred else "") + view.backdrop + " background")
+        text += f", {background} behind" if rng.random() < 0.5 else f", before {background}"
     return text
 
 

@@ -36,6 +36,9 @@ class Cut:
         strands: how many; `width` of a ribbon.
         tied: strands are drawn to a knot at the back: "", "bun" or "tail".
         steps: segments of a strand.
+        mess: how much strands differ in direction.
+        fade: length at the sides and the nape, as a share of that on top.
+        hug: how strongly strands keep to the skull.
     """
     length: float = 0.3
     spread: float = 0.25
@@ -52,27 +55,42 @@ class Cut:
     width: float = 0.03
     tied: str = ""
     steps: int = 6
+    mess: float = 0.1
+    fade: float = 1.0
+    hug: float = 0.0
 
 
 CUTS = {
-    "buzz": Cut(length=0.07, lift=0.9, fall=0.0, strands=3500, width=0.022, steps=2),
-    "cropped": Cut(length=0.24, lift=0.75, fall=0.2, comb=(0.2, -0.25), strands=3600, width=0.024, steps=4),
-    "side part": Cut(length=0.62, lift=0.42, fall=0.35, comb=(0.9, 0.35), parting=0.28, strands=3600, width=0.026),
-    "swept back": Cut(length=0.85, lift=0.38, fall=0.25, comb=(0.0, 1.1), strands=3600, width=0.026, steps=7),
-    "bob": Cut(length=1.75, spread=0.08, lift=0.3, fall=0.9, comb=(0.8, 0.15), parting=0.15, steps=10, width=0.034),
-    "fringed bob": Cut(length=1.7, spread=0.08, lift=0.3, fall=0.9, comb=(0.5, 0.1), fringe=1.0, steps=10,
+    "buzz": Cut(length=0.06, lift=0.6, fall=0.1, mess=0.25, strands=5000, width=0.018, steps=2, fade=0.6),
+    "cropped": Cut(length=0.27, lift=0.5, fall=0.3, comb=(0.25, -0.4), mess=0.2, strands=4000, width=0.022, steps=4,
+                   fade=0.45, hug=0.3),
+    "side part": Cut(length=0.6, lift=0.34, fall=0.5, comb=(1.0, 0.35), parting=0.3, mess=0.08, strands=4000,
+                     width=0.026, steps=7, fade=0.35, hug=0.9),
+    "swept back": Cut(length=0.8, lift=0.3, fall=0.3, comb=(0.0, 1.3), mess=0.08, strands=4000, width=0.026, steps=8,
+                      fade=0.4, hug=0.9),
+    "bob": Cut(length=1.75, spread=0.06, lift=0.25, fall=1.0, comb=(0.8, 0.15), parting=0.15, mess=0.05, hug=0.5, steps=11,
+               width=0.034),
+    "fringed bob": Cut(length=1.7, spread=0.06, lift=0.25, fall=1.0, comb=(0.5, 0.05), mess=0.05, hug=0.5, fringe=1.0, steps=11,
                        width=0.034),
-    "long straight": Cut(length=3.3, spread=0.12, lift=0.25, fall=1.0, comb=(0.8, 0.2), parting=0.1, steps=14,
+    "long straight": Cut(length=3.2, spread=0.1, lift=0.2, fall=1.0, comb=(0.8, 0.2), parting=0.1, mess=0.04, hug=0.4, steps=14,
                          width=0.04),
-    "long wavy": Cut(length=3.1, spread=0.15, lift=0.4, fall=0.9, comb=(0.8, 0.2), parting=-0.2, wave=0.09, turns=0.9,
-                     steps=18, width=0.042),
-    "curly": Cut(length=1.5, spread=0.3, lift=0.6, fall=0.55, comb=(0.5, 0.1), curl=0.085, turns=2.2, steps=18,
-                 strands=2600, width=0.034),
-    "afro": Cut(length=0.72, spread=0.06, lift=1.0, fall=0.0, curl=0.065, turns=3.2, steps=14, strands=4200,
-                width=0.034),
-    "bun": Cut(length=1.6, lift=0.12, fall=0.1, comb=(0.0, 1.0), tied="bun", steps=9, strands=3400, width=0.034),
-    "ponytail": Cut(length=1.6, lift=0.12, fall=0.1, comb=(0.0, 1.0), tied="tail", steps=9, strands=3400, width=0.034),
+    "long wavy": Cut(length=3.0, spread=0.12, lift=0.32, fall=0.9, comb=(0.8, 0.2), parting=-0.2, mess=0.05, hug=0.3, wave=0.075,
+                     turns=0.75, steps=18, width=0.042),
+    "curly": Cut(length=1.25, spread=0.2, lift=0.55, fall=0.6, comb=(0.45, 0.1), mess=0.1, curl=0.07, turns=2.4,
+                 steps=22, strands=2400, width=0.036),
+    "afro": Cut(length=0.45, spread=0.1, lift=1.0, fall=0.0, mess=0.12, curl=0.075, turns=4.5, steps=16, strands=3600,
+                width=0.036),
+    "bun": Cut(length=1.6, lift=0.1, fall=0.1, comb=(0.0, 1.0), mess=0.03, tied="bun", steps=9, strands=3600,
+               width=0.036),
+    "ponytail": Cut(length=1.6, lift=0.1, fall=0.1, comb=(0.0, 1.0), mess=0.03, tied="tail", steps=9, strands=3600,
+                    width=0.036),
     "bald": Cut(strands=0),
+}
+
+BEARDS = {
+    "moustache": Cut(length=0.12, lift=0.3, fall=0.35, comb=(0.9, 0.0), mess=0.15, strands=700, width=0.016, steps=3),
+    "goatee": Cut(length=0.12, lift=0.35, fall=0.7, comb=(0.25, 0.0), mess=0.15, strands=1100, width=0.016, steps=3),
+    "beard": Cut(length=0.12, lift=0.4, fall=0.7, comb=(0.25, 0.0), mess=0.15, strands=3000, width=0.017, steps=3),
 }
 
 
@@ -128,7 +146,9 @@ class Skull:
         for _ in range(12):                                          # directions no vertex lies in take a neighbour's
             wide = cv2.copyMakeBorder(table, 1, 1, 1, 1, cv2.BORDER_WRAP)
             table = np.where(table > 0, table, cv2.dilate(wide, np.ones((3, 3)))[1:-1, 1:-1])
-        wide = cv2.copyMakeBorder(table, 4, 4, 4, 4, cv2.BORDER_WRAP)
+        table[:3] = table[1:3].mean()                                # at the pole all columns meet
+        wide = cv2.copyMakeBorder(table, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
+        wide[:, :4], wide[:, -4:] = wide[:, -8:-4], wide[:, 4:8]
         self.table = cv2.GaussianBlur(wide, (0, 0), 0.9)[4:-4, 4:-4]
 
     @staticmethod
@@ -152,23 +172,26 @@ class Skull:
         return points + out * np.maximum(clearance - self.gap(points), 0)[:, None]
 
 
-def grow(vertices, normals, cut, rng, density=1.0):
+def grow(vertices, normals, cut, rng, where=None):
     """Grows a cut on somebody's head.
 
     Args:
         vertices, normals: float32 (V, 3), a neutral face.
         cut: a `Cut`.
         rng: numpy Generator; the same state gives the same hair.
-        density: share of the strands.
+        where: None for the scalp, or a function from rest positions (R, 3) to how much hair grows there (R,).
 
     Returns:
         `Strands`.
     """
     head = load_head()
     triangle, weights, rest = _candidates()
-    above = hairline_distance(rest, cut.recede) + rng.normal(0, 0.025, ROOTS)
+    if where is None:
+        above = hairline_distance(rest, cut.recede) + rng.normal(0, 0.025, ROOTS)
+    else:
+        above = (where(rest) - rng.uniform(0.15, 0.6, ROOTS)) * 0.4
     chosen = np.nonzero(above > 0)[0]
-    wanted = int(cut.strands * density)
+    wanted = cut.strands
     repeat = rng.integers(0, len(chosen), wanted)
     chosen = chosen[repeat]
     weights = weights[chosen] + rng.normal(0, 0.1, (wanted, 3)).astype(np.float32)
@@ -177,9 +200,11 @@ def grow(vertices, normals, cut, rng, density=1.0):
     root = np.einsum("rk,rkc->rc", weights, vertices[corner])
     normal = np.einsum("rk,rkc->rc", weights, normals[corner])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    length = cut.length * np.exp(rng.normal(0, cut.spread, wanted)) * np.clip(0.45 + above[chosen] / 0.25, 0.3, 1)
-    tint = rng.random(wanted).astype(np.float32)
-    points = _grow_steps(root, normal, length.astype(np.float32), cut, Skull(vertices), rng)
+    top = np.clip((rest[chosen, 1] - 7.55) / 0.5, 0, 1)
+    length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=wanted), -1.7, 1.2)) * (cut.fade + (1 - cut.fade) * top)
+    length *= np.clip(0.55 + above[chosen] / 0.25, 0.35, 1)
+    tint = (0.45 * rng.random(wanted) + 0.55 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
+    points = _grow_steps(root, normal, length.astype(np.float32), top.astype(np.float32), cut, Skull(vertices), rng)
     outward = points - (CENTRE + [0, -0.15, 0])
     outward[..., 1] *= np.where(outward[..., 1] < 0, 0.3, 1)         # hanging hair is lit like a curtain, not a ball
     outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
@@ -187,53 +212,55 @@ def grow(vertices, normals, cut, rng, density=1.0):
     return Strands(points.astype(np.float32), outward.astype(np.float32), width.astype(np.float32), tint)
 
 
-def _grow_steps(root, normal, length, cut, skull, rng):
+def _grow_steps(root, normal, length, top, cut, skull, rng):
     """The points of the strands: float32 (N, steps + 1, 3)."""
-    count, step = len(root), (length / cut.steps)[:, None]
+    count = len(root)
     side = np.sign(root[:, 0] - cut.parting + rng.normal(0, 0.03, count)).astype(np.float32)
+    front = np.clip((root[:, 2] - 0.80) / 0.3, 0, 1) * np.clip((root[:, 1] - 7.7) / 0.15, 0, 1)
+    fringe = (front * cut.fringe * (np.abs(root[:, 0]) < 0.52)).astype(np.float32)
+    length = length * (1 - fringe) + fringe * (root[:, 1] - 7.52 + np.clip(1.45 - root[:, 2], 0, 1)) * 0.9
+    step = (length / cut.steps)[:, None].astype(np.float32)
     comb = np.zeros((count, 3), np.float32)
-    comb[:, 0], comb[:, 2] = side * cut.comb[0], -cut.comb[1]
-    front = np.clip((root[:, 2] - 0.75) / 0.4, 0, 1) * np.clip((root[:, 1] - 7.6) / 0.2, 0, 1)
-    fringe = front * cut.fringe * (np.abs(root[:, 0]) < 0.55)
-    comb += fringe[:, None] * (np.array([0, 0, 0.35], np.float32) - comb)
-    jitter = rng.normal(0, 0.12, (count, 3)).astype(np.float32)
-    phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
-    sway = _sway_phase(root)
-    layer = 0.012 + 0.05 * rng.random(count).astype(np.float32) * (0.4 + cut.lift)
+    comb[:, 0], comb[:, 2] = side * cut.comb[0] * top, -cut.comb[1]
+    comb += fringe[:, None] * (np.array([0, 0, 0.9], np.float32) - comb)
+    jitter = np.clip(rng.normal(0, cut.mess, (count, 3)), -2 * cut.mess, 2 * cut.mess).astype(np.float32)
+    layer = (0.012 + 0.06 * rng.random(count) * (0.3 + cut.lift)).astype(np.float32)
     points, at = [root], root
     for k in range(cut.steps):
         s = np.float32((k + 0.5) / cut.steps)
-        outward = at - CENTRE
+        gap = skull.gap(at)
+        outward = at - CENTRE.astype(np.float32)
         outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-        early = np.float32((1 - s) ** 2) if cut.fall else np.float32(1)
-        travelled = np.float32(cut.length * s)
-        weight = cut.fall * (0.4 + 3.2 * min(1.0, travelled / 0.6))
-        direction = normal * (cut.lift * early + (0.4 if k == 0 else 0)) + comb * max(early, 0.12) + jitter + DOWN * weight
-        if cut.length > 0.5 and not cut.tied:
-            direction = direction + _off_the_face(at, side, fringe)
-        if cut.tied:
-            direction = KNOT - at
-        direction = direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-        inward = np.minimum((direction * outward).sum(1), 0) * (skull.gap(at) < layer + 0.06)
-        direction = direction - inward[:, None] * outward
+        direction = _pull(k, s, at, root, normal, comb, jitter, side, fringe, cut)
+        direction -= outward * (cut.hug * np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6))[:, None]
         direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-        at = at + direction * step
-        at = skull.push_out(at, layer * min(1.0, 0.3 + k))
+        inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
+        direction = direction - inward[:, None] * outward             # what presses on the skull slides along it
+        direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
+        at = skull.push_out(at + direction * step, layer * min(1.0, 0.3 + k))
         points.append(at)
-    points = np.stack(points, 1)
-    return _curl(points, length, cut, phase, sway)
+    return _curl(np.stack(points, 1), length, cut, rng.uniform(0, 2 * np.pi, count).astype(np.float32), _sway_phase(root))
 
 
-KNOT = np.array([0.0, 7.55, -0.75], np.float32)
+def _pull(k, s, at, root, normal, comb, jitter, side, fringe, cut):
+    """Where strands want to go at step k, a share s of their way: (N, 3), not of unit length."""
+    if cut.tied:
+        return KNOT - at + jitter
+    early = np.float32((1 - s) ** 2 if cut.fall else 1)
+    weight = cut.fall * (0.4 + 3.2 * min(1.0, cut.length * s / 0.6))
+    pull = normal * (cut.lift * early + (0.4 if k == 0 else 0)) + comb * max(early, 0.04) + jitter + DOWN * weight
+    return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
+
+
+KNOT = np.array([0.0, 7.6, -0.72], np.float32)
 
 
 def _off_the_face(at, side, fringe):
-    """A sideways push on what hangs in front of the face, but for a fringe above the brows."""
-    in_front = np.clip((at[:, 2] - 0.95) / 0.3, 0, 1) * np.clip((8.15 - at[:, 1]) / 0.2, 0, 1)
-    in_front *= np.where(at[:, 1] > 7.6, 1 - fringe, 1)
+    """A sideways push on what hangs in front of the face, but for a fringe."""
+    in_front = np.clip((at[:, 2] - 0.95) / 0.3, 0, 1) * np.clip((8.15 - at[:, 1]) / 0.2, 0, 1) * (1 - fringe)
     push = np.zeros_like(at)
     push[:, 0] = np.sign(np.where(np.abs(at[:, 0]) > 0.2, at[:, 0], side)) * in_front * 3
-    push[:, 2] = -in_front * 1.0
+    push[:, 2] = -in_front * 1.2
     return push
 
 
@@ -249,12 +276,12 @@ def _curl(points, length, cut, phase, sway):
         return points
     s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
     turn = 2 * np.pi * cut.turns * length[:, None] * s
-    grown = np.minimum(1, 3 * s)[None, :, None]
-    outward = points - CENTRE
-    outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
+    grown = np.minimum(1, 2 * s)[None, :, None]
     along = np.gradient(points, axis=1)
     along /= np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6)
-    across = np.cross(along, outward)
+    across = np.cross(along, np.array([0.31, 0.11, 0.94], np.float32))
+    across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 0.1)
+    outward = np.cross(across, along)
     curl = cut.curl * (np.cos(turn + phase[:, None])[..., None] * across
                        + np.sin(turn + phase[:, None])[..., None] * outward)
     wave = cut.wave * (np.sin(turn + sway[:, None])[..., None] * across
@@ -291,6 +318,11 @@ def ribbons(strands, camera):
     known[..., 2] = strands.tint[:, None, None]
     twice = [np.repeat(a[:, :, None], 2, 2).reshape(-1, 3) for a in (tangent, strands.outward)]
     return vertices, quads.reshape(-1, 3).astype(np.int32), *twice, known.reshape(-1, 3)
+
+
+def coarser(cut, detail):
+    """A cut of fewer, wider strands, for small pictures: `detail` is the share of strands kept."""
+    return replace(cut, strands=int(cut.strands * detail), width=cut.width / detail ** 0.7)
 
 
 def varied(name, rng):

@@ -22,26 +22,30 @@ def brow_mask(rest, brows):
     thickness, arch, density = brows
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     t = np.clip((x - 0.10) / 0.50, 0, 1)
-    centre = 7.475 + 0.034 * arch * np.sin(np.pi * np.clip(t * 0.78, 0, 1)) - 0.03 * t
-    half = 0.047 * thickness * (1 - 0.62 * t ** 1.6) * (0.75 + 0.25 * step(0, 0.12, t))
+    centre = 7.485 + 0.036 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) - 0.035 * t ** 2
+    half = 0.046 * thickness * (1 - 0.62 * t ** 1.6) * (0.6 + 0.4 * step(0, 0.2, t))
     off = (y - centre) / half
     hairs = noise(2, (x + 0.6 * y) * 260, (y - 0.45 * x) * 420)      # hairs point up and out
-    body = step(1.25, 0.55, np.abs(off) + 0.22 * hairs)
-    ends = step(0.065, 0.13, x) * step(0.64, 0.52, x)
+    body = step(1.3, 0.5, np.abs(off) + 0.25 * hairs)
+    ends = step(0.06, 0.16, x + 0.012 * hairs) * step(0.64, 0.50, x + 0.012 * hairs)
     return (body * ends * density * (z > 0.7)).astype(np.float32)
 
 
-def beard_mask(rest):
-    """Where a beard grows at rest positions (P, 3): (beard, moustache, goatee), each (P,) in [0, 1]."""
+def beard_mask(rest, kind):
+    """How much of a beard ("stubble", "moustache", "goatee" or "beard") grows at rest positions (P, 3): (P,) in [0, 1]."""
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    cheek_line = 6.66 + 0.62 * np.clip((x - 0.36) / 0.34, 0, 1) ** 1.3
-    jaw = step(0.05, -0.06, y - cheek_line) * step(5.98, 6.12, y + 0.12 * z) * (z > 0.3)
-    around_mouth = step(0.9, 1.15, np.hypot(x / 0.30, (y - 6.60) / 0.135))
-    jaw = jaw * np.where(y > 6.47, around_mouth, 1) * (x < 0.74)
-    moustache = step(6.675, 6.70, y - 0.16 * (0.25 - x)) * step(6.83, 6.77, y + 0.1 * x) * step(0.36, 0.28, x) * (z > 1.2)
-    goatee = step(0.30, 0.20, x) * step(6.50, 6.44, y) * jaw
-    beard = np.maximum(jaw, moustache)
-    return beard, moustache, goatee
+    cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
+    under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)                       # falls from the jaw to the throat
+    jaw = step(0.06, -0.07, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
+    jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
+    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(6.815, 6.765, y + 0.22 * x)
+    moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
+    corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
+    goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
+    if kind == "moustache":
+        return moustache
+    return np.maximum(moustache, np.maximum(goatee, corner * jaw) if kind == "goatee" else jaw)
 
 
 def skin_paint(rest, known, person, view, cut):
@@ -61,7 +65,7 @@ def skin_paint(rest, known, person, view, cut):
     u, v = around(rest, 120)
     shift = person.seed % 509
     blotch, pores = noise(0, u + shift, v), noise(1, u * 1.6, v * 1.6 + shift)
-    base = linear(person.skin)
+    base = linear(person.skin) * np.float32([1, 0.975, 0.94])
     albedo = base * (1 + 0.035 * blotch + 0.03 * pores)[:, None]
     albedo = albedo * _blush(rest, person, blotch)
     albedo = _age_lines(albedo, rest, person)
@@ -73,8 +77,9 @@ def skin_paint(rest, known, person, view, cut):
     hair = linear(person.hair_colour)
     if view.cut != "bald" or person.recede < 0.2:
         albedo = _scalp_paint(albedo, rest, hair, cut, part)
+        gloss[part == PART["hair"]] = 0.05
     mask = brow_mask(rest, person.brows)
-    brow = hair * 0.75 * (1 + 0.2 * pores)[:, None] if person.hair not in ("white", "grey", "blond") else hair * 0.6
+    brow = hair * (0.62 + 0.1 * pores)[:, None]
     albedo += (mask * 0.92)[:, None] * (brow - albedo)
     part[(mask > 0.45) & (part == PART["skin"])] = PART["brows"]
     gloss *= 1 - 0.7 * mask
@@ -95,6 +100,8 @@ def _blush(rest, person, blotch):
     red = person.blush * (0.7 * cheek + 0.75 * nose + 0.6 * ear) * (1 + 0.2 * blotch)
     eye = np.exp(-((x - 0.32) / 0.17) ** 2 - ((y - 7.26) / 0.1) ** 2) * (z > 1)
     dark = eye * (0.16 + 0.10 * step(40, 80, person.shape.age))
+    nostril = np.exp(-(((x - 0.078) / 0.036) ** 2 + ((y - 6.828 - 0.25 * (x - 0.078)) / 0.02) ** 2) ** 2) * (z > 1.4)
+    dark = np.maximum(dark, 0.72 * nostril)
     return (1 - red[:, None] * np.float32([0.03, 0.17, 0.15])) * (1 - dark[:, None] * np.float32([0.75, 1.0, 0.85]))
 
 
@@ -146,7 +153,7 @@ def _lip_paint(albedo, gloss, lips, person, base, rest):
     lines = noise(2, rest[:, 1] * 240, rest[:, 0] * 300)
     amount = step(0.12, 0.75, lips) * 0.9
     albedo = albedo + amount[:, None] * (colour * (1 + 0.06 * lines)[:, None] - albedo)
-    return albedo, gloss + amount * 0.35
+    return albedo, gloss + amount * 0.3
 
 
 def _scalp_paint(albedo, rest, hair, cut, part):
@@ -155,35 +162,52 @@ def _scalp_paint(albedo, rest, hair, cut, part):
         return albedo
     u, v = around(rest, 120)
     above = hairline_distance(rest, cut.recede) + 0.03 * noise(1, u * 1.1, v * 1.1) + 0.02 * noise(0, u * 2, v * 2)
-    amount = step(-0.02, 0.09, above) * (0.86 if cut.length > 0.1 else 0.74)
+    amount = step(-0.02, 0.09, above) * (0.97 if cut.length > 0.1 else 0.93)
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
     part[(amount > 0.4) & (part != PART["ears"])] = PART["hair"]
-    return albedo + amount[:, None] * (hair * 0.8 - albedo)
+    return albedo + amount[:, None] * (hair * 0.6 - albedo)
 
 
 def _beard_paint(albedo, rest, person, hair, part, pores):
-    beard, moustache, goatee = beard_mask(rest)
     u, v = around(rest, 120)
     grain = noise(1, u * 1.9 + 13, v * 1.9)
-    strength = {"stubble": 0.34, "moustache": 0.9, "goatee": 0.9, "beard": 0.9}[person.beard]
-    mask = {"stubble": beard, "moustache": moustache, "goatee": np.maximum(goatee, moustache), "beard": beard}[person.beard]
+    strength = {"stubble": 0.27, "moustache": 0.85, "goatee": 0.85, "beard": 0.85}[person.beard]
+    mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
-    amount = np.clip(mask * strength * (1 + 0.3 * grain), 0, 1)
+    amount = np.clip(mask * strength * (1 + (0.3 if person.beard == "stubble" else 0.1) * grain), 0, 1)
     if person.beard != "stubble":
         part[(mask > 0.5)] = PART["facial hair"]
     return albedo + amount[:, None] * (hair * 0.85 - albedo)
 
 
 def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
-    """Lays the garment over the skin, in place."""
+    """Lays the garment over the skin, in place: cloth, its hem or collar, and what is worn under a jacket."""
     depth = depth_below_neckline(rest, view.garment)
-    on = (depth > 0) & (rest[:, 1] < 6.1)
-    colour = linear(view.cloth_colour)
-    weave = noise(1, rest[on, 0] * 200, rest[on, 1] * 200)
-    folds = noise(0, rest[on, 0] * 60 + view.seed % 251, rest[on, 1] * 26)
-    hem = 1 - 0.18 * np.exp(-((depth[on] - 0.05) / 0.012) ** 2)
-    albedo[on] = colour * ((1 + 0.03 * weave + 0.05 * folds) * hem)[:, None]
+    on = (depth > 0) & (rest[:, 1] < 6.2)
+    if view.garment == "jacket":
+        under = (depth_below_neckline(rest, "T-shirt") > 0) & (rest[:, 1] < 6.2) & ~on
+        albedo[under] = linear((222, 221, 217))
+        gloss[under], soft[under], part[under] = 0.12, 0, PART["clothes"]
+    x, y, depth = rest[on, 0], rest[on, 1], depth[on]
+    weave = noise(1, x * 200, y * 200)
+    folds = noise(0, x * 60 + view.seed % 251, y * 26)
+    shade = 1 + 0.025 * weave + 0.05 * folds
+    shade = shade * _trim(view.garment, x, depth)
+    albedo[on] = linear(view.cloth_colour) * shade[:, None]
     gloss[on], soft[on], part[on] = 0.12, 0, PART["clothes"]
+
+
+def _trim(garment, x, depth):
+    """What is sewn on cloth: a hem, or a collar's or lapel's edge with its shadow, and a row of buttons: a factor (P,)."""
+    x = np.abs(x)
+    if garment in ("T-shirt", "V-neck top"):
+        return 1 - 0.2 * np.exp(-((depth - 0.07) / 0.012) ** 2)
+    if garment == "polo neck":
+        return 1 - 0.22 * np.exp(-((depth - 0.24) / 0.02) ** 2)
+    edge = (0.17 + 0.20 * step(0.5, 0.12, x)) if garment == "shirt" else 0.26 + 0.12 * step(0.2, 0.5, x)
+    inside = step(edge + 0.008, edge - 0.008, depth)
+    shadow = np.exp(-np.clip(depth - edge, 0, 1) / 0.035) * (1 - inside)
+    return (0.97 + 0.09 * inside) * (1 - 0.33 * shadow) * (1 - 0.2 * np.exp(-((x - 0.055) / 0.008) ** 2) * (1 - inside))
 
 
 def eye_paint(local, person):
@@ -202,7 +226,7 @@ def eye_paint(local, person):
     spokes = 0.16 * noise(2, angle * 9, (turn / (2 * np.pi)) * NOISE)
     ring = np.exp(-((angle - 13.5) / 4.0) ** 2)
     colour = iris * (1.15 + spokes + 0.35 * ring)[:, None] * (1 - 0.62 * step(20.5, 25.5, angle))[:, None]
-    white = np.float32([0.72, 0.67, 0.63]) * (1 - 0.25 * step(35, 75, angle))[:, None]
+    white = np.float32([0.66, 0.61, 0.575]) * (1 - 0.25 * step(35, 75, angle))[:, None]
     white = white * (1 - step(30, 80, angle)[:, None] * np.float32([0.02, 0.16, 0.14]))
     albedo = white + step(27.5, 25, angle)[:, None] * (colour - white)
     albedo = albedo * (1 - 0.985 * step(11.2, 9.6, angle))[:, None]

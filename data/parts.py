@@ -11,7 +11,7 @@ STYLES = ("photo",)
 # the right is its mirror image. The nearest vertex of the skin is taken.
 _MIDDLE = {
     "hairline": (0, 7.99, 1.40), "forehead": (0, 7.75, 1.50), "glabella": (0, 7.46, 1.53), "nasion": (0, 7.32, 1.51),
-    "nose bridge": (0, 7.15, 1.56), "nose ridge": (0, 7.00, 1.65), "nose tip": (0, 6.90, 1.68),
+    "nose bridge": (0, 7.15, 1.56), "nose ridge": (0, 7.00, 1.65), "nose tip": (0, 6.875, 1.67),
     "nose base": (0, 6.80, 1.57), "philtrum": (0, 6.75, 1.56), "upper lip top": (0, 6.70, 1.58),
     "lower lip bottom": (0, 6.50, 1.53), "chin front": (0, 6.33, 1.50), "chin": (0, 6.17, 1.38),
     "throat": (0, 5.95, 0.74),

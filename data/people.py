@@ -12,12 +12,12 @@ from .head import Pose, Shape, load_head
 
 Colour = tuple[float, float, float]     # sRGB, 0 to 255
 
-SKIN = np.array([[246, 217, 199], [236, 199, 174], [224, 178, 148], [205, 158, 124], [181, 131, 97], [150, 103, 74],
-                 [113, 76, 54], [82, 54, 39]], float)
-HAIR = {"black": (22, 19, 18), "dark brown": (44, 30, 22), "brown": (78, 52, 34), "light brown": (118, 84, 54),
-        "blond": (186, 148, 92), "red": (134, 62, 30), "grey": (128, 126, 124), "white": (206, 204, 200)}
+SKIN = np.array([[236, 203, 184], [228, 189, 166], [217, 171, 143], [200, 151, 119], [178, 128, 96], [149, 102, 75],
+                 [115, 77, 56], [86, 57, 42]], float)
+HAIR = {"black": (22, 19, 18), "dark brown": (44, 30, 22), "brown": (78, 52, 34), "light brown": (120, 88, 62),
+        "blond": (192, 158, 118), "red": (134, 62, 30), "grey": (128, 126, 124), "white": (206, 204, 200)}
 EYES = {"dark brown": (50, 30, 18), "brown": (88, 54, 28), "hazel": (116, 88, 44), "green": (88, 108, 70),
-        "blue": (92, 124, 152), "grey": (116, 126, 132)}
+        "blue": (78, 108, 136), "grey": (98, 108, 114)}
 CLOTHES = {"white": (226, 224, 219), "black": (34, 34, 37), "grey": (126, 128, 131), "navy": (38, 48, 78),
            "blue": (74, 106, 150), "light blue": (158, 184, 208), "green": (70, 98, 74), "red": (140, 46, 44),
            "pink": (204, 150, 150), "beige": (198, 178, 148), "brown": (98, 74, 56), "yellow": (206, 170, 88)}
@@ -29,21 +29,21 @@ BACKDROPS = {"grey": (146, 148, 150), "light grey": (204, 204, 202), "dark": (58
 # Expressions: the ARKit units at full strength, and how strongly they are shown.
 EXPRESSIONS = {
     "neutral": ({}, (0.0, 0.0)),
-    "slight smile": ({"mouthSmileLeft": 0.45, "mouthSmileRight": 0.45, "cheekSquintLeft": 0.2,
+    "slight smile": ({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "cheekSquintLeft": 0.2,
                       "cheekSquintRight": 0.2}, (0.6, 1.0)),
-    "smile": ({"mouthSmileLeft": 0.85, "mouthSmileRight": 0.85, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
+    "smile": ({"mouthSmileLeft": 1.1, "mouthSmileRight": 1.1, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
                "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2, "mouthDimpleLeft": 0.2, "mouthDimpleRight": 0.2},
               (0.7, 1.0)),
-    "open smile": ({"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "jawOpen": 0.22, "mouthUpperUpLeft": 0.3,
-                    "mouthUpperUpRight": 0.3, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5, "eyeSquintLeft": 0.25,
-                    "eyeSquintRight": 0.25, "mouthLowerDownLeft": 0.2, "mouthLowerDownRight": 0.2}, (0.7, 1.0)),
+    "open smile": ({"mouthSmileLeft": 1.2, "mouthSmileRight": 1.2, "jawOpen": 0.14, "mouthUpperUpLeft": 0.5,
+                    "mouthUpperUpRight": 0.5, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5, "eyeSquintLeft": 0.2,
+                    "eyeSquintRight": 0.2, "mouthLowerDownLeft": 0.35, "mouthLowerDownRight": 0.35}, (0.7, 1.0)),
     "surprised": ({"jawOpen": 0.4, "browInnerUp": 0.7, "browOuterUpLeft": 0.6, "browOuterUpRight": 0.6,
                    "eyeWideLeft": 0.6, "eyeWideRight": 0.6}, (0.5, 1.0)),
     "serious": ({"browDownLeft": 0.35, "browDownRight": 0.35, "mouthPressLeft": 0.3, "mouthPressRight": 0.3},
                 (0.5, 1.0)),
     "sad": ({"browInnerUp": 0.6, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5}, (0.5, 1.0)),
 }
-EXPRESSION_ODDS = (0.3, 0.22, 0.2, 0.12, 0.05, 0.07, 0.04)
+EXPRESSION_ODDS = (0.26, 0.2, 0.24, 0.16, 0.05, 0.05, 0.04)
 
 # How far single features may go; features of these folders are drawn, all others stay put.
 FEATURE_SPREAD = {"head": 0.28, "forehead": 0.35, "eyebrows": 0.4, "eyes": 0.33, "nose": 0.36, "mouth": 0.34,
@@ -53,8 +53,19 @@ GENTLE = {"head/head-age": 0.0, "head/head-trans": 0.0, "head/head-angle": 0.4, 
           "eyes/eye-push1": 0.3, "eyes/eye-push2": 0.3, "eyes/eye-trans": 0.6, "eyes/eye-height2": 0.7,
           "nose/nose-trans": 0.5, "mouth/mouth-trans": 0.5, "ears/ear-shape-pointed": 0.3, "nose/nose-septumangle": 0.5,
           "mouth/mouth-scale-depth": 0.5, "chin/chin-jaw-drop": 0.4, "nose/nose-compression": 0.5,
-          "neck/measure-neck-height": 0.0, "neck/neck-scale-vert": 0.5, "chin/chin-prognathism": 0.5,
-          "forehead/forehead-nubian": 0.5, "mouth/mouth-laugh-lines": 0.5, "head/head-scale-horiz": 0.7}
+          "neck/measure-neck-height": 0.0, "eyebrows/eyebrows-angle": 0.6, "neck/neck-scale-vert": 0.5, "chin/chin-prognathism": 0.5,
+          "forehead/forehead-nubian": 0.25, "forehead/forehead-scale-vert": 0.5, "head/head-square": 0.5, "head/head-rectangular": 0.5,
+          "head/head-triangular": 0.35, "head/head-invertedtriangular": 0.4, "head/head-diamond": 0.4,
+          "head/head-scale-vert": 0.6, "head/head-oval": 0.5, "head/head-fat": 0.6, "head/head-round": 0.7, "mouth/mouth-laugh-lines": 0.5, "head/head-scale-horiz": 0.7}
+
+# Where the middle of a feature lies, if not at the base mesh.
+LEAN = {"head/head-scale-horiz": -0.3, "head/head-fat": -0.15, "eyes/eye-scale": 0.3, "neck/neck-scale-horiz": -0.3,
+        "head/head-oval": 0.1, "chin/chin-width": -0.15, "eyes/eye-height2": 0.15,
+        "mouth/mouth-angles": 0.12, "eyebrows/eyebrows-trans": 0.15}
+LEAN_FEMALE = {"eyebrows/eyebrows-trans": 0.35, "eyes/eye-scale": 0.4, "nose/nose-scale-horiz": -0.25,
+               "nose/nose-volume": -0.25, "nose/nose-hump": -0.2, "chin/chin-width": -0.3, "chin/chin-bones": -0.3,
+               "mouth/mouth-upperlip-volume": 0.2, "mouth/mouth-lowerlip-volume": 0.2, "cheek/cheek-bones": 0.15,
+               "neck/neck-scale-horiz": -0.5, "neck/measure-neck-circ": -0.2}
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,7 @@ class View:
     cloth_colour: Colour
     backdrop: str
     backdrop_colour: Colour
+    blurred: bool
     light: Light
     distance: float
     height: float
@@ -144,9 +156,9 @@ def sample_person(rng):
     male = rng.random() < 0.5
     age = float(rng.uniform(18, 85))
     shape = Shape(tuple(map(float, origin)), float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)), age,
-                  float(np.clip(rng.normal(-0.25, 0.35), -0.9, 0.7)), _sample_features(rng))
+                  float(np.clip(rng.normal(-0.25, 0.35), -0.9, 0.7)), _sample_features(rng, male))
     tone = float(np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1))
-    skin = _between(SKIN, tone) * (1 + rng.normal(0, 0.02, 3))
+    skin = _between(SKIN, tone) * (1 + rng.normal(0, 0.02) + rng.normal(0, 0.008, 3))
     hair, hair_colour = _sample_hair_colour(rng, origin, age)
     eyes = _sample_eyes(rng, origin)
     recede = float(np.clip(rng.normal(0.0015 * (age - 30), 0.08), 0, 0.3)) if male else 0.0
@@ -165,11 +177,12 @@ def _sample_origin(rng):
     return rng.dirichlet((0.9, 0.9, 0.9))
 
 
-def _sample_features(rng):
+def _sample_features(rng, male):
     drawn = []
+    lean = LEAN if male else LEAN | LEAN_FEMALE
     for name in load_head().features:
         spread = FEATURE_SPREAD[name.partition("/")[0]] * GENTLE.get(name, 1.0)
-        value = float(np.clip(rng.normal(0, spread), -0.85, 0.85))
+        value = float(np.clip(rng.normal(lean.get(name, 0.0), spread), -0.85, 0.85))
         if spread:
             drawn.append((name, round(value, 4)))
     return tuple(drawn)
@@ -201,7 +214,7 @@ def _sample_marks(rng):
 
 
 def _sample_brows(rng, male):
-    thick = rng.normal(1.1 if male else 0.85, 0.14)
+    thick = rng.normal(1.1 if male else 0.78, 0.13)
     return (float(np.clip(thick, 0.6, 1.5)), float(np.clip(rng.normal(0.7 if male else 1.1, 0.3), 0.1, 1.8)),
             float(rng.uniform(0.75, 1)))
 
@@ -241,8 +254,8 @@ def sample_view(person, rng):
     return View(
         _sample_pose(rng), expression, _sample_units(rng, expression), str(rng.choice(person.cuts)),
         str(rng.choice(GARMENTS)), cloth, _vary(rng, CLOTHES[cloth], 0.08), backdrop,
-        _vary(rng, BACKDROPS[backdrop], 0.07), _sample_light(rng), float(rng.uniform(9, 18)),
-        float(np.clip(rng.normal(3.75, 0.12), 3.4, 4.2)), int(rng.integers(2 ** 31)))
+        _vary(rng, BACKDROPS[backdrop], 0.07), bool(rng.random() < 0.35), _sample_light(rng), float(rng.uniform(9, 18)),
+        float(np.clip(rng.normal(3.5, 0.1), 3.2, 3.9)), int(rng.integers(2 ** 31)))
 
 
 def _sample_pose(rng):
@@ -261,17 +274,17 @@ def _sample_units(rng, expression):
     drawn = {name: value * strength * float(np.exp(rng.normal(0, 0.1))) for name, value in units.items()}
     blink = max(0.0, rng.normal(0.04, 0.07))                          # lids never stand quite the same
     drawn["eyeBlinkLeft"] = drawn["eyeBlinkRight"] = blink
-    return tuple((name, round(float(np.clip(value, 0, 1)), 4)) for name, value in drawn.items())
+    return tuple((name, round(float(np.clip(value, 0, 1.3)), 4)) for name, value in drawn.items())
 
 
 def _sample_light(rng):
     warmth = float(np.clip(rng.normal(0.1, 0.5), -1, 1))
-    warm, cool = np.array([1.0, 0.95, 0.88]), np.array([0.92, 0.97, 1.05])
+    warm, cool = np.array([1.0, 0.965, 0.915]), np.array([0.95, 0.98, 1.03])
     tint = warm if warmth > 0 else cool
-    key = (1 + abs(warmth) * (tint - 1)) * rng.uniform(0.9, 1.25)
+    key = (1 + abs(warmth) * (tint - 1)) * rng.uniform(1.05, 1.4)
     soft = rng.uniform(0, 1)
-    fill = np.array([1.0, 1, 1]) * (0.22 + 0.3 * soft)
-    ambient = np.array([1.0, 1, 1]) * (0.34 + 0.2 * soft)
+    fill = np.array([1.0, 1, 1]) * (0.2 + 0.28 * soft)
+    ambient = np.array([1.0, 1, 1]) * (0.26 + 0.2 * soft)
     rim = np.array([1.0, 1, 1]) * (rng.uniform(0.3, 0.9) if rng.random() < 0.5 else 0.0)
     azimuth = float(rng.choice([-1, 1]) * abs(rng.normal(28, 18)))
     name = ("soft " if soft > 0.5 else "") + ("warm " if warmth > 0.45 else "cool " if warmth < -0.45 else "") + "light"
@@ -287,7 +300,7 @@ def _between(palette, place):
 
 def _vary(rng, colour, spread):
     """A colour lighter or darker, and a little off."""
-    colour = np.array(colour) * np.exp(rng.normal(0, spread)) * np.exp(rng.normal(0, spread / 5, 3))
+    colour = np.array(colour) * np.exp(rng.normal(0, spread)) * np.exp(rng.normal(0, spread / 14, 3))
     return tuple(map(float, np.clip(colour, 0, 255)))
 
 
@@ -300,6 +313,7 @@ def attributes(person, view):
         "skin_tone": round(person.tone, 3), "eyes": person.eyes, "hair": person.hair, "cut": view.cut,
         "beard": person.beard, "freckles": person.freckles > 0.3, "lipstick": person.lipstick > 0.3,
         "expression": view.expression, "gaze": [round(angle, 1) for angle in view.pose.gaze], "garment": view.garment,
-        "cloth": view.cloth, "backdrop": view.backdrop, "light": light.name,
+        "cloth": view.cloth, "backdrop": view.backdrop, "blurred": view.blurred,
+        "light": light.name,
         "light_from": [round(light.azimuth, 1), round(light.elevation, 1)], "distance": round(view.distance, 2),
     }

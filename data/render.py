@@ -13,7 +13,7 @@ from .texture import linear, noise, step
 
 SHADOW_SIZE = 192       # side of the shadow map, pixels
 SHADOW_SPAN = 6.0       # dm that it covers
-EXPOSURE = 0.92
+EXPOSURE = 0.86
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,13 @@ class Renderer:
     def __init__(self, size):
         self.size = size
         self.over = 3 if size <= 128 else 2          # samples a pixel, along each side
+        self.detail = 0.5 if size <= 128 else 1.0
         self._window = Rasteriser(size * self.over)
         self._shadow = Rasteriser(SHADOW_SIZE)
 
     def render(self, person, view):
         """Renders a view of a person: a `Picture`."""
-        distance = view.distance
-        scene = build_scene(person, view, distance)
+        scene = build_scene(person, view, self.detail)
         camera = _Camera(scene, view, self.size * self.over)
         screen = camera.project(scene.attributes[:, sc.POSITION])
         ids = self._window.triangle_ids(screen, scene.triangles)
@@ -80,9 +80,10 @@ class Renderer:
             return at
 
         at = project(scene.attributes[:, sc.POSITION])
+        casting = _casting(scene)
         # Distances are linear here: a far-away light sees without perspective, so 1 / d may stand in for d.
-        ids = self._shadow.triangle_ids(np.stack([at[:, 0], at[:, 1], 100 / (60 - at[:, 2])], 1), scene.triangles)
-        mean = at[:, 2][scene.triangles].mean(1)
+        ids = self._shadow.triangle_ids(np.stack([at[:, 0], at[:, 1], 100 / (60 - at[:, 2])], 1), casting)
+        mean = at[:, 2][casting].mean(1)
         nearest = np.where(ids >= 0, mean[np.maximum(ids, 0)], 1e3).astype(np.float32)
         where = project(values[:, sc.POSITION])
         bias = 0.07
@@ -93,6 +94,13 @@ class Renderer:
             row = np.clip(where[:, 1] + dy, 0, SHADOW_SIZE - 1).astype(int)
             shaded += np.clip((where[:, 2] - nearest[row, column] - bias) / 0.06, 0, 1)
         return 1 - shaded / len(offsets)
+
+
+def _casting(scene):
+    """The triangles that cast shadows: all, but only each third strand of hair, which is shade enough."""
+    hair = (scene.material == sc.HAIR) | (scene.material == sc.BEARD)
+    number = scene.attributes[scene.triangles[:, 0], sc.KNOWN][:, 2]            # a strand's tint, as good as random
+    return scene.triangles[~hair | (number * 97 % 1 < 0.34)]
 
 
 def light_direction(light):
@@ -125,7 +133,8 @@ def _shade(scene, person, view, camera, hit, triangle, depth, values, lit):
     toward_eye = camera.eye - position
     toward_eye /= np.linalg.norm(toward_eye, axis=1, keepdims=True)
     facing = (normal * toward_eye).sum(1)
-    normal[facing < 0] *= -1
+    strand = (material == sc.HAIR) | (material == sc.BEARD)
+    normal[(facing < 0) & ~strand] *= -1
     open_ = _openness(hit, depth, camera)
     light = _Light(view.light, toward_eye, lit, open_)
 
@@ -135,10 +144,11 @@ def _shade(scene, person, view, camera, hit, triangle, depth, values, lit):
     body = material == sc.SKIN
     albedo[body], gloss[body], soft[body], part[body] = skin_paint(
         values[body, sc.REST], values[body, sc.KNOWN], person, view, scene.cut)
-    teeth, tongue, cloth = material == sc.TEETH, material == sc.TONGUE, material == sc.CLOTH
-    albedo[teeth], gloss[teeth], part[teeth] = (0.62, 0.57, 0.49), 0.6, PART["inner mouth"]
+    teeth, tongue = material == sc.TEETH, material == sc.TONGUE
+    albedo[teeth], gloss[teeth], part[teeth] = (0.82, 0.75, 0.66), 0.5, PART["inner mouth"]
     albedo[tongue], gloss[tongue], part[tongue] = (0.35, 0.12, 0.11), 0.5, PART["inner mouth"]
-    albedo[cloth], gloss[cloth], part[cloth] = linear(view.cloth_colour), 0.12, PART["clothes"]
+    lash = material == sc.LASH
+    albedo[lash], part[lash] = (0.012, 0.010, 0.009), PART["eyes"]
     eye = material == sc.EYE
     albedo[eye], cornea = eye_paint(_unit(values[eye, sc.REST]), person)
     part[eye] = PART["eyes"]
@@ -150,12 +160,11 @@ def _shade(scene, person, view, camera, hit, triangle, depth, values, lit):
     rim = np.clip(1 - np.abs((normal * toward_eye).sum(1)), 0, 1) ** 4
     colour += (0.35 * rim * open_)[:, None] * albedo.mean() * light.rim(normal)
     mouth = (teeth | tongue)
-    colour[mouth] *= 0.75 * open_[mouth, None]
+    colour[mouth] = albedo[mouth] * (0.45 * diffuse[mouth] + 0.32) * (0.5 + 0.5 * open_[mouth, None])
     colour[eye] = _eye_light(colour[eye], albedo[eye], diffuse[eye], position[eye], normal[eye], cornea, scene, light,
                              toward_eye[eye])
-    strand = material == sc.HAIR
     colour[strand] = _hair_light(values[strand], person, light, strand, normal[strand], position[strand])
-    part[strand] = PART["hair"]
+    part[strand] = np.where(material[strand] == sc.HAIR, PART["hair"], PART["facial hair"])
     return colour, part
 
 
@@ -203,10 +212,9 @@ def _eye_light(colour, albedo, diffuse, position, normal, cornea, scene, light, 
     height = (position[:, 1] - scene.eyes[left.astype(int), 1]) / scene.eye_radius
     shade = 1 - 0.6 * step(-0.05, 0.6, height)
     colour = albedo * (0.25 * diffuse + 0.75 * diffuse.mean()) * shade[:, None]
-    reflected = 2 * (normal * toward_eye).sum(1, keepdims=True) * normal - toward_eye
-    toward = _unit((light.key_from + np.float32([0, 0.15, 0.5]))[None])[0]
-    window = step(0.955, 0.975, reflected @ toward)
-    return colour + (window * (0.35 + 0.65 * cornea))[:, None] * 0.9
+    half = _unit((light.key_from * np.float32([1, 0.55, 1]) + toward_eye))
+    window = step(0.988, 0.994, (normal * half).sum(1))
+    return colour + (window * (0.3 + 0.7 * cornea))[:, None] * 0.8
 
 
 def _hair_light(values, person, light, strand, outward, position):
@@ -265,13 +273,23 @@ def _under_the_skin(diffuse, soft, hit, camera):
 
 
 def _background(view, pixels):
-    """A studio sweep behind the head: float32 (pixels, pixels, 3), linear."""
+    """What is behind the head: a studio sweep, or a place far out of focus: float32 (pixels, pixels, 3), linear."""
     rng = np.random.default_rng([view.seed, 1])
-    y, x = np.mgrid[:pixels, :pixels].astype(np.float32) / pixels
+    y, x = np.mgrid[:64, :64].astype(np.float32) / 64
     centre = rng.uniform(0.25, 0.75), rng.uniform(0.2, 0.6)
     glow = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / rng.uniform(0.15, 0.4))
     slope = (x - 0.5) * rng.normal(0, 0.15) - (y - 0.5) * rng.uniform(0, 0.3)
-    return linear(view.backdrop_colour) * (0.62 + 0.5 * glow + slope)[..., None].astype(np.float32)
+    base = linear(view.backdrop_colour)
+    small = base * (0.62 + 0.5 * glow + slope)[..., None].astype(np.float32)
+    if view.blurred:
+        small = small * 0.8
+        for _ in range(rng.integers(8, 20)):
+            spot = np.exp(-(((x - rng.random()) / rng.uniform(0.05, 0.2)) ** 2
+                            + ((y - rng.random()) / rng.uniform(0.05, 0.35)) ** 2) ** 2)
+            colour = base * np.exp(rng.normal(-0.1, 0.5)) * np.exp(rng.normal(0, 0.07, 3))
+            small = small + 0.6 * spot[..., None] * (colour - small)
+        small = cv2.GaussianBlur(small.astype(np.float32), (0, 0), rng.uniform(2, 4))
+    return np.clip(cv2.resize(small.astype(np.float32), (pixels, pixels), interpolation=cv2.INTER_CUBIC), 0, 4)
 
 
 def _develop(picture, size, seed):

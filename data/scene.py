@@ -5,28 +5,29 @@ from functools import lru_cache
 import numpy as np
 
 from . import clothes, hair
-from .head import CENTRE, NECK, express, eyeball, load_head, shape_vertices, turn
+from .head import CENTRE, NECK, express, eyeball, load_head, rotation, shape_vertices, turn
+from .paint import beard_mask
 from .parts import landmark_vertices
 
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, CLOTH = range(7)     # materials
+SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD = range(7)     # materials
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 COLUMNS = 12
+LASHES = 34             # an eye
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """Attributes:
         attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the rest position on
-            skin and cloth, the direction in the eye's own frame on an eye, the unit tangent on hair; "known" is the
+            skin, the direction in the eye's own frame on an eye, the unit tangent on hair; "known" is the
             masks lips, inside of the mouth and ears on skin, and across, along and tint on hair.
         triangles: int32 (F, 3); `material`: uint8 (F,).
         cut: the `hair.Cut` worn.
         landmarks: float32 (L, 3) in the world; `landmark_names`.
         eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`.
         middle: (3,), what the camera looks at.
-        pixel_hair: unused vertices never occur.
     """
     attributes: np.ndarray
     triangles: np.ndarray
@@ -52,6 +53,45 @@ def _sphere(rows=14, columns=20):
 
 
 @lru_cache(maxsize=1)
+def _lash_rows():
+    """Where upper lashes grow: for roots and for tips, two vertices and the share of the second, (2 * LASHES,) each."""
+    head = load_head()
+    lashes, rows = head.of_group("lashes"), []
+    for side in ("r", "l"):
+        centre, _ = eyeball(head, head.rest, side)
+        own = lashes[np.sign(head.rest[lashes, 0]) == np.sign(centre[0])]
+        own = own[head.rest[own, 1] > centre[1] - 0.01]
+        reach = np.linalg.norm(head.rest[own] - centre, axis=1)
+        rows.append([_spread(head.rest, own[reach < 0.160]), _spread(head.rest, own[reach > 0.188])])
+    return [tuple(np.concatenate(parts) for parts in zip(*pair, strict=True)) for pair in zip(*rows, strict=True)]
+
+
+def _spread(rest, row):
+    """Spreads LASHES places evenly along a row of vertices: first vertex, second vertex, share of the second."""
+    row = row[np.argsort(np.abs(rest[row, 0]))]
+    along = np.linspace(0.8, len(row) - 1.8, LASHES)            # none in the very corners
+    first = along.astype(int)
+    return row[first], row[first + 1], (along - first).astype(np.float32)
+
+
+def _add_lashes(parts, posed):
+    """Upper lashes, each a thin triangle, and the dark edge of the lid that they stand on."""
+    root, tip = (posed[a] + (posed[b] - posed[a]) * f[:, None] for a, b, f in _lash_rows())
+    root, tip = root.reshape(2, LASHES, 3), tip.reshape(2, LASHES, 3)
+    half = np.gradient(root, axis=1) * 0.2
+    edge = root + (tip - root) * 0.16 + [0, 0, 0.004]
+    points = np.concatenate([root - half, root + half, tip, root + [0, 0, 0.004], edge], 1).reshape(-1, 3)
+    k = np.arange(LASHES)
+    hairs = np.stack([k, k + LASHES, k + 2 * LASHES], 1)
+    a = 3 * LASHES + k[:-1]
+    band = np.concatenate([np.stack([a, a + 1, a + LASHES], 1), np.stack([a + 1, a + LASHES + 1, a + LASHES], 1)])
+    one = np.concatenate([hairs, band])
+    triangles = np.concatenate([one, one + 5 * LASHES])
+    zero = np.zeros_like(points)
+    parts.add(points, zero + [0, 0, 1], zero, zero, triangles, LASH)
+
+
+@lru_cache(maxsize=1)
 def _static():
     """What is the same for everybody: kept triangles and their materials, outer skin, landmarks, lash hairs."""
     head = load_head()
@@ -68,12 +108,12 @@ def _static():
     return np.concatenate(kept), np.concatenate(kinds), names, vertices
 
 
-def build_scene(person, view, camera_distance):
+def build_scene(person, view, detail=1.0):
     """Builds the scene of a view.
 
     Args:
         person, view: values of `data.people`.
-        camera_distance: decimetres from the head to the camera, which looks along -z.
+        detail: share of the strands of hair that are grown, fewer and wider for small pictures.
 
     Returns:
         a `Scene`.
@@ -91,8 +131,8 @@ def build_scene(person, view, camera_distance):
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
 
     eyes, radius = _add_eyes(parts, head, neutral, view.pose)
-    _add_collar(parts, body, head, view)
-    cut = _add_hair(parts, neutral, normals, person, view, camera_distance)
+    _add_lashes(parts, posed)
+    cut = _add_hair(parts, neutral, body, normals, person, view, detail)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
     return Scene(*parts.join(), cut, posed[landmarks], names, eyes, radius, middle)
 
@@ -116,7 +156,6 @@ class _Heap:
 
 def _add_eyes(parts, head, neutral, pose):
     """Puts the eyeballs in: their centres (person's right, left) in the world and their radius."""
-    from .head import rotation
     ball, triangles = _sphere()
     one = np.ones(1, np.float32)
     turned = rotation(pose.yaw, pose.pitch, pose.roll) @ rotation(pose.gaze[0], pose.gaze[1], 0)
@@ -131,31 +170,26 @@ def _add_eyes(parts, head, neutral, pose):
     return np.array(centres), radius
 
 
-def _add_collar(parts, body, head, view):
-    points, rest, triangles = clothes.collar(body, head.rest, view.garment)
-    if len(points):
-        weight = np.interp(points[:, 1], (5.4, 6.3), (0.05, 0.5)).astype(np.float32)
-        posed = turn(points, weight, view.pose)
-        normal = posed - turn(np.array([[0, 5.6, 0.15]], np.float32), np.zeros(1, np.float32), view.pose)
-        normal[:, 1] = 0.25
-        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        parts.add(posed, normal, rest, np.zeros_like(rest), triangles, CLOTH)
-
-
-def _add_hair(parts, neutral, normals, person, view, camera_distance):
+def _add_hair(parts, neutral, body, normals, person, view, detail):
     """Grows the hair of a view: the cut worn."""
     rng = np.random.default_rng([person.seed, list(hair.CUTS).index(view.cut)])
-    cut = hair.varied(view.cut, rng)
-    cut = hair.replace(cut, recede=person.recede)
-    if not cut.strands:
-        return cut
-    strands = hair.grow(neutral, normals, cut, rng)
+    cut = hair.replace(hair.varied(view.cut, rng), recede=person.recede)
+    if cut.strands:
+        _add_strands(parts, hair.grow(neutral, normals, hair.coarser(cut, detail), rng), HAIR, view)
+    if person.beard in hair.BEARDS:
+        strands = hair.grow(body, normals, hair.coarser(hair.BEARDS[person.beard], detail), rng,
+                            lambda rest: beard_mask(rest, person.beard))
+        _add_strands(parts, strands, BEARD, view)
+    return cut
+
+
+def _add_strands(parts, strands, material, view):
+    """Turns strands with the head, what hangs low with the shoulders, and adds them as ribbons."""
     flat = strands.points.reshape(-1, 3)
-    weight = np.clip((flat[:, 1] - 5.2) / 1.1, 0, 1)
+    weight = np.clip((flat[:, 1] - 5.2) / 1.1, 0, 1) if material == HAIR else np.ones(len(flat))
     posed = turn(flat, weight, view.pose)
     outward = turn(strands.outward.reshape(-1, 3) + NECK.astype(np.float32), weight, view.pose) - NECK
     shape = strands.points.shape
     strands = hair.Strands(posed.reshape(shape), outward.reshape(shape).astype(np.float32), strands.width, strands.tint)
-    points, triangles, tangent, normal, known = hair.ribbons(strands, (0, 7.2, camera_distance))
-    parts.add(points, normal, tangent, known, triangles, HAIR)
-    return cut
+    points, triangles, tangent, normal, known = hair.ribbons(strands, (0, 7.2, view.distance))
+    parts.add(points, normal, tangent, known, triangles, material)
