@@ -6,7 +6,6 @@ in its attributes, so that the file alone is enough to sample from.
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,7 +160,10 @@ def read_config(folder):
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
+        config = json.loads(path.read_text())
+        if not isinstance(config, dict):
+            raise ValueError("no JSON object")
+        return config
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged ({error}); restore it or start another run."
@@ -170,8 +172,11 @@ def read_config(folder):
 
 def _halve(path):
     """Rewrite every float32 array of an HDF5 file as float16."""
-    smaller = path.with_name(path.name + ".half")
-    with h5py.File(path, "r") as source, h5py.File(smaller, "w") as result:
+    with (
+        replaced(path) as smaller,
+        h5py.File(path, "r") as source,
+        h5py.File(smaller, "w") as result,
+    ):
         result.attrs.update(source.attrs)
 
         def copy(name, item):
@@ -182,4 +187,3 @@ def _halve(path):
                 result.require_group(name).attrs.update(item.attrs)
 
         source.visititems(copy)
-    shutil.move(smaller, path)
