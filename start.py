@@ -23,7 +23,7 @@ def main():
     if sys.version_info[:2] not in SUPPORTED:
         found = ".".join(str(number) for number in sys.version_info[:2])
         fail(
-            f"this project needs Python 3.11 or 3.12, for TensorFlow 2.19 has no build for {found}. "
+            f"this project needs Python 3.11 or 3.12; TensorFlow 2.19 has no build for {found}. "
             "Install one of them and run: python3.11 start.py"
         )
     os.chdir(HERE)

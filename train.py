@@ -137,8 +137,8 @@ def run(context, out, epochs, resume, dry_run, save_minutes, deterministic, **op
         click.echo(f"Done. Sample from it: python sample.py --n 64 --weights {out}")
     else:
         click.echo(
-            f"Stopped and saved at step {trainer.step}. Go on with: "
-            f"python train.py --resume --preset {preset.name} --out {out} --epochs {preset.epochs}"
+            f"Stopped and saved at step {trainer.step}. "
+            f"Go on with: python train.py --resume --out {out}"
         )
 
 

@@ -142,7 +142,7 @@ PRESETS = {
         # The default: quality per minute. docs/design.md says how each choice was measured.
         Preset(
             name="faces64",
-            widths=(96, 192, 320),
+            widths=(64, 128, 192),
             blocks=(1, 2, 2),
             attention=(16, 8),
             patch=2,
@@ -151,11 +151,11 @@ PRESETS = {
             schedule="cosine",
             prediction="x0",
             weighting="min_snr",
-            batch_size=32,
+            batch_size=16,
             learning_rate=4e-4,
             warmup_steps=200,
             decay_steps=4000,
-            average=0.9995,
+            sample_epochs=4,
         ),
     )
 }

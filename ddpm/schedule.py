@@ -218,5 +218,5 @@ SPACINGS = {
 def _check_steps(schedule, n):
     if not 1 <= n <= schedule.T:
         raise ValueError(
-            f"the number of steps must lie in 1..{schedule.T}, the schedule's levels. Received: {n}."
+            f"the number of steps must lie in 1..{schedule.T}, one a level. Received: {n}."
         )

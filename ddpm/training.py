@@ -1,6 +1,7 @@
 """Training: batches in a fixed order, averaged weights, and what `fit` calls along the way."""
 
 import csv
+import sys
 import time
 
 import keras
@@ -130,7 +131,7 @@ class Progress(keras.callbacks.Callback):
             unit="step",
             disable=quiet,
             dynamic_ncols=True,
-            mininterval=0.5,
+            mininterval=0.5 if sys.stderr.isatty() else 30,
         )
 
     def on_epoch_begin(self, epoch, logs=None):

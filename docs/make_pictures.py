@@ -1,0 +1,89 @@
+"""Make the pictures of the documentation: `python docs/make_pictures.py [--run runs/faces64]`.
+
+docs/pictures/samples.png       64 samples of the shipped weights, none picked
+docs/pictures/denoising.png     what the network makes of four pictures on the way
+docs/pictures/samplers.png      the same noise through each sampler, by number of steps
+docs/pictures/learning.png      the same noise along a training run (with --run)
+"""
+
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+from ddpm.denoiser import x0_denoiser
+from ddpm.pictures import draw, grid, save_png, to_uint8
+from ddpm.run import default_weights, load_weights
+from ddpm.runtime import PRECISIONS, choose_precision, use_xla
+from ddpm.samplers import SAMPLERS
+
+PICTURES = Path(__file__).parent / "pictures"
+STEPS = (5, 10, 20, 50)
+MOMENTS = 8
+
+
+def samples(pictures, recipe):
+    """An 8 x 8 grid, twice enlarged: what `sample.py --n 64 --zoom 2` draws."""
+    images = pictures(64, steps=30)
+    save_png(grid(images, columns=8, zoom=2), PICTURES / "samples.png", recipe)
+
+
+def denoising(pictures, recipe):
+    """Rows of x0_hat from pure noise to the picture."""
+    frames = []
+    images = pictures(4, steps=30, observe=lambda batch, i, x0_hat: frames.append(to_uint8(x0_hat)))
+    moments = np.linspace(0, len(frames) - 1, MOMENTS).astype(int)
+    rows = np.stack([frames[i] for i in moments], axis=1)
+    rows[:, -1] = images
+    flat = rows.reshape(-1, *rows.shape[2:])
+    save_png(grid(flat, columns=MOMENTS, zoom=2), PICTURES / "denoising.png", recipe)
+
+
+def samplers(pictures, recipe):
+    """A row a sampler, four columns of two pictures each: 5, 10, 20 and 50 steps."""
+    rows = [pictures(2, steps=steps, sampler=sampler) for sampler in SAMPLERS for steps in STEPS]
+    save_png(grid(np.concatenate(rows), columns=8, zoom=2), PICTURES / "samplers.png", recipe)
+
+
+def learning(run, size):
+    """The first four pictures of the run's sample grids, a column each time the steps double."""
+    grids = {int(p.stem.split("-")[1]): p for p in sorted((run / "samples").glob("step-*.png"))}
+    wanted = np.geomspace(min(grids), max(grids), MOMENTS)
+    chosen = sorted({min(grids, key=lambda step, w=w: abs(step - w)) for w in wanted})
+    columns = []
+    for step in chosen:
+        page = np.asarray(Image.open(grids[step]))
+        zoom = max(1, 128 // size)
+        cells = [
+            page[: size * zoom : zoom, x * (size * zoom + 2) :][:, : size * zoom : zoom]
+            for x in range(4)
+        ]
+        columns.append(np.stack(cells))
+    flat = np.stack(columns, axis=1).reshape(-1, size, size, 3)
+    save_png(grid(flat, columns=len(chosen), zoom=2), PICTURES / "learning.png", {"steps": chosen})
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--weights", type=Path, help="[default: as sample.py]")
+@click.option("--run", type=Path, help="A run folder, for learning.png.")
+def main(weights, run):
+    """Make the pictures of the documentation."""
+    trained = load_weights(weights or default_weights(), PRECISIONS[choose_precision("auto")])
+    schedule, size = trained.preset.make_schedule(), trained.preset.image_size
+    denoise = x0_denoiser(trained.network, schedule, trained.preset.prediction, xla=use_xla())
+
+    def pictures(n, steps, sampler="dpmpp_2m", observe=None):
+        return draw(
+            denoise, schedule, n, (size, size, 3), sampler, "uniform", steps, 0, min(n, 8), observe
+        )
+
+    recipe = {"weights": trained.path.name, "weights_sha256": trained.digest, "seed": 0}
+    for make in (samples, denoising, samplers):
+        make(pictures, recipe)
+    if run:
+        learning(run, size)
+
+
+if __name__ == "__main__":
+    main()
