@@ -1,4 +1,5 @@
 """python -m data: renders a dataset of faces."""
+
 import sys
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import click
 from .faces import make_faces
 
 
-@click.command(help="Render a dataset of faces: people who do not exist, with the truth about every picture.")
+@click.command(
+    help="Render a dataset of faces: people who do not exist, with the truth about every picture."
+)
 @click.option("--n", default=972, show_default=True, help="Number of pictures.")
-@click.option("--identities", default=None, type=int, help="Number of people.  [default: a quarter of --n]")
+@click.option(
+    "--identities", default=None, type=int, help="Number of people.  [default: a quarter of --n]"
+)
 @click.option("--size", default=64, show_default=True, help="Width and height in pixels.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same pictures.")
 @click.option("--out", default="data/faces64", show_default=True, help="Folder to make.")
@@ -18,14 +23,23 @@ from .faces import make_faces
 def main(n, identities, size, seed, out, workers, quiet):
     finished = Path(out, "dataset.json").exists()
     try:
-        make_faces(out, n, max(1, n // 4) if identities is None else identities, size, seed, workers, not quiet)
+        make_faces(
+            out,
+            n,
+            max(1, n // 4) if identities is None else identities,
+            size,
+            seed,
+            workers,
+            not quiet,
+        )
     except ValueError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         click.echo("\nStopped. Run the same command again to go on where it stopped.", err=True)
         sys.exit(130)
-    click.echo(f"{out} {'was finished already' if finished else 'is ready'}: {n} pictures, {size} x {size}.")
+    state = "was finished already" if finished else "is ready"
+    click.echo(f"{out} {state}: {n} pictures, {size} x {size}.")
 
 
 if __name__ == "__main__":

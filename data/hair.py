@@ -1,9 +1,12 @@
-"""Hair that grows from the scalp: strands that leave the skin, follow a comb, fall and curl, as thin ribbons.
+"""Hair that grows from the scalp: strands that leave the skin, follow a comb, fall and curl, as
+thin ribbons.
 
-Each cut is a few numbers (`Cut`). Strands are grown in the upright head's frame, all at once, a step at a time; at
-each step they are pushed out of the skull, which is known as a distance in each direction from its centre.
+Each cut is a few numbers (`Cut`). Strands are grown in the upright head's frame, all at once, a
+step at a time; at each step they are pushed out of the skull, which is known as a distance in each
+direction from its centre.
 """
-from dataclasses import dataclass, replace
+
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -12,91 +15,20 @@ import numpy as np
 from .head import CENTRE, load_head
 from .texture import look_up
 
-# The hairline of a rest head: height over the angle round the skull, from the middle of the forehead (0) to the nape.
-HAIRLINE = np.array([[0.0, 7.99], [0.4, 7.97], [0.62, 7.84], [0.80, 7.62], [0.98, 7.38], [1.15, 7.22], [1.32, 7.36],
-                     [1.62, 7.28], [1.9, 6.98], [2.3, 6.76], [3.15, 6.68]])
+# The hairline of a rest head: height over the angle round the skull, from the middle of the
+# forehead (0) to the nape.
+HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15)
+HAIRLINE_HEIGHT = (7.99, 7.97, 7.84, 7.62, 7.38, 7.22, 7.36, 7.28, 6.98, 6.76, 6.68)
 DOWN = np.array([0, -1, 0], np.float32)
-ROOTS = 9000            # candidate roots on the whole head; a cut takes those on its scalp
-DIRECTIONS = (40, 64)   # grid of directions (up-down, round) in which the skull's size is kept
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A way to wear hair. Lengths in decimetres.
-
-    Attributes:
-        length: of a strand, and `spread` its relative variation.
-        lift: how far strands stand off the skin: 0 lie flat, 1 stand up.
-        fall: how soon gravity wins.
-        comb: (sideways from the parting, back) pull on strands.
-        parting: x of the parting line.
-        curl: radius of curls and `turns` their number per decimetre; `wave` sways neighbours alike.
-        fringe: share of the front that falls on the forehead.
-        recede: how far the front hairline has gone up.
-        strands: how many; `width` of a ribbon.
-        tied: strands are drawn to a knot at the back: "", "bun" or "tail".
-        steps: segments of a strand.
-        mess: how much strands differ in direction.
-        fade: length at the sides and the nape, as a share of that on top.
-        hug: how strongly strands keep to the skull.
-    """
-    length: float = 0.3
-    spread: float = 0.25
-    lift: float = 0.5
-    fall: float = 0.3
-    comb: tuple[float, float] = (0.0, 0.0)
-    parting: float = 0.0
-    curl: float = 0.0
-    turns: float = 2.0
-    wave: float = 0.0
-    fringe: float = 0.0
-    recede: float = 0.0
-    strands: int = 3000
-    width: float = 0.03
-    tied: str = ""
-    steps: int = 6
-    mess: float = 0.1
-    fade: float = 1.0
-    hug: float = 0.0
-
-
-CUTS = {
-    "buzz": Cut(length=0.06, lift=0.6, fall=0.1, mess=0.25, strands=5000, width=0.018, steps=2, fade=0.6),
-    "cropped": Cut(length=0.27, lift=0.5, fall=0.3, comb=(0.25, -0.4), mess=0.2, strands=4000, width=0.022, steps=4,
-                   fade=0.45, hug=0.3),
-    "side part": Cut(length=0.6, lift=0.34, fall=0.5, comb=(1.0, 0.35), parting=0.3, mess=0.08, strands=4000,
-                     width=0.026, steps=7, fade=0.35, hug=0.9),
-    "swept back": Cut(length=0.8, lift=0.3, fall=0.3, comb=(0.0, 1.3), mess=0.08, strands=4000, width=0.026, steps=8,
-                      fade=0.4, hug=0.9),
-    "bob": Cut(length=1.75, spread=0.06, lift=0.25, fall=1.0, comb=(0.8, 0.15), parting=0.15, mess=0.05, hug=0.5, steps=11,
-               width=0.034),
-    "fringed bob": Cut(length=1.7, spread=0.06, lift=0.25, fall=1.0, comb=(0.5, 0.05), mess=0.05, hug=0.5, fringe=1.0, steps=11,
-                       width=0.034),
-    "long straight": Cut(length=3.2, spread=0.1, lift=0.2, fall=1.0, comb=(0.8, 0.2), parting=0.1, mess=0.04, hug=0.4, steps=14,
-                         width=0.04),
-    "long wavy": Cut(length=3.0, spread=0.12, lift=0.32, fall=0.9, comb=(0.8, 0.2), parting=-0.2, mess=0.05, hug=0.3, wave=0.075,
-                     turns=0.75, steps=18, width=0.042),
-    "curly": Cut(length=1.25, spread=0.2, lift=0.55, fall=0.6, comb=(0.45, 0.1), mess=0.1, curl=0.07, turns=2.4,
-                 steps=22, strands=2400, width=0.036),
-    "afro": Cut(length=0.45, spread=0.1, lift=1.0, fall=0.0, mess=0.12, curl=0.075, turns=4.5, steps=16, strands=3600,
-                width=0.036),
-    "bun": Cut(length=1.6, lift=0.1, fall=0.1, comb=(0.0, 1.0), mess=0.03, tied="bun", steps=9, strands=3600,
-               width=0.036),
-    "ponytail": Cut(length=1.6, lift=0.1, fall=0.1, comb=(0.0, 1.0), mess=0.03, tied="tail", steps=9, strands=3600,
-                    width=0.036),
-    "bald": Cut(strands=0),
-}
-
-BEARDS = {
-    "moustache": Cut(length=0.12, lift=0.3, fall=0.35, comb=(0.9, 0.0), mess=0.15, strands=700, width=0.016, steps=3),
-    "goatee": Cut(length=0.12, lift=0.35, fall=0.7, comb=(0.25, 0.0), mess=0.15, strands=1100, width=0.016, steps=3),
-    "beard": Cut(length=0.12, lift=0.4, fall=0.7, comb=(0.25, 0.0), mess=0.15, strands=3000, width=0.017, steps=3),
-}
+ROOTS = 9000  # candidate roots on the whole head; a cut takes those on its scalp
+DIRECTIONS = (40, 64)  # grid of directions (up-down, round) in which the skull's size is kept
 
 
 @dataclass(frozen=True, eq=False)
 class Strands:
-    """Grown hair: points float32 (N, K, 3), outward float32 (N, K, 3) unit (for light), width (N,), tint (N,) in [0, 1]."""
+    """Grown hair: points float32 (N, K, 3), outward float32 (N, K, 3) unit (for light), width (N,),
+    tint (N,) in [0, 1]."""
+
     points: np.ndarray
     outward: np.ndarray
     width: np.ndarray
@@ -106,20 +38,24 @@ class Strands:
 def hairline_distance(rest, recede=0.0):
     """How far above the hairline rest positions (..., 3) lie, in decimetres; negative below it."""
     angle = np.arctan2(np.abs(rest[..., 0]), rest[..., 2] - CENTRE[2])
-    line = np.interp(angle, HAIRLINE[:, 0], HAIRLINE[:, 1])
-    corner = 0.7 + np.exp(-((angle - 0.5) / 0.22) ** 2)              # it goes back at the temples first
+    line = np.interp(angle, HAIRLINE_ANGLE, HAIRLINE_HEIGHT)
+    corner = 0.7 + np.exp(-(((angle - 0.5) / 0.22) ** 2))  # it goes back at the temples first
     line = line + recede * corner * np.clip((1.15 - angle) / 0.5, 0, 1)
     return rest[..., 1] - line
 
 
 @lru_cache(maxsize=1)
 def _candidates():
-    """Fixed root places, evenly over the skin of the head: (triangle (R,), weights (R, 3), rest (R, 3))."""
+    """Fixed root places, evenly over the skin of the head: (triangle (R,), weights (R, 3), rest (R,
+    3))."""
     head = load_head()
     rest = head.rest
-    triangle = np.nonzero(head.in_group("body") & (rest[head.triangles][..., 1].min(1) > 6.1)
-                          & (head.masks["inside-mouth"][head.triangles].max(1) < 0.1)
-                          & (head.masks["ears"][head.triangles].max(1) < 0.3))[0]
+    triangle = np.nonzero(
+        head.in_group("body")
+        & (rest[head.triangles][..., 1].min(1) > 6.1)
+        & (head.masks["inside-mouth"][head.triangles].max(1) < 0.1)
+        & (head.masks["ears"][head.triangles].max(1) < 0.3)
+    )[0]
     a, b, c = (rest[head.triangles[triangle, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     rng = np.random.default_rng(20)
@@ -143,10 +79,10 @@ class Skull:
         rows, columns, radius = self._cell(offset)
         table = np.zeros(DIRECTIONS, np.float32)
         np.maximum.at(table, (rows.astype(int), columns.astype(int) % DIRECTIONS[1]), radius)
-        for _ in range(12):                                          # directions no vertex lies in take a neighbour's
+        for _ in range(12):  # directions no vertex lies in take a neighbour's
             wide = cv2.copyMakeBorder(table, 1, 1, 1, 1, cv2.BORDER_WRAP)
             table = np.where(table > 0, table, cv2.dilate(wide, np.ones((3, 3)))[1:-1, 1:-1])
-        table[:3] = table[1:3].mean()                                # at the pole all columns meet
+        table[:3] = table[1:3].mean()  # at the pole all columns meet
         wide = cv2.copyMakeBorder(table, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
         wide[:, :4], wide[:, -4:] = wide[:, -8:-4], wide[:, 4:8]
         self.table = cv2.GaussianBlur(wide, (0, 0), 0.9)[4:-4, 4:-4]
@@ -166,7 +102,8 @@ class Skull:
         return radius - np.where(points[:, 1] > 6.35, surface, 0)
 
     def push_out(self, points, clearance):
-        """Moves points (N, 3) that are nearer than `clearance` to the surface, or inside it, outwards."""
+        """Moves points (N, 3) that are nearer than `clearance` to the surface, or inside it,
+        outwards."""
         offset = points - CENTRE.astype(np.float32)
         out = offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)
         return points + out * np.maximum(clearance - self.gap(points), 0)[:, None]
@@ -179,7 +116,8 @@ def grow(vertices, normals, cut, rng, where=None):
         vertices, normals: float32 (V, 3), a neutral face.
         cut: a `Cut`.
         rng: numpy Generator; the same state gives the same hair.
-        where: None for the scalp, or a function from rest positions (R, 3) to how much hair grows there (R,).
+        where: None for the scalp, or a function from rest positions (R, 3) to how much hair grows
+            there (R,).
 
     Returns:
         `Strands`.
@@ -201,15 +139,25 @@ def grow(vertices, normals, cut, rng, where=None):
     normal = np.einsum("rk,rkc->rc", weights, normals[corner])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     top = np.clip((rest[chosen, 1] - 7.55) / 0.5, 0, 1)
-    length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=wanted), -1.7, 1.2)) * (cut.fade + (1 - cut.fade) * top)
+    length = (
+        cut.length
+        * np.exp(cut.spread * np.clip(rng.normal(size=wanted), -1.7, 1.2))
+        * (cut.fade + (1 - cut.fade) * top)
+    )
     length *= np.clip(0.55 + above[chosen] / 0.25, 0.35, 1)
     tint = (0.45 * rng.random(wanted) + 0.55 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
-    points = _grow_steps(root, normal, length.astype(np.float32), top.astype(np.float32), cut, Skull(vertices), rng)
+    points = _grow_steps(
+        root, normal, length.astype(np.float32), top.astype(np.float32), cut, Skull(vertices), rng
+    )
     outward = points - (CENTRE + [0, -0.15, 0])
-    outward[..., 1] *= np.where(outward[..., 1] < 0, 0.3, 1)         # hanging hair is lit like a curtain, not a ball
+    outward[..., 1] *= np.where(
+        outward[..., 1] < 0, 0.3, 1
+    )  # hanging hair is lit like a curtain, not a ball
     outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
     width = cut.width * np.exp(rng.normal(0, 0.3, wanted))
-    return Strands(points.astype(np.float32), outward.astype(np.float32), width.astype(np.float32), tint)
+    return Strands(
+        points.astype(np.float32), outward.astype(np.float32), width.astype(np.float32), tint
+    )
 
 
 def _grow_steps(root, normal, length, top, cut, skull, rng):
@@ -218,12 +166,17 @@ def _grow_steps(root, normal, length, top, cut, skull, rng):
     side = np.sign(root[:, 0] - cut.parting + rng.normal(0, 0.03, count)).astype(np.float32)
     front = np.clip((root[:, 2] - 0.80) / 0.3, 0, 1) * np.clip((root[:, 1] - 7.7) / 0.15, 0, 1)
     fringe = (front * cut.fringe * (np.abs(root[:, 0]) < 0.52)).astype(np.float32)
-    length = length * (1 - fringe) + fringe * (root[:, 1] - 7.52 + np.clip(1.45 - root[:, 2], 0, 1)) * 0.9
+    length = (
+        length * (1 - fringe)
+        + fringe * (root[:, 1] - 7.52 + np.clip(1.45 - root[:, 2], 0, 1)) * 0.9
+    )
     step = (length / cut.steps)[:, None].astype(np.float32)
     comb = np.zeros((count, 3), np.float32)
     comb[:, 0], comb[:, 2] = side * cut.comb[0] * top, -cut.comb[1]
     comb += fringe[:, None] * (np.array([0, 0, 0.9], np.float32) - comb)
-    jitter = np.clip(rng.normal(0, cut.mess, (count, 3)), -2 * cut.mess, 2 * cut.mess).astype(np.float32)
+    jitter = np.clip(rng.normal(0, cut.mess, (count, 3)), -2 * cut.mess, 2 * cut.mess).astype(
+        np.float32
+    )
     layer = (0.012 + 0.06 * rng.random(count) * (0.3 + cut.lift)).astype(np.float32)
     points, at = [root], root
     for k in range(cut.steps):
@@ -232,14 +185,24 @@ def _grow_steps(root, normal, length, top, cut, skull, rng):
         outward = at - CENTRE.astype(np.float32)
         outward /= np.linalg.norm(outward, axis=1, keepdims=True)
         direction = _pull(k, s, at, root, normal, comb, jitter, side, fringe, cut)
-        direction -= outward * (cut.hug * np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6))[:, None]
+        direction -= (
+            outward * (cut.hug * np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6))[:, None]
+        )
         direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
         inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
-        direction = direction - inward[:, None] * outward             # what presses on the skull slides along it
+        direction = (
+            direction - inward[:, None] * outward
+        )  # what presses on the skull slides along it
         direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
         at = skull.push_out(at + direction * step, layer * min(1.0, 0.3 + k))
         points.append(at)
-    return _curl(np.stack(points, 1), length, cut, rng.uniform(0, 2 * np.pi, count).astype(np.float32), _sway_phase(root))
+    return _curl(
+        np.stack(points, 1),
+        length,
+        cut,
+        rng.uniform(0, 2 * np.pi, count).astype(np.float32),
+        _sway_phase(root),
+    )
 
 
 def _pull(k, s, at, root, normal, comb, jitter, side, fringe, cut):
@@ -248,7 +211,12 @@ def _pull(k, s, at, root, normal, comb, jitter, side, fringe, cut):
         return KNOT - at + jitter
     early = np.float32((1 - s) ** 2 if cut.fall else 1)
     weight = cut.fall * (0.4 + 3.2 * min(1.0, cut.length * s / 0.6))
-    pull = normal * (cut.lift * early + (0.4 if k == 0 else 0)) + comb * max(early, 0.04) + jitter + DOWN * weight
+    pull = (
+        normal * (cut.lift * early + (0.4 if k == 0 else 0))
+        + comb * max(early, 0.04)
+        + jitter
+        + DOWN * weight
+    )
     return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
 
 
@@ -257,7 +225,11 @@ KNOT = np.array([0.0, 7.6, -0.72], np.float32)
 
 def _off_the_face(at, side, fringe):
     """A sideways push on what hangs in front of the face, but for a fringe."""
-    in_front = np.clip((at[:, 2] - 0.95) / 0.3, 0, 1) * np.clip((8.15 - at[:, 1]) / 0.2, 0, 1) * (1 - fringe)
+    in_front = (
+        np.clip((at[:, 2] - 0.95) / 0.3, 0, 1)
+        * np.clip((8.15 - at[:, 1]) / 0.2, 0, 1)
+        * (1 - fringe)
+    )
     push = np.zeros_like(at)
     push[:, 0] = np.sign(np.where(np.abs(at[:, 0]) > 0.2, at[:, 0], side)) * in_front * 3
     push[:, 2] = -in_front * 1.2
@@ -282,10 +254,14 @@ def _curl(points, length, cut, phase, sway):
     across = np.cross(along, np.array([0.31, 0.11, 0.94], np.float32))
     across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 0.1)
     outward = np.cross(across, along)
-    curl = cut.curl * (np.cos(turn + phase[:, None])[..., None] * across
-                       + np.sin(turn + phase[:, None])[..., None] * outward)
-    wave = cut.wave * (np.sin(turn + sway[:, None])[..., None] * across
-                       + 0.5 * np.cos(turn + sway[:, None])[..., None] * outward)
+    curl = cut.curl * (
+        np.cos(turn + phase[:, None])[..., None] * across
+        + np.sin(turn + phase[:, None])[..., None] * outward
+    )
+    wave = cut.wave * (
+        np.sin(turn + sway[:, None])[..., None] * across
+        + 0.5 * np.cos(turn + sway[:, None])[..., None] * outward
+    )
     return points + grown * (curl + wave)
 
 
@@ -297,8 +273,8 @@ def ribbons(strands, camera):
         camera: (3,), where the camera is.
 
     Returns:
-        vertices (M, 3), triangles int32 (T, 3), tangent (M, 3), outward (M, 3), and (M, 3) of: across the ribbon
-        (-1 to 1), along it (0 at the root to 1) and the strand's tint.
+        vertices (M, 3), triangles int32 (T, 3), tangent (M, 3), outward (M, 3), and (M, 3) of:
+        across the ribbon (-1 to 1), along it (0 at the root to 1) and the strand's tint.
     """
     points = strands.points
     count, steps = points.shape[:2]
@@ -307,7 +283,7 @@ def ribbons(strands, camera):
     across = np.cross(tangent, np.asarray(camera, np.float32) - points)
     across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
     s = np.linspace(0, 1, steps, dtype=np.float32)
-    half = 0.5 * strands.width[:, None] * (1 - 0.85 * s ** 3)
+    half = 0.5 * strands.width[:, None] * (1 - 0.85 * s**3)
     edges = [points + sign * across * half[..., None] for sign in (-1, 1)]
     vertices = np.stack(edges, 2).reshape(-1, 3)
     base = (np.arange(count)[:, None] * steps + np.arange(steps - 1)) * 2
@@ -318,15 +294,3 @@ def ribbons(strands, camera):
     known[..., 2] = strands.tint[:, None, None]
     twice = [np.repeat(a[:, :, None], 2, 2).reshape(-1, 3) for a in (tangent, strands.outward)]
     return vertices, quads.reshape(-1, 3).astype(np.int32), *twice, known.reshape(-1, 3)
-
-
-def coarser(cut, detail):
-    """A cut of fewer, wider strands, for small pictures: `detail` is the share of strands kept."""
-    return replace(cut, strands=int(cut.strands * detail), width=cut.width / detail ** 0.7)
-
-
-def varied(name, rng):
-    """A cut by its name with a person's own variation of length, parting and volume."""
-    cut = CUTS[name]
-    return replace(cut, length=cut.length * float(np.exp(rng.normal(0, 0.12))),
-                   parting=cut.parting * float(rng.choice([-1, 1])), lift=cut.lift * float(rng.uniform(0.8, 1.2)))

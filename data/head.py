@@ -1,10 +1,13 @@
 """The parametric head: who somebody is and what the face does, in; vertices, out.
 
-A head is MakeHuman's base mesh plus a weighted sum of morph targets (all of them offsets of the same vertices):
-macro targets give origin, sex, age and weight, identity targets give single features, expression units move the face.
-Units are decimetres; x points to the person's left, y up, z out of the face. "Rest" positions are those of the base
-mesh before any target: they say where on a face a vertex is, whatever the face, so paint is laid out in them.
+A head is MakeHuman's base mesh plus a weighted sum of morph targets (all of them offsets of the
+same vertices): macro targets give origin, sex, age and weight, identity targets give single
+features, expression units move the face. Units are decimetres; x points to the person's left, y up,
+z out of the face. "Rest" positions are those of the base
+mesh before any target: they say where on a face a vertex is, whatever the face, so paint is laid
+out in them.
 """
+
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,13 +16,19 @@ import numpy as np
 
 ASSET = Path(__file__).parent / "assets" / "head.npz"
 
-NECK = np.array([0.0, 5.75, 0.15])       # rest position about which head and shoulders turn
-CENTRE = np.array([0.0, 7.35, 0.42])     # rest position of the middle of the skull
-YOUNG, OLD = 25.0, 90.0                  # years at which the macro targets were modelled
+NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
+CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
+YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
 
 # A feature that is a pair of targets goes from -1 (first) to +1 (second).
-PAIRS = (("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"), ("concave", "convex"),
-         ("compress", "uncompress"))
+PAIRS = (
+    ("decr", "incr"),
+    ("down", "up"),
+    ("in", "out"),
+    ("backward", "forward"),
+    ("concave", "convex"),
+    ("compress", "uncompress"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class Shape:
         weight: -1 (thin) to 1 (heavy).
         features: (feature name, value in [-1, 1]) pairs; names are those of `Head.features`.
     """
+
     origin: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     male: float = 0.5
     age: float = 30.0
@@ -49,8 +59,10 @@ class Pose:
         pitch: positive looks up.
         roll: positive tilts the head towards the picture's right shoulder.
         body_yaw: how far the shoulders turn with it.
-        gaze: (horizontal, vertical) turn of the eyes in the head, degrees; positive is right and up in the picture.
+        gaze: (horizontal, vertical) turn of the eyes in the head, degrees; positive is right and up
+            in the picture.
     """
+
     yaw: float = 0.0
     pitch: float = 0.0
     roll: float = 0.0
@@ -69,8 +81,10 @@ class Head:
         masks: name -> float32 (V,) in [0, 1], where on the skin a region is.
         targets: name -> (index, offset), the vertices that a target moves and by how much.
         features: feature name -> ((targets at -1), (targets at +1)); left and right move together.
-        turn: float32 (V,), 0 where a vertex belongs to the shoulders, 1 where it belongs to the head.
+        turn: float32 (V,), 0 where a vertex belongs to the shoulders, 1 where it belongs to the
+            head.
     """
+
     rest: np.ndarray
     triangles: np.ndarray
     group: np.ndarray
@@ -92,10 +106,12 @@ class Head:
     def normals(self, vertices):
         """Smooth vertex normals: float32 (V, 3), unit length, for vertices (V, 3)."""
         a, b, c = (vertices[self.triangles[:, k]] for k in range(3))
-        flat = np.cross(b - a, c - a)                               # twice the area: large faces count more
+        flat = np.cross(b - a, c - a)  # twice the area: large faces count more
         flat = np.concatenate([flat, np.zeros((1, 3), flat.dtype)])
         total = flat[self._around].sum(1)
-        return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+        return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)).astype(
+            np.float32
+        )
 
 
 @lru_cache(maxsize=1)
@@ -116,12 +132,25 @@ def load_head():
     start = arrays["target_start"]
     offsets = arrays["target_offset"].astype(np.float32)
     index = arrays["target_index"].astype(np.int64)
-    targets = {str(name): (index[a:b], offsets[a:b])
-               for name, a, b in zip(arrays["target_names"], start[:-1], start[1:], strict=True)}
-    masks = {str(name): mask.astype(np.float32) for name, mask in zip(arrays["mask_names"], arrays["masks"],
-                                                                     strict=True)}
-    return Head(rest, triangles, arrays["group"], tuple(map(str, arrays["group_names"])), masks, targets,
-                _pair_features(targets), _turn_weights(rest), _faces_around(triangles, len(rest)))
+    targets = {
+        str(name): (index[a:b], offsets[a:b])
+        for name, a, b in zip(arrays["target_names"], start[:-1], start[1:], strict=True)
+    }
+    masks = {
+        str(name): mask.astype(np.float32)
+        for name, mask in zip(arrays["mask_names"], arrays["masks"], strict=True)
+    }
+    return Head(
+        rest,
+        triangles,
+        arrays["group"],
+        tuple(map(str, arrays["group_names"])),
+        masks,
+        targets,
+        _pair_features(targets),
+        _turn_weights(rest),
+        _faces_around(triangles, len(rest)),
+    )
 
 
 def _pair_features(targets):
@@ -145,7 +174,9 @@ def _pair_features(targets):
 
 def _turn_weights(rest):
     """How much each vertex follows the head rather than the shoulders: float32 (V,)."""
-    along = rest[:, 1] + 0.45 * np.clip(rest[:, 2] - 0.3, 0, 1.2)   # the chin hangs in front of the throat
+    along = rest[:, 1] + 0.45 * np.clip(
+        rest[:, 2] - 0.3, 0, 1.2
+    )  # the chin hangs in front of the throat
     s = np.clip((along - 5.3) / (6.5 - 5.3), 0, 1)
     return (s * s * (3 - 2 * s)).astype(np.float32)
 
@@ -176,7 +207,7 @@ def shape_vertices(head, shape):
         _add(vertices, head, name, weight)
     for name, value in shape.features:
         low, high = head.features[name]
-        for target in (high if value > 0 else low):
+        for target in high if value > 0 else low:
             _add(vertices, head, target, abs(value))
     eyes = np.concatenate([head.of_group("l-eye"), head.of_group("r-eye")])
     return vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0))
@@ -197,13 +228,14 @@ def _macro_weights(shape):
 
 
 def _add(vertices, head, name, weight):
-    if weight and name in head.targets:                              # files that move nothing were not kept
+    if weight and name in head.targets:  # files that move nothing were not kept
         index, offset = head.targets[name]
         vertices[index] += weight * offset
 
 
 def express(head, vertices, units):
-    """Adds an expression: a copy of `vertices` with {ARKit unit name: strength in [0, 1]} applied."""
+    """Adds an expression: a copy of `vertices` with {ARKit unit name: strength in [0, 1]}
+    applied."""
     vertices = vertices.copy()
     for name, strength in units.items():
         _add(vertices, head, "unit/" + name, strength)
@@ -225,7 +257,8 @@ def turn(vertices, weight, pose):
 
     Args:
         vertices: float32 (N, 3) in the upright head's frame.
-        weight: float32 (N,), 1 where a point goes with the head, 0 where it goes with the shoulders.
+        weight: float32 (N,), 1 where a point goes with the head, 0 where it goes with the
+            shoulders.
         pose: a `Pose`.
 
     Returns:
@@ -238,14 +271,16 @@ def turn(vertices, weight, pose):
     part = (angle * weight)[:, None].astype(np.float32)
     cos, sin = np.cos(part), np.sin(part)
     along = (from_neck @ axis)[:, None] * axis
-    bent = from_neck * cos + np.cross(axis, from_neck) * sin + along * (1 - cos)     # Rodrigues
+    bent = from_neck * cos + np.cross(axis, from_neck) * sin + along * (1 - cos)  # Rodrigues
     return (bent @ body.T + NECK).astype(np.float32)
 
 
 def _axis_angle(matrix):
     """The unit axis float32 (3,) and angle in radians of a rotation matrix."""
     angle = np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))
-    axis = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    axis = np.array(
+        [matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]]
+    )
     length = np.linalg.norm(axis)
     return (axis / length if length > 1e-9 else np.array([0.0, 1, 0])).astype(np.float32), angle
 

@@ -1,4 +1,5 @@
 """Pictures from folders: the datasets made here, and anyone's own pictures."""
+
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-LARGEST = 64_000_000    # pixels; a small file can hold many more than memory does
+LARGEST = 64_000_000  # pixels; a small file can hold many more than memory does
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,7 @@ class Pictures:
         names: list of N, where each picture came from.
         skipped: list of (name, reason) of files that could not be used.
     """
+
     images: np.ndarray
     captions: list | None
     identities: np.ndarray | None
@@ -34,8 +36,9 @@ class Pictures:
 def load_images(folder, size):
     """Loads a dataset made here, or every picture in a plain folder and the folders in it.
 
-    Pictures of a plain folder are turned upright, laid on white where transparent, cropped to the square in their middle
-    and resized. A text file of the same name beside a picture is its caption.
+    Pictures of a plain folder are turned upright, laid on white where transparent, cropped to the
+    square in their middle and resized. A text file of the same name beside a picture is its
+    caption.
 
     Args:
         folder: a path.
@@ -51,8 +54,10 @@ def load_images(folder, size):
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel. Received: size={size}.")
     if not folder.is_dir():
-        raise ValueError(f"There is no folder {folder}. Name a folder of pictures, or make faces with: "
-                         f"python -m data --out {folder}")
+        raise ValueError(
+            f"There is no folder {folder}. Name a folder of pictures, or make faces with: "
+            f"python -m data --out {folder}"
+        )
     if (folder / "dataset.json").exists() and (folder / "images.npy").exists():
         return _load_dataset(folder, size)
     return _load_plain(folder, size)
@@ -66,10 +71,19 @@ def _load_dataset(folder, size):
         captions = [record["caption"] for record in records]
         identities = np.array([record["identity"] for record in records], np.int32)
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise ValueError(f"{folder} is a damaged dataset ({error}). Delete it and make it again.") from None
-    if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(records) or not len(images):
-        raise ValueError(f"{folder} is a damaged dataset ({images.shape} pictures, {len(records)} records). Delete it and "
-                         "make it again.")
+        raise ValueError(
+            f"{folder} is a damaged dataset ({error}). Delete it and make it again."
+        ) from None
+    if (
+        images.ndim != 4
+        or images.dtype != np.uint8
+        or len(images) != len(records)
+        or not len(images)
+    ):
+        raise ValueError(
+            f"{folder} is a damaged dataset ({images.shape} pictures, {len(records)} records). "
+            "Delete it and make it again."
+        )
     if images.shape[1] != size:
         images = np.stack([_resize(image, size) for image in images])
     return Pictures(images, captions, identities, [f"{i:06d}" for i in range(len(images))])
@@ -77,31 +91,53 @@ def _load_dataset(folder, size):
 
 def _resize(image, size):
     import cv2
+
     shrink = size < image.shape[0]
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+    return cv2.resize(
+        image, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+    )
 
 
 def _load_plain(folder, size):
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
-        raise ValueError(f"There are no pictures in {folder}. Put JPEG, PNG, WebP, BMP, GIF or TIFF files there.")
+        raise ValueError(
+            f"There are no pictures in {folder}. Put JPEG, PNG, WebP, BMP, GIF or TIFF files there."
+        )
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(lambda path: _try_decode(path, size), paths))
-    good = [(path, result) for path, result in zip(paths, results, strict=True) if not isinstance(result, str)]
-    skipped = [(str(p.relative_to(folder)), r) for p, r in zip(paths, results, strict=True) if isinstance(r, str)]
+    good = [
+        (path, result)
+        for path, result in zip(paths, results, strict=True)
+        if not isinstance(result, str)
+    ]
+    skipped = [
+        (str(p.relative_to(folder)), r)
+        for p, r in zip(paths, results, strict=True)
+        if isinstance(r, str)
+    ]
     if not good:
         name, reason = skipped[0]
-        raise ValueError(f"None of the {len(paths)} pictures in {folder} can be read (the first, {name}: {reason}). "
-                         "Name a folder with pictures that open in an image viewer.")
+        raise ValueError(
+            f"None of the {len(paths)} pictures in {folder} can be read (the first, {name}: "
+            f"{reason}). Name a folder with pictures that open in an image viewer."
+        )
     captions = [_caption_beside(path) for path, _ in good]
-    return Pictures(np.stack([image for _, image in good]), captions if any(captions) else None, None,
-                    [str(path.relative_to(folder)) for path, _ in good], skipped)
+    return Pictures(
+        np.stack([image for _, image in good]),
+        captions if any(captions) else None,
+        None,
+        [str(path.relative_to(folder)) for path, _ in good],
+        skipped,
+    )
 
 
 def _caption_beside(path):
     """The text of a caption file beside a picture, on one line; empty where there is none."""
     try:
-        return " ".join(path.with_suffix(".txt").read_text("utf-8", "replace").lstrip("\ufeff").split())
+        return " ".join(
+            path.with_suffix(".txt").read_text("utf-8", "replace").lstrip("\ufeff").split()
+        )
     except OSError:
         return ""
 
@@ -128,6 +164,7 @@ def decode(path, size):
         ValueError, OSError: if it cannot be used; the message says why.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
+
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
     try:
@@ -138,9 +175,13 @@ def decode(path, size):
         raise ValueError(f"more than {LARGEST // 10**6} megapixels") from None
     with picture:
         if picture.width * picture.height > LARGEST:
-            raise ValueError(f"{picture.width} x {picture.height} is more than {LARGEST // 10**6} megapixels")
+            raise ValueError(
+                f"{picture.width} x {picture.height} is more than {LARGEST // 10**6} megapixels"
+            )
         if picture.format == "JPEG":
-            picture.draft("RGB", (2 * size, 2 * size))               # decodes a large photograph at a fraction of its size
+            picture.draft(
+                "RGB", (2 * size, 2 * size)
+            )  # decodes a large photograph at a fraction of its size
         picture.load()
         upright = ImageOps.exif_transpose(picture)
         side = min(upright.size)
@@ -152,12 +193,15 @@ def decode(path, size):
 def _as_rgb(picture):
     """Any mode to RGB: 16 bits scaled to 8, transparency laid on white."""
     from PIL import Image
+
     if picture.mode.startswith(("I", "F")):
         values = np.asarray(picture, np.float64)
         top = 65535 if picture.mode.startswith("I") else max(1.0, values.max())
         if picture.mode == "I" and values.max() <= 255:
             top = 255
-        return Image.fromarray(np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8)).convert(
+            "RGB"
+        )
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")

@@ -1,8 +1,10 @@
 """Paint: what colour everything is before light falls on it, and which part of the picture it is.
 
-Everything here works on the pixels that a material covers: rest positions (P, 3) say where on the head a pixel lies,
-whatever the face's shape, so a brow stays on its brow bone. Colours are linear RGB in [0, 1].
+Everything here works on the pixels that a material covers: rest positions (P, 3) say where on the
+head a pixel lies, whatever the face's shape, so a brow stays on its brow bone. Colours are linear
+RGB in [0, 1].
 """
+
 import numpy as np
 
 from .clothes import depth_below_neckline
@@ -22,24 +24,27 @@ def brow_mask(rest, brows):
     thickness, arch, density = brows
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     t = np.clip((x - 0.10) / 0.50, 0, 1)
-    centre = 7.485 + 0.036 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) - 0.035 * t ** 2
-    half = 0.046 * thickness * (1 - 0.62 * t ** 1.6) * (0.6 + 0.4 * step(0, 0.2, t))
+    centre = 7.485 + 0.036 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) - 0.035 * t**2
+    half = 0.046 * thickness * (1 - 0.62 * t**1.6) * (0.6 + 0.4 * step(0, 0.2, t))
     off = (y - centre) / half
-    hairs = noise(2, (x + 0.6 * y) * 260, (y - 0.45 * x) * 420)      # hairs point up and out
+    hairs = noise(2, (x + 0.6 * y) * 260, (y - 0.45 * x) * 420)  # hairs point up and out
     body = step(1.3, 0.5, np.abs(off) + 0.25 * hairs)
     ends = step(0.06, 0.16, x + 0.012 * hairs) * step(0.64, 0.50, x + 0.012 * hairs)
     return (body * ends * density * (z > 0.7)).astype(np.float32)
 
 
 def beard_mask(rest, kind):
-    """How much of a beard ("stubble", "moustache", "goatee" or "beard") grows at rest positions (P, 3): (P,) in [0, 1]."""
+    """How much of a beard ("stubble", "moustache", "goatee" or "beard") grows at rest positions (P,
+    3): (P,) in [0, 1]."""
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
-    under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)                       # falls from the jaw to the throat
+    under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
     jaw = step(0.06, -0.07, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
-    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(6.815, 6.765, y + 0.22 * x)
+    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(
+        6.815, 6.765, y + 0.22 * x
+    )
     moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
     goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
@@ -58,10 +63,11 @@ def skin_paint(rest, known, person, view, cut):
         cut: the `Cut` worn.
 
     Returns:
-        albedo (P, 3) linear, gloss (P,) in [0, 1], soft (P,) how much light travels under the surface, part uint8 (P,).
+        albedo (P, 3) linear, gloss (P,) in [0, 1], soft (P,) how much light travels under the
+        surface, part uint8 (P,).
     """
     lips, inside, ears = known[:, 0], known[:, 1], known[:, 2]
-    x, y, z = rest[:, 0], rest[:, 1], rest[:, 2]
+    x, z = rest[:, 0], rest[:, 2]
     u, v = around(rest, 120)
     shift = person.seed % 509
     blotch, pores = noise(0, u + shift, v), noise(1, u * 1.6, v * 1.6 + shift)
@@ -70,14 +76,13 @@ def skin_paint(rest, known, person, view, cut):
     albedo = albedo * _blush(rest, person, blotch)
     albedo = _age_lines(albedo, rest, person)
     albedo = _freckles(albedo, rest, person, u, v)
-    gloss = 0.5 + 0.25 * np.exp(-(x / 0.25) ** 2) * (z > 1) + 0.06 * pores
+    gloss = 0.5 + 0.25 * np.exp(-((x / 0.25) ** 2)) * (z > 1) + 0.06 * pores
     soft = np.ones(len(rest), np.float32)
     part = _skin_part(rest, lips, inside, ears)
     albedo, gloss = _lip_paint(albedo, gloss, lips, person, base, rest)
     hair = linear(person.hair_colour)
-    if view.cut != "bald" or person.recede < 0.2:
-        albedo = _scalp_paint(albedo, rest, hair, cut, part)
-        gloss[part == PART["hair"]] = 0.05
+    albedo = _scalp_paint(albedo, rest, hair, cut, part)
+    gloss[part == PART["hair"]] = 0.05
     mask = brow_mask(rest, person.brows)
     brow = hair * (0.62 + 0.1 * pores)[:, None]
     albedo += (mask * 0.92)[:, None] * (brow - albedo)
@@ -86,7 +91,8 @@ def skin_paint(rest, known, person, view, cut):
     if person.beard:
         albedo = _beard_paint(albedo, rest, person, hair, part, pores)
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
-        (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1)
+        (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
+    )
     _cloth_paint(albedo, gloss, soft, part, rest, view, u, v)
     return albedo, gloss, soft, part
 
@@ -94,41 +100,66 @@ def skin_paint(rest, known, person, view, cut):
 def _blush(rest, person, blotch):
     """Redder cheeks, nose, ears and chin; darker round the eyes: a factor (P, 3)."""
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    cheek = np.exp(-((x - 0.42) / 0.2) ** 2 - ((y - 6.98) / 0.17) ** 2) * (z > 0.7)
-    nose = np.exp(-(x / 0.16) ** 2 - ((y - 6.9) / 0.13) ** 2) * (z > 1.4)
-    ear = np.exp(-((x - 0.8) / 0.12) ** 2 - ((y - 7.1) / 0.3) ** 2) * (z < 0.8)
+    cheek = np.exp(-(((x - 0.42) / 0.2) ** 2) - ((y - 6.98) / 0.17) ** 2) * (z > 0.7)
+    nose = np.exp(-((x / 0.16) ** 2) - ((y - 6.9) / 0.13) ** 2) * (z > 1.4)
+    ear = np.exp(-(((x - 0.8) / 0.12) ** 2) - ((y - 7.1) / 0.3) ** 2) * (z < 0.8)
     red = person.blush * (0.7 * cheek + 0.75 * nose + 0.6 * ear) * (1 + 0.2 * blotch)
-    eye = np.exp(-((x - 0.32) / 0.17) ** 2 - ((y - 7.26) / 0.1) ** 2) * (z > 1)
+    eye = np.exp(-(((x - 0.32) / 0.17) ** 2) - ((y - 7.26) / 0.1) ** 2) * (z > 1)
     dark = eye * (0.16 + 0.10 * step(40, 80, person.shape.age))
-    nostril = np.exp(-(((x - 0.078) / 0.036) ** 2 + ((y - 6.828 - 0.25 * (x - 0.078)) / 0.02) ** 2) ** 2) * (z > 1.4)
+    nostril = np.exp(
+        -((((x - 0.078) / 0.036) ** 2 + ((y - 6.828 - 0.25 * (x - 0.078)) / 0.02) ** 2) ** 2)
+    ) * (z > 1.4)
     dark = np.maximum(dark, 0.72 * nostril)
-    return (1 - red[:, None] * np.float32([0.03, 0.17, 0.15])) * (1 - dark[:, None] * np.float32([0.75, 1.0, 0.85]))
+    return (1 - red[:, None] * np.float32([0.03, 0.17, 0.15])) * (
+        1 - dark[:, None] * np.float32([0.75, 1.0, 0.85])
+    )
 
 
 def _age_lines(albedo, rest, person):
-    """Lines of age on the forehead, beside the eyes and beside the mouth, painted as fine dark folds."""
+    """Lines of age on the forehead, beside the eyes and beside the mouth, painted as fine dark
+    folds."""
     old = float(step(38, 78, person.shape.age))
     if old == 0:
         return albedo
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     wander = noise(0, x * 60 + person.seed % 97, y * 30)
     wave = np.cos((y - 7.62 + 0.02 * wander) * 2 * np.pi / 0.095)
-    forehead = step(0.55, 0.98, wave) * step(7.56, 7.62, y) * step(7.92, 7.84, y) * step(0.5, 0.3, x) * (z > 0.9)
+    forehead = (
+        step(0.55, 0.98, wave)
+        * step(7.56, 7.62, y)
+        * step(7.92, 7.84, y)
+        * step(0.5, 0.3, x)
+        * (z > 0.9)
+    )
     fold = 0.265 + 0.10 * (6.9 - y) / 0.3
-    laugh = np.exp(-((x - fold - 0.01 * wander) / 0.018) ** 2) * step(6.5, 6.6, y) * step(6.95, 6.85, y) * (z > 1)
-    crow = step(0.7, 1, np.cos((y - 7.28) / (x - 0.40 + 0.05) * 9)) * step(0.51, 0.55, x) * step(0.68, 0.6, x) * (
-        np.abs(y - 7.27) < 0.13) * (z > 0.7)
+    laugh = (
+        np.exp(-(((x - fold - 0.01 * wander) / 0.018) ** 2))
+        * step(6.5, 6.6, y)
+        * step(6.95, 6.85, y)
+        * (z > 1)
+    )
+    crow = (
+        step(0.7, 1, np.cos((y - 7.28) / (x - 0.40 + 0.05) * 9))
+        * step(0.51, 0.55, x)
+        * step(0.68, 0.6, x)
+        * (np.abs(y - 7.27) < 0.13)
+        * (z > 0.7)
+    )
     return albedo * (1 - old * (0.13 * forehead + 0.2 * laugh + 0.1 * crow))[:, None]
 
 
 def _freckles(albedo, rest, person, u, v):
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     if person.freckles > 0.08:
-        where = np.exp(-((y - 7.05) / 0.22) ** 2) * step(0.7, 0.4, x) * (z > 0.7)
-        spots = step(1.1, 2.0, noise(1, u * 0.55 + 31, v * 0.55)) * where * min(1.0, 1.6 * person.freckles)
+        where = np.exp(-(((y - 7.05) / 0.22) ** 2)) * step(0.7, 0.4, x) * (z > 0.7)
+        spots = (
+            step(1.1, 2.0, noise(1, u * 0.55 + 31, v * 0.55))
+            * where
+            * min(1.0, 1.6 * person.freckles)
+        )
         albedo = albedo * (1 - spots[:, None] * np.float32([0.22, 0.36, 0.45]))
     for mx, my in person.marks:
-        near = np.exp(-(((rest[:, 0] - mx) ** 2 + (y - my) ** 2) / 0.016 ** 2) ** 2) * (z > 0.8)
+        near = np.exp(-((((rest[:, 0] - mx) ** 2 + (y - my) ** 2) / 0.016**2) ** 2)) * (z > 0.8)
         albedo = albedo * (1 - 0.6 * near)[:, None]
     return albedo
 
@@ -161,7 +192,11 @@ def _scalp_paint(albedo, rest, hair, cut, part):
     if not cut.strands:
         return albedo
     u, v = around(rest, 120)
-    above = hairline_distance(rest, cut.recede) + 0.03 * noise(1, u * 1.1, v * 1.1) + 0.02 * noise(0, u * 2, v * 2)
+    above = (
+        hairline_distance(rest, cut.recede)
+        + 0.03 * noise(1, u * 1.1, v * 1.1)
+        + 0.02 * noise(0, u * 2, v * 2)
+    )
     amount = step(-0.02, 0.09, above) * (0.97 if cut.length > 0.1 else 0.93)
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
     part[(amount > 0.4) & (part != PART["ears"])] = PART["hair"]
@@ -174,14 +209,17 @@ def _beard_paint(albedo, rest, person, hair, part, pores):
     strength = {"stubble": 0.27, "moustache": 0.85, "goatee": 0.85, "beard": 0.85}[person.beard]
     mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
-    amount = np.clip(mask * strength * (1 + (0.3 if person.beard == "stubble" else 0.1) * grain), 0, 1)
+    amount = np.clip(
+        mask * strength * (1 + (0.3 if person.beard == "stubble" else 0.1) * grain), 0, 1
+    )
     if person.beard != "stubble":
         part[(mask > 0.5)] = PART["facial hair"]
     return albedo + amount[:, None] * (hair * 0.85 - albedo)
 
 
 def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
-    """Lays the garment over the skin, in place: cloth, its hem or collar, and what is worn under a jacket."""
+    """Lays the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
+    jacket."""
     depth = depth_below_neckline(rest, view.garment)
     on = (depth > 0) & (rest[:, 1] < 6.2)
     if view.garment == "jacket":
@@ -198,16 +236,25 @@ def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
 
 
 def _trim(garment, x, depth):
-    """What is sewn on cloth: a hem, or a collar's or lapel's edge with its shadow, and a row of buttons: a factor (P,)."""
+    """What is sewn on cloth: a hem, or a collar's or lapel's edge with its shadow, and a row of
+    buttons: a factor (P,)."""
     x = np.abs(x)
     if garment in ("T-shirt", "V-neck top"):
-        return 1 - 0.2 * np.exp(-((depth - 0.07) / 0.012) ** 2)
+        return 1 - 0.2 * np.exp(-(((depth - 0.07) / 0.012) ** 2))
     if garment == "polo neck":
-        return 1 - 0.22 * np.exp(-((depth - 0.24) / 0.02) ** 2)
-    edge = (0.17 + 0.20 * step(0.5, 0.12, x)) if garment == "shirt" else 0.26 + 0.12 * step(0.2, 0.5, x)
+        return 1 - 0.22 * np.exp(-(((depth - 0.24) / 0.02) ** 2))
+    edge = (
+        (0.17 + 0.20 * step(0.5, 0.12, x))
+        if garment == "shirt"
+        else 0.26 + 0.12 * step(0.2, 0.5, x)
+    )
     inside = step(edge + 0.008, edge - 0.008, depth)
     shadow = np.exp(-np.clip(depth - edge, 0, 1) / 0.035) * (1 - inside)
-    return (0.97 + 0.09 * inside) * (1 - 0.33 * shadow) * (1 - 0.2 * np.exp(-((x - 0.055) / 0.008) ** 2) * (1 - inside))
+    return (
+        (0.97 + 0.09 * inside)
+        * (1 - 0.33 * shadow)
+        * (1 - 0.2 * np.exp(-(((x - 0.055) / 0.008) ** 2)) * (1 - inside))
+    )
 
 
 def eye_paint(local, person):
@@ -224,8 +271,12 @@ def eye_paint(local, person):
     turn = np.arctan2(local[:, 1], local[:, 0])
     iris = linear(person.eye_colour)
     spokes = 0.16 * noise(2, angle * 9, (turn / (2 * np.pi)) * NOISE)
-    ring = np.exp(-((angle - 13.5) / 4.0) ** 2)
-    colour = iris * (1.15 + spokes + 0.35 * ring)[:, None] * (1 - 0.62 * step(20.5, 25.5, angle))[:, None]
+    ring = np.exp(-(((angle - 13.5) / 4.0) ** 2))
+    colour = (
+        iris
+        * (1.15 + spokes + 0.35 * ring)[:, None]
+        * (1 - 0.62 * step(20.5, 25.5, angle))[:, None]
+    )
     white = np.float32([0.66, 0.61, 0.575]) * (1 - 0.25 * step(35, 75, angle))[:, None]
     white = white * (1 - step(30, 80, angle)[:, None] * np.float32([0.02, 0.16, 0.14]))
     albedo = white + step(27.5, 25, angle)[:, None] * (colour - white)

@@ -1,71 +1,32 @@
 """People and views, drawn from a seed.
 
-A `Person` is what stays: shape, tone, eyes, brows, marks, natural hair. A `View` is what changes from picture to
-picture: expression, gaze, pose, light, clothes, background. Both are plain values: the renderer needs nothing else.
+A `Person` is what stays: shape, tone, eyes, brows, marks, natural hair. A `View` is what changes
+from picture to
+picture: expression, gaze, pose, light, clothes, background. Both are plain values: the renderer
+needs nothing else.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
 
-from .hair import CUTS
+from .cuts import CUTS
 from .head import Pose, Shape, load_head
-
-Colour = tuple[float, float, float]     # sRGB, 0 to 255
-
-SKIN = np.array([[236, 203, 184], [228, 189, 166], [217, 171, 143], [200, 151, 119], [178, 128, 96], [149, 102, 75],
-                 [115, 77, 56], [86, 57, 42]], float)
-HAIR = {"black": (22, 19, 18), "dark brown": (44, 30, 22), "brown": (78, 52, 34), "light brown": (120, 88, 62),
-        "blond": (192, 158, 118), "red": (134, 62, 30), "grey": (128, 126, 124), "white": (206, 204, 200)}
-EYES = {"dark brown": (50, 30, 18), "brown": (88, 54, 28), "hazel": (116, 88, 44), "green": (88, 108, 70),
-        "blue": (78, 108, 136), "grey": (98, 108, 114)}
-CLOTHES = {"white": (226, 224, 219), "black": (34, 34, 37), "grey": (126, 128, 131), "navy": (38, 48, 78),
-           "blue": (74, 106, 150), "light blue": (158, 184, 208), "green": (70, 98, 74), "red": (140, 46, 44),
-           "pink": (204, 150, 150), "beige": (198, 178, 148), "brown": (98, 74, 56), "yellow": (206, 170, 88)}
-GARMENTS = ("T-shirt", "V-neck top", "polo neck", "shirt", "jacket")
-BACKDROPS = {"grey": (146, 148, 150), "light grey": (204, 204, 202), "dark": (58, 60, 64), "blue": (112, 136, 160),
-             "beige": (196, 182, 162), "green": (122, 140, 122), "brown": (122, 104, 90), "teal": (92, 128, 130),
-             "rose": (184, 154, 150), "white": (232, 231, 228)}
-
-# Expressions: the ARKit units at full strength, and how strongly they are shown.
-EXPRESSIONS = {
-    "neutral": ({}, (0.0, 0.0)),
-    "slight smile": ({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "cheekSquintLeft": 0.2,
-                      "cheekSquintRight": 0.2}, (0.6, 1.0)),
-    "smile": ({"mouthSmileLeft": 1.1, "mouthSmileRight": 1.1, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
-               "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2, "mouthDimpleLeft": 0.2, "mouthDimpleRight": 0.2},
-              (0.7, 1.0)),
-    "open smile": ({"mouthSmileLeft": 1.2, "mouthSmileRight": 1.2, "jawOpen": 0.14, "mouthUpperUpLeft": 0.5,
-                    "mouthUpperUpRight": 0.5, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5, "eyeSquintLeft": 0.2,
-                    "eyeSquintRight": 0.2, "mouthLowerDownLeft": 0.35, "mouthLowerDownRight": 0.35}, (0.7, 1.0)),
-    "surprised": ({"jawOpen": 0.4, "browInnerUp": 0.7, "browOuterUpLeft": 0.6, "browOuterUpRight": 0.6,
-                   "eyeWideLeft": 0.6, "eyeWideRight": 0.6}, (0.5, 1.0)),
-    "serious": ({"browDownLeft": 0.35, "browDownRight": 0.35, "mouthPressLeft": 0.3, "mouthPressRight": 0.3},
-                (0.5, 1.0)),
-    "sad": ({"browInnerUp": 0.6, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5}, (0.5, 1.0)),
-}
-EXPRESSION_ODDS = (0.26, 0.2, 0.24, 0.16, 0.05, 0.05, 0.04)
-
-# How far single features may go; features of these folders are drawn, all others stay put.
-FEATURE_SPREAD = {"head": 0.28, "forehead": 0.35, "eyebrows": 0.4, "eyes": 0.33, "nose": 0.36, "mouth": 0.34,
-                  "cheek": 0.38, "chin": 0.36, "ears": 0.3, "neck": 0.15, "asym": 0.12}
-# Those that break a face when taken far, with the share of the spread they keep.
-GENTLE = {"head/head-age": 0.0, "head/head-trans": 0.0, "head/head-angle": 0.4, "neck/neck-trans": 0.0,
-          "eyes/eye-push1": 0.3, "eyes/eye-push2": 0.3, "eyes/eye-trans": 0.6, "eyes/eye-height2": 0.7,
-          "nose/nose-trans": 0.5, "mouth/mouth-trans": 0.5, "ears/ear-shape-pointed": 0.3, "nose/nose-septumangle": 0.5,
-          "mouth/mouth-scale-depth": 0.5, "chin/chin-jaw-drop": 0.4, "nose/nose-compression": 0.5,
-          "neck/measure-neck-height": 0.0, "eyebrows/eyebrows-angle": 0.6, "neck/neck-scale-vert": 0.5, "chin/chin-prognathism": 0.5,
-          "forehead/forehead-nubian": 0.25, "forehead/forehead-scale-vert": 0.5, "head/head-square": 0.5, "head/head-rectangular": 0.5,
-          "head/head-triangular": 0.35, "head/head-invertedtriangular": 0.4, "head/head-diamond": 0.4,
-          "head/head-scale-vert": 0.6, "head/head-oval": 0.5, "head/head-fat": 0.6, "head/head-round": 0.7, "mouth/mouth-laugh-lines": 0.5, "head/head-scale-horiz": 0.7}
-
-# Where the middle of a feature lies, if not at the base mesh.
-LEAN = {"head/head-scale-horiz": -0.3, "head/head-fat": -0.15, "eyes/eye-scale": 0.3, "neck/neck-scale-horiz": -0.3,
-        "head/head-oval": 0.1, "chin/chin-width": -0.15, "eyes/eye-height2": 0.15,
-        "mouth/mouth-angles": 0.12, "eyebrows/eyebrows-trans": 0.15}
-LEAN_FEMALE = {"eyebrows/eyebrows-trans": 0.35, "eyes/eye-scale": 0.4, "nose/nose-scale-horiz": -0.25,
-               "nose/nose-volume": -0.25, "nose/nose-hump": -0.2, "chin/chin-width": -0.3, "chin/chin-bones": -0.3,
-               "mouth/mouth-upperlip-volume": 0.2, "mouth/mouth-lowerlip-volume": 0.2, "cheek/cheek-bones": 0.15,
-               "neck/neck-scale-horiz": -0.5, "neck/measure-neck-circ": -0.2}
+from .looks import (
+    BACKDROPS,
+    CLOTHES,
+    EXPRESSION_ODDS,
+    EXPRESSIONS,
+    EYES,
+    FEATURE_SPREAD,
+    GARMENTS,
+    GENTLE,
+    HAIR,
+    LEAN,
+    LEAN_FEMALE,
+    SKIN,
+    Colour,
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +44,7 @@ class Person:
         cuts: ways this person wears hair.
         seed: of everything fixed about them that is finer than this (noise of the skin, strands).
     """
+
     shape: Shape
     tone: float
     skin: Colour
@@ -102,19 +64,21 @@ class Person:
 
     @property
     def noun(self):
-        """"man" or "woman", as the face is built."""
+        """ "man" or "woman", as the face is built."""
         return "man" if self.shape.male > 0.5 else "woman"
 
 
 @dataclass(frozen=True)
 class Light:
-    """A key light with shadow, a soft fill from the other side, a rim from behind, and light from all round.
+    """A key light with shadow, a soft fill from the other side, a rim from behind, and light from
+    all round.
 
     Attributes:
         azimuth, elevation: of the key, degrees; positive is from the picture's right, from above.
         key, fill, rim, ambient: linear RGB strengths.
         name: what a caption may call it.
     """
+
     azimuth: float
     elevation: float
     key: Colour
@@ -127,6 +91,7 @@ class Light:
 @dataclass(frozen=True)
 class View:
     """A picture of somebody."""
+
     pose: Pose
     expression: str
     units: tuple[tuple[str, float], ...]
@@ -155,22 +120,43 @@ def sample_person(rng):
     origin = _sample_origin(rng)
     male = rng.random() < 0.5
     age = float(rng.uniform(18, 85))
-    shape = Shape(tuple(map(float, origin)), float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)), age,
-                  float(np.clip(rng.normal(-0.25, 0.35), -0.9, 0.7)), _sample_features(rng, male))
-    tone = float(np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1))
+    shape = Shape(
+        tuple(map(float, origin)),
+        float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),
+        age,
+        float(np.clip(rng.normal(-0.25, 0.35), -0.9, 0.7)),
+        _sample_features(rng, male),
+    )
+    tone = float(
+        np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1)
+    )
     skin = _between(SKIN, tone) * (1 + rng.normal(0, 0.02) + rng.normal(0, 0.008, 3))
     hair, hair_colour = _sample_hair_colour(rng, origin, age)
     eyes = _sample_eyes(rng, origin)
     recede = float(np.clip(rng.normal(0.0015 * (age - 30), 0.08), 0, 0.3)) if male else 0.0
     return Person(
-        shape, tone, tuple(np.clip(skin, 0, 255)), float(rng.uniform(0.2, 1)),
-        float(rng.beta(0.5, 3) * (1 - tone)), _sample_marks(rng), eyes, _vary(rng, EYES[eyes], 0.1), hair, hair_colour,
-        _sample_brows(rng, male), _sample_beard(rng, male), recede, _sample_cuts(rng, male, age, origin),
-        float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0, int(rng.integers(2 ** 31)))
+        shape,
+        tone,
+        tuple(np.clip(skin, 0, 255)),
+        float(rng.uniform(0.2, 1)),
+        float(rng.beta(0.5, 3) * (1 - tone)),
+        _sample_marks(rng),
+        eyes,
+        _vary(rng, EYES[eyes], 0.1),
+        hair,
+        hair_colour,
+        _sample_brows(rng, male),
+        _sample_beard(rng, male),
+        recede,
+        _sample_cuts(rng, male, age, origin),
+        float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0,
+        int(rng.integers(2**31)),
+    )
 
 
 def _sample_origin(rng):
-    """Weights of african, asian, caucasian: a third of people each mainly one, the rest mixtures."""
+    """Weights of african, asian, caucasian: a third of people each mainly one, the rest
+    mixtures."""
     if rng.random() < 0.6:
         main = np.eye(3)[rng.integers(3)]
         return 0.85 * main + 0.15 * rng.dirichlet((1, 1, 1))
@@ -190,9 +176,15 @@ def _sample_features(rng, male):
 
 def _sample_hair_colour(rng, origin, age):
     african, asian, caucasian = origin
-    fair = caucasian ** 1.5
-    odds = {"black": african + 0.8 * asian + 0.06, "dark brown": 0.35 * african + 0.6 * asian + 0.3 * caucasian,
-            "brown": 0.5 * fair, "light brown": 0.35 * fair, "blond": 0.45 * fair, "red": 0.16 * fair}
+    fair = caucasian**1.5
+    odds = {
+        "black": african + 0.8 * asian + 0.06,
+        "dark brown": 0.35 * african + 0.6 * asian + 0.3 * caucasian,
+        "brown": 0.5 * fair,
+        "light brown": 0.35 * fair,
+        "blond": 0.45 * fair,
+        "red": 0.16 * fair,
+    }
     old = np.clip((age - 42) / 35, 0, 1)
     odds = {name: weight * (1 - 0.85 * old) for name, weight in odds.items()}
     odds |= {"grey": 1.2 * old, "white": 0.9 * old * max(0, (age - 58) / 25) if age > 58 else 0.0}
@@ -209,30 +201,55 @@ def _sample_eyes(rng, origin):
 
 def _sample_marks(rng):
     count = rng.poisson(0.8)
-    return tuple((round(float(rng.uniform(-0.5, 0.5)), 3), round(float(rng.uniform(6.3, 7.8)), 3))
-                 for _ in range(count))
+    return tuple(
+        (round(float(rng.uniform(-0.5, 0.5)), 3), round(float(rng.uniform(6.3, 7.8)), 3))
+        for _ in range(count)
+    )
 
 
 def _sample_brows(rng, male):
     thick = rng.normal(1.1 if male else 0.78, 0.13)
-    return (float(np.clip(thick, 0.6, 1.5)), float(np.clip(rng.normal(0.7 if male else 1.1, 0.3), 0.1, 1.8)),
-            float(rng.uniform(0.75, 1)))
+    return (
+        float(np.clip(thick, 0.6, 1.5)),
+        float(np.clip(rng.normal(0.7 if male else 1.1, 0.3), 0.1, 1.8)),
+        float(rng.uniform(0.75, 1)),
+    )
 
 
 def _sample_beard(rng, male):
     if not male:
         return ""
-    return str(rng.choice(["", "stubble", "moustache", "goatee", "beard"], p=[0.52, 0.2, 0.06, 0.06, 0.16]))
+    return str(
+        rng.choice(["", "stubble", "moustache", "goatee", "beard"], p=[0.52, 0.2, 0.06, 0.06, 0.16])
+    )
 
 
 def _sample_cuts(rng, male, age, origin):
     """The cuts that somebody wears: one, sometimes two."""
     if male:
-        odds = {"buzz": 0.2, "cropped": 0.3, "side part": 0.25, "swept back": 0.15, "curly": 0.04,
-                "bald": 0.04 + 0.16 * (age > 45), "long straight": 0.02, "long wavy": 0.02}
+        odds = {
+            "buzz": 0.2,
+            "cropped": 0.3,
+            "side part": 0.25,
+            "swept back": 0.15,
+            "curly": 0.04,
+            "bald": 0.04 + 0.16 * (age > 45),
+            "long straight": 0.02,
+            "long wavy": 0.02,
+        }
     else:
-        odds = {"cropped": 0.06, "side part": 0.05, "swept back": 0.05, "bob": 0.2, "fringed bob": 0.14,
-                "long straight": 0.17, "long wavy": 0.15, "curly": 0.08, "bun": 0.1, "ponytail": 0.08}
+        odds = {
+            "cropped": 0.06,
+            "side part": 0.05,
+            "swept back": 0.05,
+            "bob": 0.2,
+            "fringed bob": 0.14,
+            "long straight": 0.17,
+            "long wavy": 0.15,
+            "curly": 0.08,
+            "bun": 0.1,
+            "ponytail": 0.08,
+        }
     odds = dict(odds, afro=0.5 * origin[0] ** 2, curly=odds["curly"] + 0.25 * origin[0])
     weights = np.array([odds.get(name, 0) for name in CUTS])
     count = 1 if male or rng.random() < 0.6 else 2
@@ -252,10 +269,21 @@ def sample_view(person, rng):
     expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_ODDS))
     cloth, backdrop = str(rng.choice(list(CLOTHES))), str(rng.choice(list(BACKDROPS)))
     return View(
-        _sample_pose(rng), expression, _sample_units(rng, expression), str(rng.choice(person.cuts)),
-        str(rng.choice(GARMENTS)), cloth, _vary(rng, CLOTHES[cloth], 0.08), backdrop,
-        _vary(rng, BACKDROPS[backdrop], 0.07), bool(rng.random() < 0.35), _sample_light(rng), float(rng.uniform(9, 18)),
-        float(np.clip(rng.normal(3.5, 0.1), 3.2, 3.9)), int(rng.integers(2 ** 31)))
+        _sample_pose(rng),
+        expression,
+        _sample_units(rng, expression),
+        str(rng.choice(person.cuts)),
+        str(rng.choice(GARMENTS)),
+        cloth,
+        _vary(rng, CLOTHES[cloth], 0.08),
+        backdrop,
+        _vary(rng, BACKDROPS[backdrop], 0.07),
+        bool(rng.random() < 0.35),
+        _sample_light(rng),
+        float(rng.uniform(9, 18)),
+        float(np.clip(rng.normal(3.5, 0.1), 3.2, 3.9)),
+        int(rng.integers(2**31)),
+    )
 
 
 def _sample_pose(rng):
@@ -263,16 +291,23 @@ def _sample_pose(rng):
     yaw = float(np.clip(rng.normal(0, 15), -40, 40))
     gaze = (0.0, 0.0) if rng.random() < 0.4 else (float(rng.normal(0, 7)), float(rng.normal(0, 4)))
     if rng.random() < 0.5:
-        gaze = (float(np.clip(-yaw, -18, 18)), 0.0)                  # looking at the camera
-    return Pose(yaw, float(np.clip(rng.normal(0, 6), -20, 20)), float(np.clip(rng.normal(0, 4.5), -15, 15)),
-                yaw * float(rng.uniform(0.2, 0.7)) + float(rng.normal(0, 6)), gaze)
+        gaze = (float(np.clip(-yaw, -18, 18)), 0.0)  # looking at the camera
+    return Pose(
+        yaw,
+        float(np.clip(rng.normal(0, 6), -20, 20)),
+        float(np.clip(rng.normal(0, 4.5), -15, 15)),
+        yaw * float(rng.uniform(0.2, 0.7)) + float(rng.normal(0, 6)),
+        gaze,
+    )
 
 
 def _sample_units(rng, expression):
     units, (low, high) = EXPRESSIONS[expression]
     strength = rng.uniform(low, high)
-    drawn = {name: value * strength * float(np.exp(rng.normal(0, 0.1))) for name, value in units.items()}
-    blink = max(0.0, rng.normal(0.04, 0.07))                          # lids never stand quite the same
+    drawn = {
+        name: value * strength * float(np.exp(rng.normal(0, 0.1))) for name, value in units.items()
+    }
+    blink = max(0.0, rng.normal(0.04, 0.07))  # lids never stand quite the same
     drawn["eyeBlinkLeft"] = drawn["eyeBlinkRight"] = blink
     return tuple((name, round(float(np.clip(value, 0, 1.3)), 4)) for name, value in drawn.items())
 
@@ -287,9 +322,20 @@ def _sample_light(rng):
     ambient = np.array([1.0, 1, 1]) * (0.26 + 0.2 * soft)
     rim = np.array([1.0, 1, 1]) * (rng.uniform(0.3, 0.9) if rng.random() < 0.5 else 0.0)
     azimuth = float(rng.choice([-1, 1]) * abs(rng.normal(28, 18)))
-    name = ("soft " if soft > 0.5 else "") + ("warm " if warmth > 0.45 else "cool " if warmth < -0.45 else "") + "light"
-    return Light(float(np.clip(azimuth, -65, 65)), float(rng.uniform(12, 50)), tuple(key * (1.1 - 0.35 * soft)),
-                 tuple(fill), tuple(rim), tuple(ambient), name)
+    name = (
+        ("soft " if soft > 0.5 else "")
+        + ("warm " if warmth > 0.45 else "cool " if warmth < -0.45 else "")
+        + "light"
+    )
+    return Light(
+        float(np.clip(azimuth, -65, 65)),
+        float(rng.uniform(12, 50)),
+        tuple(key * (1.1 - 0.35 * soft)),
+        tuple(fill),
+        tuple(rim),
+        tuple(ambient),
+        name,
+    )
 
 
 def _between(palette, place):
@@ -300,7 +346,9 @@ def _between(palette, place):
 
 def _vary(rng, colour, spread):
     """A colour lighter or darker, and a little off."""
-    colour = np.array(colour) * np.exp(rng.normal(0, spread)) * np.exp(rng.normal(0, spread / 14, 3))
+    colour = (
+        np.array(colour) * np.exp(rng.normal(0, spread)) * np.exp(rng.normal(0, spread / 14, 3))
+    )
     return tuple(map(float, np.clip(colour, 0, 255)))
 
 
@@ -309,11 +357,23 @@ def attributes(person, view):
     african, asian, caucasian = (round(share, 3) for share in person.shape.origin)
     light = view.light
     return {
-        "sex": person.noun, "age": round(person.shape.age), "origin": [african, asian, caucasian],
-        "skin_tone": round(person.tone, 3), "eyes": person.eyes, "hair": person.hair, "cut": view.cut,
-        "beard": person.beard, "freckles": person.freckles > 0.3, "lipstick": person.lipstick > 0.3,
-        "expression": view.expression, "gaze": [round(angle, 1) for angle in view.pose.gaze], "garment": view.garment,
-        "cloth": view.cloth, "backdrop": view.backdrop, "blurred": view.blurred,
+        "sex": person.noun,
+        "age": round(person.shape.age),
+        "origin": [african, asian, caucasian],
+        "skin_tone": round(person.tone, 3),
+        "eyes": person.eyes,
+        "hair": person.hair,
+        "cut": view.cut,
+        "beard": person.beard,
+        "freckles": person.freckles > 0.3,
+        "lipstick": person.lipstick > 0.3,
+        "expression": view.expression,
+        "gaze": [round(angle, 1) for angle in view.pose.gaze],
+        "garment": view.garment,
+        "cloth": view.cloth,
+        "backdrop": view.backdrop,
+        "blurred": view.blurred,
         "light": light.name,
-        "light_from": [round(light.azimuth, 1), round(light.elevation, 1)], "distance": round(view.distance, 2),
+        "light_from": [round(light.azimuth, 1), round(light.elevation, 1)],
+        "distance": round(view.distance, 2),
     }

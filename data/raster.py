@@ -1,16 +1,18 @@
 """The rasteriser: which triangle is behind each pixel.
 
-VTK (through pyvista, off screen, no display) does the one thing that arrays do slowly: it fills triangles with a depth
-buffer. Every triangle is filled with a flat colour that spells its number. All else (what is interpolated over a
-triangle, paint, light, shadow, the part map, which landmark is visible) is arrays over the pixels it hits, in
-`data.shading`: nothing of it hides in a graphics pipeline, and no number depends on a driver's shading.
+VTK (through pyvista, off screen, no display) does the one thing that arrays do slowly: it fills
+triangles with a depth buffer. Every triangle is filled with a flat colour that spells its number.
+All else (what is interpolated over a triangle, paint, light, shadow, the part map, which landmark
+is visible) is arrays over the pixels it hits, in `data.shading`: nothing of it hides in a graphics
+pipeline, and no number depends on a driver's shading.
 """
+
 import os
 
 import numpy as np
 
 PACKAGES = "libgl1 libegl1 libxrender1 libgl1-mesa-dri"
-NEAR = 100.0        # depth given to VTK is NEAR / distance, so that it is linear over the picture
+NEAR = 100.0  # depth given to VTK is NEAR / distance, so that it is linear over the picture
 
 
 def _start_pyvista():
@@ -19,12 +21,16 @@ def _start_pyvista():
     Raises:
         ValueError: if a system library is missing.
     """
-    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow" if not os.environ.get("DISPLAY") else "")
+    os.environ.setdefault(
+        "VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow" if not os.environ.get("DISPLAY") else ""
+    )
     try:
         import pyvista
         import vtk
     except ImportError as error:
-        raise ValueError(f"VTK cannot be loaded ({error}). On Debian and Ubuntu: apt install {PACKAGES}") from None
+        raise ValueError(
+            f"VTK cannot be loaded ({error}). On Debian and Ubuntu: apt install {PACKAGES}"
+        ) from None
     vtk.vtkObject.GlobalWarningDisplayOff()
     vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
     return pyvista
@@ -40,12 +46,18 @@ class Rasteriser:
     def __init__(self, size):
         self.size = size
         self._pyvista = pv = _start_pyvista()
-        self._plotter = plotter = pv.Plotter(off_screen=True, window_size=(size, size), lighting=None)
+        self._plotter = plotter = pv.Plotter(
+            off_screen=True, window_size=(size, size), lighting=None
+        )
         plotter.set_background("black")
-        plotter.ren_win.SetMultiSamples(0)                          # a mixed colour would be a wrong number
+        plotter.ren_win.SetMultiSamples(0)  # a mixed colour would be a wrong number
         plotter.enable_parallel_projection()
         camera = plotter.camera
-        camera.position, camera.focal_point, camera.up = (size / 2, size / 2, 1000), (size / 2, size / 2, 0), (0, 1, 0)
+        camera.position, camera.focal_point, camera.up = (
+            (size / 2, size / 2, 1000),
+            (size / 2, size / 2, 0),
+            (0, 1, 0),
+        )
         camera.parallel_scale = size / 2
         camera.clipping_range = (1000 - 2 * NEAR, 1000.0)
         self._numbers = np.zeros((0, 3), np.uint8)
@@ -55,19 +67,30 @@ class Rasteriser:
         """Fills the triangles.
 
         Args:
-            points: float32 (N, 3): x and y in pixels (y down, pixel centres at .5), distance from the camera.
+            points: float32 (N, 3): x and y in pixels (y down, pixel centres at .5), distance from
+                the camera.
             triangles: int32 (F, 3).
 
         Returns:
             int32 (size, size): the number of the nearest triangle, -1 where there is none.
         """
         pv, plotter = self._pyvista, self._plotter
-        at = np.stack([points[:, 0], self.size - points[:, 1], NEAR / points[:, 2]], 1).astype(np.float32)
+        at = np.stack([points[:, 0], self.size - points[:, 1], NEAR / points[:, 2]], 1).astype(
+            np.float32
+        )
         mesh = pv.PolyData(at, np.insert(triangles, 0, 3, axis=1).ravel())
         mesh.cell_data["number"] = self._colours(len(triangles))
         if self._actor is None:
-            self._actor = plotter.add_mesh(mesh, scalars="number", rgb=True, lighting=False, show_scalar_bar=False,
-                                           reset_camera=False, render=False, copy_mesh=False)
+            self._actor = plotter.add_mesh(
+                mesh,
+                scalars="number",
+                rgb=True,
+                lighting=False,
+                show_scalar_bar=False,
+                reset_camera=False,
+                render=False,
+                copy_mesh=False,
+            )
             plotter.camera.clipping_range = (1000 - 2 * NEAR, 1000.0)
             plotter.show(auto_close=False, interactive=False)
         else:
@@ -89,7 +112,8 @@ class Rasteriser:
 
 
 def interpolate(ids, points, triangles, attributes):
-    """Interpolates what vertices know over the pixels that triangles hit, correctly for perspective.
+    """Interpolates what vertices know over the pixels that triangles hit, correctly for
+    perspective.
 
     Args:
         ids: int32 (H, W), from `Rasteriser.triangle_ids`.
@@ -98,14 +122,14 @@ def interpolate(ids, points, triangles, attributes):
         attributes: float32 (N, C).
 
     Returns:
-        hit bool (H, W), triangle int32 (P,), distance float32 (P,) and values float32 (P, C), for the P pixels hit in
-        row order.
+        hit bool (H, W), triangle int32 (P,), distance float32 (P,) and values float32 (P, C), for
+        the P pixels hit in row order.
     """
     hit = ids >= 0
     rows, columns = np.nonzero(hit)
     triangle = ids[hit]
     corner = triangles[triangle]
-    x, y, distance = (points[:, k][corner] for k in range(3))          # (P, 3) each
+    x, y, distance = (points[:, k][corner] for k in range(3))  # (P, 3) each
     px, py = columns + np.float32(0.5), rows + np.float32(0.5)
     ax, ay, bx, by = x[:, 1] - x[:, 0], y[:, 1] - y[:, 0], x[:, 2] - x[:, 0], y[:, 2] - y[:, 0]
     area = ax * by - ay * bx

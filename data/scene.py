@@ -1,38 +1,43 @@
-"""A scene: everything in a picture as one heap of triangles, standing in the world, with what each vertex knows."""
-from dataclasses import dataclass
+"""A scene: everything in a picture as one heap of triangles, standing in the world, with what each
+vertex knows."""
+
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from . import clothes, hair
+from .cuts import BEARDS, CUTS, Cut, coarser, varied
 from .head import CENTRE, NECK, express, eyeball, load_head, rotation, shape_vertices, turn
 from .paint import beard_mask
 from .parts import landmark_vertices
 
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD = range(7)     # materials
+SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD = range(7)  # materials
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 COLUMNS = 12
-LASHES = 34             # an eye
+LASHES = 34  # an eye
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """Attributes:
-        attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the rest position on
-            skin, the direction in the eye's own frame on an eye, the unit tangent on hair; "known" is the
-            masks lips, inside of the mouth and ears on skin, and across, along and tint on hair.
-        triangles: int32 (F, 3); `material`: uint8 (F,).
-        cut: the `hair.Cut` worn.
-        landmarks: float32 (L, 3) in the world; `landmark_names`.
-        eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`.
-        middle: (3,), what the camera looks at.
+    attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the rest
+        position on skin, the direction in the eye's own frame on an eye, the unit tangent on hair;
+        "known" is the masks lips, inside of the mouth and ears on skin, and across, along and tint
+        on hair.
+    triangles: int32 (F, 3); `material`: uint8 (F,).
+    cut: the `hair.Cut` worn.
+    landmarks: float32 (L, 3) in the world; `landmark_names`.
+    eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`.
+    middle: (3,), what the camera looks at.
     """
+
     attributes: np.ndarray
     triangles: np.ndarray
     material: np.ndarray
-    cut: hair.Cut
+    cut: Cut
     landmarks: np.ndarray
     landmark_names: tuple[str, ...]
     eyes: np.ndarray
@@ -45,7 +50,14 @@ def _sphere(rows=14, columns=20):
     """A ball: unit directions float32 (N, 3) with its pole along z, and triangles int32 (F, 3)."""
     polar = np.linspace(0, np.pi * 0.75, rows)[:, None]
     round_ = np.linspace(0, 2 * np.pi, columns, endpoint=False)[None]
-    points = np.stack([np.sin(polar) * np.cos(round_), np.sin(polar) * np.sin(round_), np.cos(polar) + 0 * round_], -1)
+    points = np.stack(
+        [
+            np.sin(polar) * np.cos(round_),
+            np.sin(polar) * np.sin(round_),
+            np.cos(polar) + 0 * round_,
+        ],
+        -1,
+    )
     r, c = np.mgrid[: rows - 1, :columns]
     a, b = r * columns + c, r * columns + (c + 1) % columns
     quads = np.stack([a, a + columns, b + columns, a, b + columns, b], -1)
@@ -54,7 +66,8 @@ def _sphere(rows=14, columns=20):
 
 @lru_cache(maxsize=1)
 def _lash_rows():
-    """Where upper lashes grow: for roots and for tips, two vertices and the share of the second, (2 * LASHES,) each."""
+    """Where upper lashes grow: for roots and for tips, two vertices and the share of the second, (2
+    * LASHES,) each."""
     head = load_head()
     lashes, rows = head.of_group("lashes"), []
     for side in ("r", "l"):
@@ -62,14 +75,20 @@ def _lash_rows():
         own = lashes[np.sign(head.rest[lashes, 0]) == np.sign(centre[0])]
         own = own[head.rest[own, 1] > centre[1] - 0.01]
         reach = np.linalg.norm(head.rest[own] - centre, axis=1)
-        rows.append([_spread(head.rest, own[reach < 0.160]), _spread(head.rest, own[reach > 0.188])])
-    return [tuple(np.concatenate(parts) for parts in zip(*pair, strict=True)) for pair in zip(*rows, strict=True)]
+        rows.append(
+            [_spread(head.rest, own[reach < 0.160]), _spread(head.rest, own[reach > 0.188])]
+        )
+    return [
+        tuple(np.concatenate(parts) for parts in zip(*pair, strict=True))
+        for pair in zip(*rows, strict=True)
+    ]
 
 
 def _spread(rest, row):
-    """Spreads LASHES places evenly along a row of vertices: first vertex, second vertex, share of the second."""
+    """Spreads LASHES places evenly along a row of vertices: first vertex, second vertex, share of
+    the second."""
     row = row[np.argsort(np.abs(rest[row, 0]))]
-    along = np.linspace(0.8, len(row) - 1.8, LASHES)            # none in the very corners
+    along = np.linspace(0.8, len(row) - 1.8, LASHES)  # none in the very corners
     first = along.astype(int)
     return row[first], row[first + 1], (along - first).astype(np.float32)
 
@@ -80,11 +99,15 @@ def _add_lashes(parts, posed):
     root, tip = root.reshape(2, LASHES, 3), tip.reshape(2, LASHES, 3)
     half = np.gradient(root, axis=1) * 0.2
     edge = root + (tip - root) * 0.16 + [0, 0, 0.004]
-    points = np.concatenate([root - half, root + half, tip, root + [0, 0, 0.004], edge], 1).reshape(-1, 3)
+    points = np.concatenate([root - half, root + half, tip, root + [0, 0, 0.004], edge], 1).reshape(
+        -1, 3
+    )
     k = np.arange(LASHES)
     hairs = np.stack([k, k + LASHES, k + 2 * LASHES], 1)
     a = 3 * LASHES + k[:-1]
-    band = np.concatenate([np.stack([a, a + 1, a + LASHES], 1), np.stack([a + 1, a + LASHES + 1, a + LASHES], 1)])
+    band = np.concatenate(
+        [np.stack([a, a + 1, a + LASHES], 1), np.stack([a + 1, a + LASHES + 1, a + LASHES], 1)]
+    )
     one = np.concatenate([hairs, band])
     triangles = np.concatenate([one, one + 5 * LASHES])
     zero = np.zeros_like(points)
@@ -93,9 +116,16 @@ def _add_lashes(parts, posed):
 
 @lru_cache(maxsize=1)
 def _static():
-    """What is the same for everybody: kept triangles and their materials, outer skin, landmarks, lash hairs."""
+    """What is the same for everybody: kept triangles and their materials, outer skin, landmarks,
+    lash hairs."""
     head = load_head()
-    material = {"body": SKIN, "lashes": LASH, "upper-teeth": TEETH, "lower-teeth": TEETH, "tongue": TONGUE}
+    material = {
+        "body": SKIN,
+        "lashes": LASH,
+        "upper-teeth": TEETH,
+        "lower-teeth": TEETH,
+        "tongue": TONGUE,
+    }
     kept, kinds = [], []
     for group, kind in material.items():
         if kind == LASH:
@@ -106,6 +136,14 @@ def _static():
     outer = outer[head.masks["inside-mouth"][outer] < 0.9]
     names, vertices = landmark_vertices(head.rest, outer)
     return np.concatenate(kept), np.concatenate(kinds), names, vertices
+
+
+@lru_cache(maxsize=1)
+def _neutral(shape):
+    """Somebody's neutral face and its normals, kept because their pictures come one after
+    another."""
+    vertices = shape_vertices(load_head(), shape)
+    return vertices, load_head().normals(vertices)
 
 
 def build_scene(person, view, detail=1.0):
@@ -120,8 +158,7 @@ def build_scene(person, view, detail=1.0):
     """
     head = load_head()
     triangles, material, names, landmarks = _static()
-    neutral = shape_vertices(head, person.shape)
-    normals = head.normals(neutral)
+    neutral, normals = _neutral(person.shape)
     parts = _Heap()
 
     body = express(head, neutral, dict(view.units))
@@ -132,7 +169,7 @@ def build_scene(person, view, detail=1.0):
 
     eyes, radius = _add_eyes(parts, head, neutral, view.pose)
     _add_lashes(parts, posed)
-    cut = _add_hair(parts, neutral, body, normals, person, view, detail)
+    cut = _add_hair(parts, body, normals, person, view, detail)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
     return Scene(*parts.join(), cut, posed[landmarks], names, eyes, radius, middle)
 
@@ -144,14 +181,19 @@ class _Heap:
         self.attributes, self.triangles, self.material, self.count = [], [], [], 0
 
     def add(self, position, normal, rest, known, triangles, material):
-        self.attributes.append(np.concatenate([position, normal, rest, known], 1).astype(np.float32))
+        self.attributes.append(
+            np.concatenate([position, normal, rest, known], 1).astype(np.float32)
+        )
         self.triangles.append(triangles + self.count)
         self.material.append(np.broadcast_to(np.uint8(material), len(triangles)))
         self.count += len(position)
 
     def join(self):
-        return (np.concatenate(self.attributes), np.concatenate(self.triangles).astype(np.int32),
-                np.concatenate(self.material))
+        return (
+            np.concatenate(self.attributes),
+            np.concatenate(self.triangles).astype(np.int32),
+            np.concatenate(self.material),
+        )
 
 
 def _add_eyes(parts, head, neutral, pose):
@@ -164,23 +206,40 @@ def _add_eyes(parts, head, neutral, pose):
         centre, radius = eyeball(head, neutral, side)
         centre = turn(centre[None], one, pose)[0]
         normal = (ball @ turned.T).astype(np.float32)
-        bulge = 1 + 0.045 * np.clip((ball[:, 2:] - 0.86) / 0.14, 0, 1)           # the cornea
-        parts.add(centre + radius * bulge * normal, normal, ball, np.zeros_like(ball), triangles, EYE)
+        bulge = 1 + 0.045 * np.clip((ball[:, 2:] - 0.86) / 0.14, 0, 1)  # the cornea
+        parts.add(
+            centre + radius * bulge * normal, normal, ball, np.zeros_like(ball), triangles, EYE
+        )
         centres.append(centre)
     return np.array(centres), radius
 
 
-def _add_hair(parts, neutral, body, normals, person, view, detail):
-    """Grows the hair of a view: the cut worn."""
-    rng = np.random.default_rng([person.seed, list(hair.CUTS).index(view.cut)])
-    cut = hair.replace(hair.varied(view.cut, rng), recede=person.recede)
-    if cut.strands:
-        _add_strands(parts, hair.grow(neutral, normals, hair.coarser(cut, detail), rng), HAIR, view)
-    if person.beard in hair.BEARDS:
-        strands = hair.grow(body, normals, hair.coarser(hair.BEARDS[person.beard], detail), rng,
-                            lambda rest: beard_mask(rest, person.beard))
+def _add_hair(parts, body, normals, person, view, detail):
+    """Adds hair and beard: the cut worn."""
+    cut, strands = _grown_hair(person, view.cut, detail)
+    if strands is not None:
+        _add_strands(parts, strands, HAIR, view)
+    if person.beard in BEARDS:
+        beard = coarser(BEARDS[person.beard], detail)
+        strands = hair.grow(
+            body,
+            normals,
+            beard,
+            np.random.default_rng([person.seed, 1]),
+            lambda rest: beard_mask(rest, person.beard),
+        )
         _add_strands(parts, strands, BEARD, view)
     return cut
+
+
+@lru_cache(maxsize=1)
+def _grown_hair(person, name, detail):
+    """A cut as somebody wears it, and its strands on the neutral head, or None for a bald one."""
+    rng = np.random.default_rng([person.seed, 0, list(CUTS).index(name)])
+    cut = replace(varied(name, rng), recede=person.recede)
+    if not cut.strands:
+        return cut, None
+    return cut, hair.grow(*_neutral(person.shape), coarser(cut, detail), rng)
 
 
 def _add_strands(parts, strands, material, view):
@@ -188,8 +247,12 @@ def _add_strands(parts, strands, material, view):
     flat = strands.points.reshape(-1, 3)
     weight = np.clip((flat[:, 1] - 5.2) / 1.1, 0, 1) if material == HAIR else np.ones(len(flat))
     posed = turn(flat, weight, view.pose)
-    outward = turn(strands.outward.reshape(-1, 3) + NECK.astype(np.float32), weight, view.pose) - NECK
+    outward = (
+        turn(strands.outward.reshape(-1, 3) + NECK.astype(np.float32), weight, view.pose) - NECK
+    )
     shape = strands.points.shape
-    strands = hair.Strands(posed.reshape(shape), outward.reshape(shape).astype(np.float32), strands.width, strands.tint)
+    strands = hair.Strands(
+        posed.reshape(shape), outward.reshape(shape).astype(np.float32), strands.width, strands.tint
+    )
     points, triangles, tangent, normal, known = hair.ribbons(strands, (0, 7.2, view.distance))
     parts.add(points, normal, tangent, known, triangles, material)

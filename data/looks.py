@@ -1,0 +1,82 @@
+"""What people may look like: palettes, garments, expressions, and how far features go."""
+import numpy as np
+
+Colour = tuple[float, float, float]     # sRGB, 0 to 255
+
+# From the fairest to the deepest, by the middle of the cheek in even light.
+SKIN = np.array([[236, 203, 184], [228, 189, 166], [217, 171, 143], [200, 151, 119],
+                 [178, 128, 96], [149, 102, 75], [115, 77, 56], [86, 57, 42]], float)
+HAIR = {
+    "black": (22, 19, 18), "dark brown": (44, 30, 22), "brown": (78, 52, 34),
+    "light brown": (120, 88, 62), "blond": (192, 158, 118), "red": (134, 62, 30),
+    "grey": (128, 126, 124), "white": (206, 204, 200),
+}
+EYES = {
+    "dark brown": (50, 30, 18), "brown": (88, 54, 28), "hazel": (116, 88, 44),
+    "green": (88, 108, 70), "blue": (78, 108, 136), "grey": (98, 108, 114),
+}
+CLOTHES = {
+    "white": (226, 224, 219), "black": (34, 34, 37), "grey": (126, 128, 131), "navy": (38, 48, 78),
+    "blue": (74, 106, 150), "light blue": (158, 184, 208), "green": (70, 98, 74),
+    "red": (140, 46, 44), "pink": (204, 150, 150), "beige": (198, 178, 148), "brown": (98, 74, 56),
+    "yellow": (206, 170, 88),
+}
+GARMENTS = ("T-shirt", "V-neck top", "polo neck", "shirt", "jacket")
+BACKDROPS = {
+    "grey": (146, 148, 150), "light grey": (204, 204, 202), "dark": (58, 60, 64),
+    "blue": (112, 136, 160), "beige": (196, 182, 162), "green": (122, 140, 122),
+    "brown": (122, 104, 90), "teal": (92, 128, 130), "rose": (184, 154, 150),
+    "white": (232, 231, 228),
+}
+
+# Expressions: the ARKit units at full strength, and how strongly they are shown.
+EXPRESSIONS = {
+    "neutral": ({}, (0.0, 0.0)),
+    "slight smile": ({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "cheekSquintLeft": 0.2,
+        "cheekSquintRight": 0.2}, (0.6, 1.0)),
+    "smile": ({"mouthSmileLeft": 1.1, "mouthSmileRight": 1.1, "cheekSquintLeft": 0.5,
+        "cheekSquintRight": 0.5, "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2,
+        "mouthDimpleLeft": 0.2, "mouthDimpleRight": 0.2}, (0.7, 1.0)),
+    "open smile": ({"mouthSmileLeft": 1.2, "mouthSmileRight": 1.2, "jawOpen": 0.14,
+        "mouthUpperUpLeft": 0.5, "mouthUpperUpRight": 0.5, "cheekSquintLeft": 0.5,
+        "cheekSquintRight": 0.5, "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2,
+        "mouthLowerDownLeft": 0.35, "mouthLowerDownRight": 0.35}, (0.7, 1.0)),
+    "surprised": ({"jawOpen": 0.4, "browInnerUp": 0.7, "browOuterUpLeft": 0.6,
+        "browOuterUpRight": 0.6, "eyeWideLeft": 0.6, "eyeWideRight": 0.6}, (0.5, 1.0)),
+    "serious": ({"browDownLeft": 0.35, "browDownRight": 0.35, "mouthPressLeft": 0.3,
+        "mouthPressRight": 0.3}, (0.5, 1.0)),
+    "sad": ({"browInnerUp": 0.6, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5}, (0.5, 1.0)),
+}
+EXPRESSION_ODDS = (0.26, 0.2, 0.24, 0.16, 0.05, 0.05, 0.04)
+
+# How far single features may go; features of these folders are drawn, all others stay put.
+FEATURE_SPREAD = {
+    "head": 0.28, "forehead": 0.35, "eyebrows": 0.4, "eyes": 0.33, "nose": 0.36, "mouth": 0.34,
+    "cheek": 0.38, "chin": 0.36, "ears": 0.3, "neck": 0.15, "asym": 0.12,
+}
+# Those that break a face when taken far, with the share of the spread they keep.
+GENTLE = {
+    "head/head-age": 0.0, "head/head-trans": 0.0, "head/head-angle": 0.4, "neck/neck-trans": 0.0,
+    "eyes/eye-push1": 0.3, "eyes/eye-push2": 0.3, "eyes/eye-trans": 0.6, "eyes/eye-height2": 0.7,
+    "nose/nose-trans": 0.5, "mouth/mouth-trans": 0.5, "ears/ear-shape-pointed": 0.3,
+    "nose/nose-septumangle": 0.5, "mouth/mouth-scale-depth": 0.5, "chin/chin-jaw-drop": 0.4,
+    "nose/nose-compression": 0.5, "neck/measure-neck-height": 0.0, "eyebrows/eyebrows-angle": 0.6,
+    "neck/neck-scale-vert": 0.5, "chin/chin-prognathism": 0.5, "forehead/forehead-nubian": 0.25,
+    "forehead/forehead-scale-vert": 0.5, "head/head-square": 0.5, "head/head-rectangular": 0.5,
+    "head/head-triangular": 0.35, "head/head-invertedtriangular": 0.4, "head/head-diamond": 0.4,
+    "head/head-scale-vert": 0.6, "head/head-oval": 0.5, "head/head-fat": 0.6,
+    "head/head-round": 0.7, "mouth/mouth-laugh-lines": 0.5, "head/head-scale-horiz": 0.7,
+}
+
+# Where the middle of a feature lies, if not at the base mesh.
+LEAN = {
+    "head/head-scale-horiz": -0.3, "head/head-fat": -0.15, "eyes/eye-scale": 0.3,
+    "neck/neck-scale-horiz": -0.3, "head/head-oval": 0.1, "chin/chin-width": -0.15,
+    "eyes/eye-height2": 0.15, "mouth/mouth-angles": 0.12, "eyebrows/eyebrows-trans": 0.15,
+}
+LEAN_FEMALE = {
+    "eyebrows/eyebrows-trans": 0.35, "eyes/eye-scale": 0.4, "nose/nose-scale-horiz": -0.25,
+    "nose/nose-volume": -0.25, "nose/nose-hump": -0.2, "chin/chin-width": -0.3,
+    "chin/chin-bones": -0.3, "mouth/mouth-upperlip-volume": 0.2, "mouth/mouth-lowerlip-volume": 0.2,
+    "cheek/cheek-bones": 0.15, "neck/neck-scale-horiz": -0.5, "neck/measure-neck-circ": -0.2,
+}
