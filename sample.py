@@ -1,5 +1,6 @@
 """A trained model in, pictures out: `python sample.py --n 64`."""
 
+import errno
 import sys
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def main(**options):
     try:
         run(**options)
     except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            error = "the disk is full; make room and draw again."
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
 
@@ -61,9 +64,11 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
     from ddpm.pictures import draw, grid, save_gif, save_png, to_uint8
     from ddpm.run import load_weights
     from ddpm.runtime import PRECISIONS, choose_precision, use_xla
+    from ddpm.schedule import SPACINGS
 
     trained = load_weights(path, PRECISIONS[choose_precision("auto")])
     preset, schedule = trained.preset, trained.preset.make_schedule()
+    SPACINGS[spacing](schedule, steps)  # too many steps are told before the progress bar opens
     denoise = x0_denoiser(trained.network, schedule, preset.prediction, xla=use_xla())
     frames = np.zeros((steps if gif else 0, n, preset.image_size, preset.image_size, 3), np.uint8)
     bar = tqdm(total=steps * n, unit="step", desc="sampling")

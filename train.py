@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import replace
@@ -19,8 +20,6 @@ DEFAULT_PRESET = "faces64"
 FACES = {"n": 972, "identities": 243, "seed": 0}
 FEW_FACES = {"n": 160, "identities": 80, "seed": 0}
 FORMAT = 1
-# Options that a run is made of: `--resume` takes them from the run and refuses others.
-FIXED = ("preset", "data", "batch_size", "lr", "precision", "seed")
 
 
 @click.command(context_settings={"show_default": True})
@@ -53,6 +52,11 @@ FIXED = ("preset", "data", "batch_size", "lr", "precision", "seed")
 @click.option("--seed", type=click.IntRange(0), help="Of weights, noise and order.  [default: 0]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained, and stop.")
+@click.option(
+    "--sample-epochs",
+    type=click.IntRange(0),
+    help="A sample grid every so many epochs; 0 is never.  [default: the preset's]",
+)
 @click.option(
     "--save-minutes", type=click.FloatRange(0), default=5.0, help="Save at least this often."
 )
@@ -110,7 +114,7 @@ def run(context, out, epochs, resume, dry_run, save_minutes, deterministic, **op
     )
     if dry_run:
         return
-    _resume(trainer, resume)
+    _resume(trainer, resume, config)
     steps = len(pictures.images) // preset.batch_size
     if trainer.step >= steps * preset.epochs:
         click.echo(
@@ -138,7 +142,7 @@ def run(context, out, epochs, resume, dry_run, save_minutes, deterministic, **op
     else:
         click.echo(
             f"Stopped and saved at step {trainer.step}. "
-            f"Go on with: python train.py --resume --out {out}"
+            f"Go on with: python train.py --resume --out {shlex.quote(str(out))}"
         )
 
 
@@ -151,12 +155,12 @@ def _preset(word):
 def _config(out, resume):
     """The run's own settings, or None where it starts afresh."""
     config = read_config(out)
-    if config and not resume:
+    if config is not None and not resume:
         raise ValueError(
             f"{out} already holds a run; add --resume to go on with it, or name another "
             "folder with --out."
         )
-    if config and config.get("format") != FORMAT:
+    if config is not None and config.get("format") != FORMAT:
         raise ValueError(
             f"{out}/{CONFIG} was written by another version; start another run with --out."
         )
@@ -166,14 +170,21 @@ def _config(out, resume):
 
 
 def _same_as(config, given, out):
-    for name in FIXED:
-        saved = config["options"].get(name)
-        saved = config["preset"]["name"] if name == "preset" else saved
-        if name in given and str(given[name]) != str(saved):
+    """Refuse an option that a run is made of and that says something else than the run does."""
+    said, preset = config["options"], config["preset"]
+    started = {
+        "preset": (preset["name"],),
+        "data": (config["data"]["folder"],),
+        "batch_size": (preset["batch_size"], said["batch_size"]),
+        "lr": (preset["learning_rate"],),
+        "precision": (config["precision"], said["precision"] or "auto"),
+        "seed": (said["seed"] or 0,),
+    }
+    for name, values in started.items():
+        if name in given and str(given[name]) not in map(str, values):
             raise ValueError(
-                f"{out} was started with {'no' if saved is None else ''} "
-                f"--{name.replace('_', '-')} {'' if saved is None else saved}; "
-                "leave the option away to resume, or start another run with --out."
+                f"{out} was started with --{name.replace('_', '-')} {values[0]}; leave the option "
+                "away to resume, or start another run with --out."
             )
 
 
@@ -187,6 +198,7 @@ def _settled(preset, config, options, epochs):
         "epochs": epochs,
         "batch_size": options["batch_size"],
         "learning_rate": options["lr"],
+        "sample_epochs": options["sample_epochs"],
     }
     return replace(preset, **{k: v for k, v in changes.items() if v is not None})
 
@@ -225,7 +237,7 @@ def _be_deterministic(wanted):
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
 
-def _resume(trainer, resume):
+def _resume(trainer, resume, config):
     if not resume:
         return
     notes, damaged = trainer.restore()
@@ -235,6 +247,8 @@ def _resume(trainer, resume):
         click.echo(f"Resuming at step {trainer.step}.")
     elif damaged:
         click.echo("No whole checkpoint is left: starting afresh.", err=True)
+    elif config:
+        click.echo(f"Nothing saved in {trainer.folder} yet: starting afresh.")
 
 
 def _announce(preset, pictures, data, out):

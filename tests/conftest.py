@@ -1,6 +1,7 @@
-"""What the tests share: the repository on the path, and small things to test with."""
+"""What the tests share: the repository on the path, a few pictures, and one small trained run."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,59 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+# A run of 24 steps that is saved after each of them.
+SMALL_RUN = ("--preset", "tiny", "--batch-size", "8", "--save-minutes", "0")
+PICTURES, STEPS, EPOCHS = 24, 3, 8
+
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+def draw_discs(folder, n, seed=0):
+    """Write n pictures of a coloured disc on a coloured ground."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:40, :40]
+    for i in range(n):
+        ground, colour = rng.integers(0, 256, (2, 3), dtype=np.uint8)
+        centre, radius = rng.uniform(12, 28, 2), rng.uniform(6, 12)
+        disc = np.hypot(y - centre[0], x - centre[1]) < radius
+        picture = np.where(disc[..., None], colour, ground)
+        Image.fromarray(picture).save(folder / f"{i:02d}.png")
+    return folder
+
+
+def start_train(*words):
+    """Start `python train.py ...` in a process of its own, as a user would."""
+    return subprocess.Popen(
+        [sys.executable, "train.py", *map(str, words)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    """Wait for a process that should end well, and return what it said."""
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return out + err
+
+
+@pytest.fixture(scope="session")
+def discs(tmp_path_factory):
+    return draw_discs(tmp_path_factory.mktemp("pictures") / "discs", PICTURES)
+
+
+@pytest.fixture(scope="session")
+def trained(discs, tmp_path_factory):
+    """A run that was never interrupted. Tests read it; who writes makes a copy."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    words = ("--data", discs, "--out", out, "--epochs", EPOCHS, "--precision", "float32")
+    finish(start_train(*SMALL_RUN, *words))
+    return out
