@@ -77,7 +77,9 @@ def main(context, **options):
         sys.exit(2)
 
 
-def run(context, out, epochs, resume, dry_run, save_minutes, deterministic, **options):
+def run(
+    context, out, epochs, resume, dry_run, sample_epochs, save_minutes, deterministic, **options
+):
     """What the command does, with errors as exceptions."""
     preset = _preset(options["preset"] or DEFAULT_PRESET)
     out = out or Path("runs") / preset.name
@@ -85,7 +87,7 @@ def run(context, out, epochs, resume, dry_run, save_minutes, deterministic, **op
     if config:
         _same_as(config, {k: v for k, v in options.items() if v is not None}, out)
         options = {**options, **config["options"]}
-    preset = _settled(preset, config, options, epochs)
+    preset = _settled(preset, config, options, epochs=epochs, sample_epochs=sample_epochs)
     pictures, data = _pictures(options["data"], preset)
     fingerprint = _fingerprint(pictures.images)
     if config and config["data"]["fingerprint"] != fingerprint:
@@ -188,18 +190,13 @@ def _same_as(config, given, out):
             )
 
 
-def _settled(preset, config, options, epochs):
+def _settled(preset, config, options, **changes):
     """The preset with what the command line or the run says otherwise."""
     if config:
         from ddpm.presets import Preset
 
         preset = Preset.from_dict(config["preset"])
-    changes = {
-        "epochs": epochs,
-        "batch_size": options["batch_size"],
-        "learning_rate": options["lr"],
-        "sample_epochs": options["sample_epochs"],
-    }
+    changes |= {"batch_size": options["batch_size"], "learning_rate": options["lr"]}
     return replace(preset, **{k: v for k, v in changes.items() if v is not None})
 
 
