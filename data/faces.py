@@ -27,7 +27,7 @@ from tqdm import tqdm
 from .parts import PARTS, STYLES
 
 VERSION = 1  # raised whenever the same seed would give other pictures
-CHUNK = 32  # pictures between two records
+CHUNK = 16  # pictures between two records
 SIZES = (16, 1024)
 # Each process draws with one thread: the processes are the parallelism, and sums come out the same
 # on every machine.
