@@ -25,6 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .parts import PARTS, STYLES
+from .raster import MISSING
 
 VERSION = 1  # raised whenever the same seed would give other pictures
 CHUNK = 16  # pictures between two records
@@ -217,16 +218,24 @@ def _render_chunks(partial, settings, chunks, workers, progress):
             for job in as_completed(jobs):
                 bar.update(job.result())
     except BrokenProcessPool:
-        raise ValueError(
-            "A process that renders died (killed, or out of memory). Run the same command again: "
-            "it goes on where it stopped; --workers 1 takes the least memory."
-        ) from None
+        some_done = any(job.done() and not job.exception() for job in jobs)
+        raise ValueError(_why_died(some_done)) from None
     finally:
         processes = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             if any(not job.done() for job in jobs):
                 process.terminate()
+
+
+def _why_died(some_done):
+    """A sentence about worker processes that died."""
+    if some_done:
+        return (
+            "A process that renders died (killed, or out of memory). Run the same command again: "
+            "it goes on where it stopped; --workers 1 takes the least memory."
+        )
+    return f"Rendering died before the first pictures were done. Most likely {MISSING}"
 
 
 @contextmanager
@@ -264,12 +273,7 @@ def _render_chunk(partial, settings, chunk):
     partial = Path(partial)
     size, n = settings["size"], settings["n"]
     if size not in _renderers:
-        import cv2
-
-        from .render import Renderer
-
-        cv2.setNumThreads(1)
-        _renderers[size] = Renderer(size)
+        _renderers[size] = _start_renderer(size)
     images = np.lib.format.open_memmap(partial / "images.npy", "r+")
     labels = np.lib.format.open_memmap(partial / "labels.npy", "r+")
     lines = []
@@ -281,6 +285,24 @@ def _render_chunk(partial, settings, chunk):
     labels.flush()
     write_atomically(partial / "records" / f"{chunk:06d}.jsonl", "".join(lines))
     return len(lines)
+
+
+def _start_renderer(size):
+    """A renderer for this process.
+
+    Raises:
+        ValueError: if a system library is missing that OpenCV or VTK needs.
+    """
+    try:
+        import cv2
+
+        from .render import Renderer
+    except ModuleNotFoundError:
+        raise
+    except ImportError as error:
+        raise ValueError(f"OpenCV or VTK cannot be loaded ({error}): {MISSING}") from None
+    cv2.setNumThreads(1)
+    return Renderer(size)
 
 
 def render_face(renderer, i, settings):

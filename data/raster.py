@@ -7,11 +7,16 @@ is visible) is arrays over the pixels it hits, in `data.shading`: nothing of it 
 pipeline, and no number depends on a driver's shading.
 """
 
-import os
+import ctypes
+import sys
 
 import numpy as np
 
-PACKAGES = "libgl1 libegl1 libxrender1 libgl1-mesa-dri"
+MISSING = (
+    "a system library is missing. On Debian and Ubuntu: "
+    "apt install libgl1 libegl1 libgl1-mesa-dri libxrender1"
+)
+WINDOW_LIBRARIES = ("libEGL.so.1", "libOSMesa.so.8", "libOSMesa.so")  # any one of them will do
 NEAR = 100.0  # depth given to VTK is NEAR / distance, so that it is linear over the picture
 
 
@@ -21,19 +26,25 @@ def _start_pyvista():
     Raises:
         ValueError: if a system library is missing.
     """
-    os.environ.setdefault(
-        "VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow" if not os.environ.get("DISPLAY") else ""
-    )
+    if sys.platform == "linux" and not any(_loads(name) for name in WINDOW_LIBRARIES):
+        raise ValueError(f"VTK finds nothing to draw with: {MISSING}")
     try:
         import pyvista
         import vtk
     except ImportError as error:
-        raise ValueError(
-            f"VTK cannot be loaded ({error}). On Debian and Ubuntu: apt install {PACKAGES}"
-        ) from None
+        raise ValueError(f"VTK cannot be loaded ({error}): {MISSING}") from None
     vtk.vtkObject.GlobalWarningDisplayOff()
     vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
     return pyvista
+
+
+def _loads(library):
+    """Whether a system library can be loaded; VTK crashes where it finds none."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 class Rasteriser:
