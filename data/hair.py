@@ -9,19 +9,19 @@ direction from its centre.
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
 from .head import CENTRE, load_head
-from .texture import look_up
+from .skull import Skull
 
 # The hairline of a rest head: height over the angle round the skull, from the middle of the
 # forehead (0) to the nape.
 HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15)
 HAIRLINE_HEIGHT = (7.99, 7.97, 7.84, 7.62, 7.38, 7.22, 7.36, 7.28, 6.98, 6.76, 6.68)
 DOWN = np.array([0, -1, 0], np.float32)
+# Where tied hair meets, as a direction from the middle of the skull.
+KNOTS = {"bun": (0, 0.93, -0.37), "tail": (0, 0.5, -0.86)}
 ROOTS = 9000  # candidate roots on the whole head; a cut takes those on its scalp
-DIRECTIONS = (40, 64)  # grid of directions (up-down, round) in which the skull's size is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,51 +64,6 @@ def _candidates():
     return chosen, weights, np.einsum("rk,rkc->rc", weights, rest[head.triangles[chosen]])
 
 
-class Skull:
-    """How far the surface is from the centre of the skull in each direction, ears left out.
-
-    Args:
-        vertices: float32 (V, 3), a neutral face.
-    """
-
-    def __init__(self, vertices):
-        head = load_head()
-        near = (head.rest[:, 1] > 6.25) & (head.masks["ears"] < 0.3)
-        near &= np.isin(np.arange(len(near)), head.of_group("body"))
-        offset = vertices[near] - CENTRE
-        rows, columns, radius = self._cell(offset)
-        table = np.zeros(DIRECTIONS, np.float32)
-        np.maximum.at(table, (rows.astype(int), columns.astype(int) % DIRECTIONS[1]), radius)
-        for _ in range(12):  # directions no vertex lies in take a neighbour's
-            wide = cv2.copyMakeBorder(table, 1, 1, 1, 1, cv2.BORDER_WRAP)
-            table = np.where(table > 0, table, cv2.dilate(wide, np.ones((3, 3)))[1:-1, 1:-1])
-        table[:3] = table[1:3].mean()  # at the pole all columns meet
-        wide = cv2.copyMakeBorder(table, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
-        wide[:, :4], wide[:, -4:] = wide[:, -8:-4], wide[:, 4:8]
-        self.table = cv2.GaussianBlur(wide, (0, 0), 0.9)[4:-4, 4:-4]
-
-    @staticmethod
-    def _cell(offset):
-        """Row and column (fractional) of directions, and the lengths of (N, 3) offsets."""
-        radius = np.linalg.norm(offset, axis=-1)
-        row = np.arccos(np.clip(offset[..., 1] / np.maximum(radius, 1e-6), -1, 1)) / np.pi
-        column = np.arctan2(offset[..., 0], offset[..., 2]) / (2 * np.pi) + 0.5
-        return row * (DIRECTIONS[0] - 1e-3), column * (DIRECTIONS[1] - 1e-3), radius
-
-    def gap(self, points):
-        """How far points (N, 3) are above the surface, in decimetres; negative inside."""
-        row, column, radius = self._cell(points - CENTRE)
-        surface = look_up(self.table, column - 0.5, row - 0.5)
-        return radius - np.where(points[:, 1] > 6.35, surface, 0)
-
-    def push_out(self, points, clearance):
-        """Moves points (N, 3) that are nearer than `clearance` to the surface, or inside it,
-        outwards."""
-        offset = points - CENTRE.astype(np.float32)
-        out = offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)
-        return points + out * np.maximum(clearance - self.gap(points), 0)[:, None]
-
-
 def grow(vertices, normals, cut, rng, where=None):
     """Grows a cut on somebody's head.
 
@@ -122,105 +77,120 @@ def grow(vertices, normals, cut, rng, where=None):
     Returns:
         `Strands`.
     """
+    skull, count = Skull(vertices), cut.strands
+    root, normal, top, above = _roots(vertices, normals, cut, rng, where)
+    tint = (0.45 * rng.random(count) + 0.55 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
+    length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=count), -1.7, 1.2))
+    length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(0.55 + above / 0.25, 0.35, 1)
+    knot = _knot(skull, cut.tied) if cut.tied else None
+    if cut.tied:
+        length = 1.12 * np.linalg.norm(knot - root, axis=1)
+    points = _grow_steps(root, normal, length.astype(np.float32), top, cut, knot, skull, rng)
+    outward = points - (CENTRE + [0, -0.15, 0])
+    outward[..., 1] *= np.where(outward[..., 1] < 0, 0.3, 1)  # lit like a curtain, not like a ball
+    if cut.tied:
+        loose = (_bun if cut.tied == "bun" else _tail)(knot, count // 6, cut.steps, rng)
+        points, outward = np.concatenate([points, loose]), np.concatenate([outward, loose - knot])
+        tint = np.concatenate([tint, rng.random(len(loose))])
+    outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
+    width = cut.width * np.exp(rng.normal(0, 0.3, len(points)))
+    return Strands(*(a.astype(np.float32) for a in (points, outward, width, tint)))
+
+
+def _roots(vertices, normals, cut, rng, where):
+    """Where strands leave the skin: root (N, 3), normal (N, 3), how near the top of the head (N,)
+    in [0, 1], how far inside the hair's border (N,) in decimetres."""
     head = load_head()
     triangle, weights, rest = _candidates()
     if where is None:
         above = hairline_distance(rest, cut.recede) + rng.normal(0, 0.025, ROOTS)
     else:
         above = (where(rest) - rng.uniform(0.15, 0.6, ROOTS)) * 0.4
-    chosen = np.nonzero(above > 0)[0]
-    wanted = cut.strands
-    repeat = rng.integers(0, len(chosen), wanted)
-    chosen = chosen[repeat]
-    weights = weights[chosen] + rng.normal(0, 0.1, (wanted, 3)).astype(np.float32)
+    chosen = rng.choice(np.nonzero(above > 0)[0], cut.strands)
+    weights = weights[chosen] + rng.normal(0, 0.1, (cut.strands, 3)).astype(np.float32)
     weights /= weights.sum(1, keepdims=True)
     corner = head.triangles[triangle[chosen]]
-    root = np.einsum("rk,rkc->rc", weights, vertices[corner])
-    normal = np.einsum("rk,rkc->rc", weights, normals[corner])
+    root, normal = (np.einsum("rk,rkc->rc", weights, a[corner]) for a in (vertices, normals))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    top = np.clip((rest[chosen, 1] - 7.55) / 0.5, 0, 1)
-    length = (
-        cut.length
-        * np.exp(cut.spread * np.clip(rng.normal(size=wanted), -1.7, 1.2))
-        * (cut.fade + (1 - cut.fade) * top)
-    )
-    length *= np.clip(0.55 + above[chosen] / 0.25, 0.35, 1)
-    tint = (0.45 * rng.random(wanted) + 0.55 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
-    points = _grow_steps(
-        root, normal, length.astype(np.float32), top.astype(np.float32), cut, Skull(vertices), rng
-    )
-    outward = points - (CENTRE + [0, -0.15, 0])
-    outward[..., 1] *= np.where(
-        outward[..., 1] < 0, 0.3, 1
-    )  # hanging hair is lit like a curtain, not a ball
-    outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
-    width = cut.width * np.exp(rng.normal(0, 0.3, wanted))
-    return Strands(
-        points.astype(np.float32), outward.astype(np.float32), width.astype(np.float32), tint
-    )
+    top = np.clip((rest[chosen, 1] - 7.55) / 0.5, 0, 1).astype(np.float32)
+    return root, normal, top, above[chosen]
 
 
-def _grow_steps(root, normal, length, top, cut, skull, rng):
+def _knot(skull, tied):
+    """Where tied hair meets, a little off the skull: float32 (3,)."""
+    direction = np.float32(KNOTS[tied]) / np.linalg.norm(KNOTS[tied])
+    place = CENTRE.astype(np.float32) + direction
+    return place + direction * (0.12 - skull.gap(place[None])[0])
+
+
+def _bun(knot, count, steps, rng):
+    """Strands wound into a ball: float32 (count, steps + 1, 3)."""
+    first, second = rng.normal(size=(2, count, 1, 3))
+    first /= np.linalg.norm(first, axis=-1, keepdims=True)
+    second -= (first * second).sum(-1, keepdims=True) * first
+    second /= np.linalg.norm(second, axis=-1, keepdims=True)
+    angle = np.linspace(0, 3.6, steps + 1)[None, :, None]
+    radius = rng.uniform(0.19, 0.27, (count, 1, 1))
+    return (knot + radius * (np.cos(angle) * first + np.sin(angle) * second)).astype(np.float32)
+
+
+def _tail(knot, count, steps, rng):
+    """Strands that hang from a knot down the back: float32 (count, steps + 1, 3)."""
+    s = np.linspace(0, 1, steps + 1)[None, :]
+    length, apart = rng.uniform(1.5, 2.1, (count, 1)), rng.normal(0, 1, (3, count, 1))
+    spread = 0.05 + 0.09 * s
+    path = [
+        spread * apart[0],
+        0.12 * np.sin(2.4 * s) - length * s**1.6 + 0.03 * apart[1],
+        -0.3 * np.sin(1.7 * s) + 0.6 * spread * apart[2],
+    ]
+    return (knot + np.stack(path, -1)).astype(np.float32)
+
+
+def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
     """The points of the strands: float32 (N, steps + 1, 3)."""
     count = len(root)
     side = np.sign(root[:, 0] - cut.parting + rng.normal(0, 0.03, count)).astype(np.float32)
-    front = np.clip((root[:, 2] - 0.80) / 0.3, 0, 1) * np.clip((root[:, 1] - 7.7) / 0.15, 0, 1)
-    fringe = (front * cut.fringe * (np.abs(root[:, 0]) < 0.52)).astype(np.float32)
-    length = (
-        length * (1 - fringe)
-        + fringe * (root[:, 1] - 7.52 + np.clip(1.45 - root[:, 2], 0, 1)) * 0.9
-    )
-    step = (length / cut.steps)[:, None].astype(np.float32)
+    fringe = _fringe(root, cut)
+    short = (root[:, 1] - 7.58 + np.clip(1.45 - root[:, 2], 0, 1)) * 0.9  # ends above the eyes
+    step = ((length + fringe * (short - length)) / cut.steps)[:, None].astype(np.float32)
     comb = np.zeros((count, 3), np.float32)
     comb[:, 0], comb[:, 2] = side * cut.comb[0] * top, -cut.comb[1]
-    comb += fringe[:, None] * (np.array([0, 0, 0.9], np.float32) - comb)
-    jitter = np.clip(rng.normal(0, cut.mess, (count, 3)), -2 * cut.mess, 2 * cut.mess).astype(
-        np.float32
-    )
+    comb += fringe[:, None] * (np.float32([0, 0, 0.9]) - comb)
+    comb += np.clip(rng.normal(0, cut.mess, (count, 3)), -2 * cut.mess, 2 * cut.mess)
     layer = (0.012 + 0.06 * rng.random(count) * (0.3 + cut.lift)).astype(np.float32)
     points, at = [root], root
     for k in range(cut.steps):
-        s = np.float32((k + 0.5) / cut.steps)
-        gap = skull.gap(at)
-        outward = at - CENTRE.astype(np.float32)
-        outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-        direction = _pull(k, s, at, root, normal, comb, jitter, side, fringe, cut)
-        direction -= (
-            outward * (cut.hug * np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6))[:, None]
-        )
-        direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
+        gap, outward = skull.gap(at), _unit(at - CENTRE.astype(np.float32))
+        direction = knot - at if cut.tied else _pull(k, at, normal, comb, side, fringe, cut)
+        far = np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6)
+        direction = _unit(direction - outward * (cut.hug * far)[:, None])
         inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
-        direction = (
-            direction - inward[:, None] * outward
-        )  # what presses on the skull slides along it
-        direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
+        direction = _unit(direction - inward[:, None] * outward)  # what presses on it slides along
         at = skull.push_out(at + direction * step, layer * min(1.0, 0.3 + k))
         points.append(at)
-    return _curl(
-        np.stack(points, 1),
-        length,
-        cut,
-        rng.uniform(0, 2 * np.pi, count).astype(np.float32),
-        _sway_phase(root),
-    )
+    phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
+    return _curl(np.stack(points, 1), length, cut, phase, _sway_phase(root))
 
 
-def _pull(k, s, at, root, normal, comb, jitter, side, fringe, cut):
-    """Where strands want to go at step k, a share s of their way: (N, 3), not of unit length."""
-    if cut.tied:
-        return KNOT - at + jitter
+def _unit(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+
+
+def _fringe(root, cut):
+    """Which strands (N, 3) belong to a fringe: float32 (N,) in [0, 1]."""
+    front = np.clip((root[:, 2] - 0.80) / 0.3, 0, 1) * np.clip((root[:, 1] - 7.7) / 0.15, 0, 1)
+    return (front * cut.fringe * (np.abs(root[:, 0]) < 0.52)).astype(np.float32)
+
+
+def _pull(k, at, normal, comb, side, fringe, cut):
+    """Where strands want to go at step k: (N, 3), not of unit length."""
+    s = (k + 0.5) / cut.steps
     early = np.float32((1 - s) ** 2 if cut.fall else 1)
     weight = cut.fall * (0.4 + 3.2 * min(1.0, cut.length * s / 0.6))
-    pull = (
-        normal * (cut.lift * early + (0.4 if k == 0 else 0))
-        + comb * max(early, 0.04)
-        + jitter
-        + DOWN * weight
-    )
+    pull = normal * (cut.lift * early + (0.4 if k == 0 else 0)) + comb * max(early, 0.04)
+    pull = pull + DOWN * weight
     return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
-
-
-KNOT = np.array([0.0, 7.6, -0.72], np.float32)
 
 
 def _off_the_face(at, side, fringe):

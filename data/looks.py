@@ -72,7 +72,8 @@ GENTLE = {
 LEAN = {
     "head/head-scale-horiz": -0.3, "head/head-fat": -0.15, "eyes/eye-scale": 0.3,
     "neck/neck-scale-horiz": -0.3, "head/head-oval": 0.1, "chin/chin-width": -0.15,
-    "eyes/eye-height2": 0.15, "mouth/mouth-angles": 0.12, "eyebrows/eyebrows-trans": 0.15,
+    "eyes/eye-height2": 0.15, "mouth/mouth-angles": 0.3, "eyebrows/eyebrows-angle": 0.15,
+    "eyebrows/eyebrows-trans": 0.15,
 }
 LEAN_FEMALE = {
     "eyebrows/eyebrows-trans": 0.35, "eyes/eye-scale": 0.4, "nose/nose-scale-horiz": -0.25,

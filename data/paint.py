@@ -24,8 +24,8 @@ def brow_mask(rest, brows):
     thickness, arch, density = brows
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     t = np.clip((x - 0.10) / 0.50, 0, 1)
-    centre = 7.485 + 0.036 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) - 0.035 * t**2
-    half = 0.046 * thickness * (1 - 0.62 * t**1.6) * (0.6 + 0.4 * step(0, 0.2, t))
+    centre = 7.499 + 0.026 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) - 0.045 * t**2
+    half = 0.046 * thickness * (1 - 0.62 * t**1.6) * (0.5 + 0.5 * step(0, 0.25, t))
     off = (y - centre) / half
     hairs = noise(2, (x + 0.6 * y) * 260, (y - 0.45 * x) * 420)  # hairs point up and out
     body = step(1.3, 0.5, np.abs(off) + 0.25 * hairs)

@@ -185,7 +185,7 @@ def _sample_hair_colour(rng, origin, age):
         "blond": 0.45 * fair,
         "red": 0.16 * fair,
     }
-    old = np.clip((age - 42) / 35, 0, 1)
+    old = np.clip((age - 46) / 34, 0, 1)
     odds = {name: weight * (1 - 0.85 * old) for name, weight in odds.items()}
     odds |= {"grey": 1.2 * old, "white": 0.9 * old * max(0, (age - 58) / 25) if age > 58 else 0.0}
     weights = np.array(list(odds.values()))
