@@ -72,7 +72,7 @@ CUTS = {
 }
 
 BEARDS = {
-    "moustache": Cut(length=0.12, lift=0.3, fall=0.35, comb=(0.9, 0.0), mess=0.15, strands=700,
+    "moustache": Cut(length=0.14, lift=0.3, fall=0.35, comb=(0.9, 0.0), mess=0.15, strands=700,
         width=0.016, steps=3),
     "goatee": Cut(length=0.12, lift=0.35, fall=0.7, comb=(0.25, 0.0), mess=0.15, strands=1100,
         width=0.016, steps=3),

@@ -78,10 +78,13 @@ def grow(vertices, normals, cut, rng, where=None):
         `Strands`.
     """
     skull, count = Skull(vertices), cut.strands
-    root, normal, top, above = _roots(vertices, normals, cut, rng, where)
+    root, normal, rest, above = _roots(vertices, normals, cut, rng, where)
+    top = np.clip((rest[:, 1] - 7.55) / 0.5, 0, 1).astype(np.float32)
     tint = (0.45 * rng.random(count) + 0.55 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
     length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=count), -1.7, 1.2))
     length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(0.55 + above / 0.25, 0.35, 1)
+    if where is not None:
+        length = length * np.where(rest[:, 1] > 6.66, 0.5, 1)  # a moustache leaves the mouth free
     knot = _knot(skull, cut.tied) if cut.tied else None
     if cut.tied:
         length = 1.12 * np.linalg.norm(knot - root, axis=1)
@@ -90,7 +93,8 @@ def grow(vertices, normals, cut, rng, where=None):
     outward[..., 1] *= np.where(outward[..., 1] < 0, 0.3, 1)  # lit like a curtain, not like a ball
     if cut.tied:
         loose = (_bun if cut.tied == "bun" else _tail)(knot, count // 6, cut.steps, rng)
-        points, outward = np.concatenate([points, loose]), np.concatenate([outward, loose - knot])
+        middle = knot if cut.tied == "bun" else np.float32([0, 1, 0]) * loose + [0, 0, CENTRE[2]]
+        points, outward = np.concatenate([points, loose]), np.concatenate([outward, loose - middle])
         tint = np.concatenate([tint, rng.random(len(loose))])
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
     width = cut.width * np.exp(rng.normal(0, 0.3, len(points)))
@@ -98,8 +102,8 @@ def grow(vertices, normals, cut, rng, where=None):
 
 
 def _roots(vertices, normals, cut, rng, where):
-    """Where strands leave the skin: root (N, 3), normal (N, 3), how near the top of the head (N,)
-    in [0, 1], how far inside the hair's border (N,) in decimetres."""
+    """Where strands leave the skin: root, normal and rest position, (N, 3) each, and how far inside
+    the hair's border they are (N,), in decimetres."""
     head = load_head()
     triangle, weights, rest = _candidates()
     if where is None:
@@ -112,8 +116,7 @@ def _roots(vertices, normals, cut, rng, where):
     corner = head.triangles[triangle[chosen]]
     root, normal = (np.einsum("rk,rkc->rc", weights, a[corner]) for a in (vertices, normals))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    top = np.clip((rest[chosen, 1] - 7.55) / 0.5, 0, 1).astype(np.float32)
-    return root, normal, top, above[chosen]
+    return root, normal, rest[chosen], above[chosen]
 
 
 def _knot(skull, tied):

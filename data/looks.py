@@ -34,12 +34,12 @@ EXPRESSIONS = {
     "neutral": ({}, (0.0, 0.0)),
     "slight smile": ({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "cheekSquintLeft": 0.2,
         "cheekSquintRight": 0.2}, (0.6, 1.0)),
-    "smile": ({"mouthSmileLeft": 1.1, "mouthSmileRight": 1.1, "cheekSquintLeft": 0.5,
-        "cheekSquintRight": 0.5, "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2,
+    "smile": ({"mouthSmileLeft": 1.1, "mouthSmileRight": 1.1, "cheekSquintLeft": 0.35,
+        "cheekSquintRight": 0.35, "eyeSquintLeft": 0.1, "eyeSquintRight": 0.1,
         "mouthDimpleLeft": 0.2, "mouthDimpleRight": 0.2}, (0.7, 1.0)),
     "open smile": ({"mouthSmileLeft": 1.2, "mouthSmileRight": 1.2, "jawOpen": 0.14,
-        "mouthUpperUpLeft": 0.5, "mouthUpperUpRight": 0.5, "cheekSquintLeft": 0.5,
-        "cheekSquintRight": 0.5, "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2,
+        "mouthUpperUpLeft": 0.5, "mouthUpperUpRight": 0.5, "cheekSquintLeft": 0.35,
+        "cheekSquintRight": 0.35, "eyeSquintLeft": 0.1, "eyeSquintRight": 0.1,
         "mouthLowerDownLeft": 0.35, "mouthLowerDownRight": 0.35}, (0.7, 1.0)),
     "surprised": ({"jawOpen": 0.4, "browInnerUp": 0.7, "browOuterUpLeft": 0.6,
         "browOuterUpRight": 0.6, "eyeWideLeft": 0.6, "eyeWideRight": 0.6}, (0.5, 1.0)),
@@ -72,7 +72,7 @@ GENTLE = {
 LEAN = {
     "head/head-scale-horiz": -0.3, "head/head-fat": -0.15, "eyes/eye-scale": 0.3,
     "neck/neck-scale-horiz": -0.3, "head/head-oval": 0.1, "chin/chin-width": -0.15,
-    "eyes/eye-height2": 0.15, "mouth/mouth-angles": 0.3, "eyebrows/eyebrows-angle": 0.15,
+    "eyes/eye-height2": 0.3, "mouth/mouth-angles": 0.3, "eyebrows/eyebrows-angle": 0.15,
     "eyebrows/eyebrows-trans": 0.15,
 }
 LEAN_FEMALE = {

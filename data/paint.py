@@ -89,7 +89,7 @@ def skin_paint(rest, known, person, view, cut):
     part[(mask > 0.45) & (part == PART["skin"])] = PART["brows"]
     gloss *= 1 - 0.7 * mask
     if person.beard:
-        albedo = _beard_paint(albedo, rest, person, hair, part, pores)
+        albedo = _beard_paint(albedo, rest, person, hair, part)
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
         (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
     )
@@ -203,18 +203,17 @@ def _scalp_paint(albedo, rest, hair, cut, part):
     return albedo + amount[:, None] * (hair * 0.6 - albedo)
 
 
-def _beard_paint(albedo, rest, person, hair, part, pores):
+def _beard_paint(albedo, rest, person, hair, part):
+    """Colours the skin under a beard, or grains it with stubble; notes its part, in place."""
     u, v = around(rest, 120)
-    grain = noise(1, u * 1.9 + 13, v * 1.9)
-    strength = {"stubble": 0.27, "moustache": 0.85, "goatee": 0.85, "beard": 0.85}[person.beard]
     mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
-    amount = np.clip(
-        mask * strength * (1 + (0.3 if person.beard == "stubble" else 0.1) * grain), 0, 1
-    )
-    if person.beard != "stubble":
-        part[(mask > 0.5)] = PART["facial hair"]
-    return albedo + amount[:, None] * (hair * 0.85 - albedo)
+    if person.beard == "stubble":
+        amount, colour = mask * 0.27 * (1 + 0.3 * noise(1, u * 1.9 + 13, v * 1.9)), hair * 0.85
+    else:
+        amount, colour = mask * 0.95, hair * 0.65
+        part[mask > 0.5] = PART["facial hair"]
+    return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)
 
 
 def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):

@@ -233,7 +233,7 @@ def _sample_cuts(rng, male, age, origin):
             "side part": 0.25,
             "swept back": 0.15,
             "curly": 0.04,
-            "bald": 0.04 + 0.16 * (age > 45),
+            "bald": 0.04 + 0.1 * (age > 45),
             "long straight": 0.02,
             "long wavy": 0.02,
         }

@@ -5,7 +5,7 @@ are and how much light can reach them; the functions here turn it and the paint 
 colour.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -204,6 +204,7 @@ def _hair_light(surface, person, lamps):
 
     Reference: Kajiya and Kay 1989, eq. 14 for the gleam.
     """
+    surface = replace(surface, open=0.4 + 0.6 * surface.open)  # light comes through between strands
     across, along, tint = surface.values[:, sc.KNOWN].T
     tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
     base = linear(person.hair_colour)
