@@ -1,6 +1,7 @@
 """A trained model in, pictures out: `python sample.py --n 64`."""
 
 import errno
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 SAMPLER_WORDS = "ddpm, ddim, euler, heun, dpmpp_2m"
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
 
 @click.command(context_settings={"show_default": True})
 @click.option("--n", type=click.IntRange(1), default=64, help="Number of pictures.")

@@ -20,6 +20,7 @@ DEFAULT_PRESET = "faces64"
 FACES = {"n": 972, "identities": 243, "seed": 0}
 FEW_FACES = {"n": 160, "identities": 80, "seed": 0}
 FORMAT = 1
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
 
 
 @click.command(context_settings={"show_default": True})
