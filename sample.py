@@ -12,6 +12,7 @@ SAMPLER_WORDS = "ddpm, ddim, euler, heun, dpmpp_2m"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
 
+
 @click.command(context_settings={"show_default": True})
 @click.option("--n", type=click.IntRange(1), default=64, help="Number of pictures.")
 @click.option(

@@ -6,6 +6,7 @@
 Written for any Python 3, so that an unsupported one gets a sentence.
 """
 
+import glob
 import os
 import subprocess
 import sys
@@ -46,7 +47,10 @@ def demo():
         "--zoom",
         "4",
     )
-    print("\nLook at demo.png: faces from a model that trained for a minute.")
+    print("\ndemo.png: faces from the small model, 32 px, a minute of training.")
+    if glob.glob(os.path.join("weights", "*.weights.h5")):
+        run(python, "sample.py", "--n", "16", "--out", "faces.png", "--zoom", "2")
+        print("\nfaces.png: faces from the weights that come with the project, 64 px.")
     print(f"Next, the real thing: {os.path.relpath(python)} train.py --epochs 800")
 
 
