@@ -34,22 +34,11 @@ def main():
 def demo():
     """The main job, small: about three minutes after the installation on two cores."""
     python = environment(".venv", ".")
-    run(python, "train.py", "--preset", "tiny", "--out", "runs/demo", "--resume")
-    run(
-        python,
-        "sample.py",
-        "--n",
-        "16",
-        "--weights",
-        "runs/demo",
-        "--out",
-        "demo.png",
-        "--zoom",
-        "4",
-    )
+    run(python, *"train.py --preset tiny --out runs/demo --resume".split())
+    run(python, *"sample.py --n 16 --weights runs/demo --out demo.png --zoom 4".split())
     print("\ndemo.png: faces from the small model, 32 px, a minute of training.")
     if glob.glob(os.path.join("weights", "*.weights.h5")):
-        run(python, "sample.py", "--n", "16", "--out", "faces.png", "--zoom", "2")
+        run(python, *"sample.py --n 16 --out faces.png --zoom 2".split())
         print("\nfaces.png: faces from the weights that come with the project, 64 px.")
     print(f"Next, the real thing: {os.path.relpath(python)} train.py --epochs 800")
 
