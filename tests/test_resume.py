@@ -1,0 +1,117 @@
+"""A run that is killed and resumed ends with exactly what one that never stopped has."""
+
+import csv
+import signal
+import time
+
+import h5py
+import numpy as np
+import pytest
+from conftest import EPOCHS, SMALL_RUN, STEPS, finish, start_train
+
+
+def checkpoint(folder, step=EPOCHS * STEPS):
+    with np.load(folder / "checkpoint" / f"step-{step:08d}.npz") as file:
+        return {name: file[name] for name in file.files if name != "meta"}
+
+
+def weights(folder):
+    arrays = {}
+
+    def note(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with h5py.File(folder / "model.weights.h5") as file:
+        file.visititems(note)
+    return arrays
+
+
+def log(folder):
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_run(interrupted, whole):
+    for read in (weights, checkpoint):
+        ours, theirs = read(interrupted), read(whole)
+        assert ours.keys() == theirs.keys() and len(ours) > 50
+        different = [name for name in ours if not np.array_equal(ours[name], theirs[name])]
+        assert different == []
+    assert [row["epoch"] for row in log(interrupted)] == [str(e + 1) for e in range(EPOCHS)]
+    for ours, theirs in zip(log(interrupted), log(whole), strict=True):
+        assert (ours["epoch"], ours["step"]) == (theirs["epoch"], theirs["step"])
+        assert abs(float(ours["loss"]) - float(theirs["loss"])) < 1e-5
+        assert ours["learning_rate"] == theirs["learning_rate"]
+    assert [path for path in interrupted.rglob(".partial-*")] == []
+
+
+def newest(folder):
+    steps = [int(path.stem[5:]) for path in (folder / "checkpoint").glob("step-*.npz")]
+    return max(steps, default=0)
+
+
+def kill_after(process, folder, step, delay):
+    """`kill -9` a while after a step was saved. Returns the step that is saved then."""
+    deadline = time.monotonic() + 300
+    while newest(folder) < step and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    return newest(folder)
+
+
+def test_two_kills_and_a_damaged_checkpoint_change_nothing(trained, discs, tmp_path):
+    out, rng = tmp_path / "killed", np.random.default_rng(int(time.time()))
+    first = ("--data", discs, "--precision", "float32")
+    # Fewer epochs at first: how long a run is meant to be must not change what it learns.
+    process = start_train(*SMALL_RUN, *first, "--out", out, "--epochs", EPOCHS - 1)
+    reached = kill_after(process, out, 2, rng.uniform(0, 0.5))
+    resume = (*SMALL_RUN, "--out", out, "--epochs", EPOCHS, "--resume")
+    reached = kill_after(start_train(*resume), out, reached + 4, rng.uniform(0, 0.5))
+    assert reached < EPOCHS * STEPS
+    broken = out / "checkpoint" / f"step-{reached:08d}.npz"
+    broken.write_bytes(broken.read_bytes()[:-5000])
+    said = finish(start_train(*resume))
+    assert f"Resuming at step {reached - 1}" in said and broken.name in said
+    assert_same_run(out, trained)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ("float32", "bfloat16"))
+def test_many_kills_at_any_moment_change_nothing(discs, tmp_path, precision):
+    words = ("--data", discs, "--precision", precision, "--epochs", EPOCHS)
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    began = time.monotonic()
+    finish(start_train(*SMALL_RUN, *words, "--out", whole))
+    long = time.monotonic() - began
+    rng = np.random.default_rng(int(time.time()))
+    kills = 0
+    for _ in range(6):
+        process = start_train(*SMALL_RUN, *words, "--out", out, "--resume")
+        try:
+            process.communicate(timeout=rng.uniform(0.1, 0.9) * long)
+            break
+        except Exception:
+            process.kill()
+            process.communicate()
+            kills += 1
+    assert kills > 0
+    finish(start_train(*SMALL_RUN, *words, "--out", out, "--resume"))
+    assert_same_run(out, whole)
+
+
+@pytest.mark.slow
+def test_ctrl_c_of_a_real_process_saves_all_steps_that_were_taken(trained, discs, tmp_path):
+    out = tmp_path / "stopped"
+    words = ("--data", discs, "--precision", "float32", "--epochs", EPOCHS)
+    process = start_train(*SMALL_RUN, *words, "--out", out)
+    while newest(out) < 5 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said = finish(process)
+    assert f"saved at step {newest(out)}" in said and newest(out) < EPOCHS * STEPS
+    finish(start_train(*SMALL_RUN, "--out", out, "--resume"))
+    assert_same_run(out, trained)
