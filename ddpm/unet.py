@@ -50,10 +50,10 @@ class Block(keras.layers.Layer):
             SelfAttention(head_width, groups, dtype=self.dtype_policy) if attention else None
         )
 
-    def build(self, input_shape, time_shape):
-        self.residual.build(input_shape, time_shape)
+    def build(self, x_shape, time_shape):
+        self.residual.build(x_shape, time_shape)
         if self.attention is not None:
-            self.attention.build((*input_shape[:-1], self.width))
+            self.attention.build((*x_shape[:-1], self.width))
 
     def call(self, x, time, training=False):
         """Args: x (B, H, W, C); time (B, E). Returns: (B, H, W, width)."""
@@ -169,7 +169,7 @@ class UNet(keras.Model):
             if level > 0:
                 self.decoder.append(Upsample(dtype=dtype))
 
-        self.norm = GroupNorm(groups, dtype=dtype)
+        self.norm = GroupNorm(groups, swish=True, dtype=dtype)
         self.head = conv3x3(patch**2 * out_channels, kernel_initializer="zeros", dtype=dtype)
         self.build((None, image_size, image_size, channels))
 
@@ -243,7 +243,7 @@ class UNet(keras.Model):
                 h = step(h, time, training=training)
             else:
                 h = step(h)
-        h = self.head(ops.silu(self.norm(h)))
+        h = self.head(self.norm(h))
         return ops.cast(depth_to_space(h, self.patch) if self.patch > 1 else h, "float32")
 
     def _check_call(self, x_t, condition):
