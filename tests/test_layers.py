@@ -1,0 +1,246 @@
+"""The blocks of the U-Net, against plain NumPy and against Keras' own."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from layer_checks import randomise, run_layer_test
+
+from ddpm import layers
+from ddpm.unet import Block
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def numpy_of(x):
+    return ops.convert_to_numpy(ops.cast(x, "float32"))
+
+
+def group_norm(x, groups, gamma, beta, epsilon):
+    """Group normalisation in float64, straight from its definition."""
+    x = x.astype("float64")
+    grouped = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+    mean = grouped.mean(axis=(1, 3), keepdims=True)
+    variance = grouped.var(axis=(1, 3), keepdims=True)
+    return ((grouped - mean) / np.sqrt(variance + epsilon)).reshape(x.shape) * gamma + beta
+
+
+def swish(z):
+    return z / (1 + np.exp(-z))
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments", "inputs", "shape"),
+    [
+        (layers.GroupNorm, {"groups": 4}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
+        (layers.GroupNorm, {"groups": 2, "swish": True}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
+        (
+            layers.TimeEmbedding,
+            {"width": 24, "sinusoid_width": 8},
+            (np.array([0, 7, 999], "int32"),),
+            (3, 24),
+        ),
+        (
+            layers.ResidualBlock,
+            {"width": 16, "groups": 4, "dropout": 0.1},
+            (normal(2, 6, 4, 8), normal(2, 12)),
+            (2, 6, 4, 16),
+        ),
+        (
+            layers.ResidualBlock,
+            {"width": 8, "groups": 4, "scale_shift": True},
+            (normal(2, 6, 4, 8), normal(2, 12)),
+            (2, 6, 4, 8),
+        ),
+        (
+            layers.SelfAttention,
+            {"head_width": 4, "groups": 2},
+            (normal(2, 4, 6, 8),),
+            (2, 4, 6, 8),
+        ),
+        (
+            Block,
+            {"width": 16, "attention": True, "head_width": 8, "groups": 4},
+            (normal(2, 4, 6, 8), normal(2, 12)),
+            (2, 4, 6, 16),
+        ),
+        (layers.Downsample, {}, (normal(2, 6, 4, 8),), (2, 3, 2, 8)),
+        (layers.Upsample, {}, (normal(2, 3, 2, 8),), (2, 6, 4, 8)),
+    ],
+)
+def test_layer_contract(cls, arguments, inputs, shape):
+    run_layer_test(cls, arguments, inputs, shape)
+
+
+def test_sinusoidal_embedding_is_its_closed_form():
+    t, width = np.array([0, 1, 500, 999]), 32
+    w = 10000.0 ** (-np.arange(16) / 15)
+    expected = np.concatenate([np.sin(np.outer(t, w)), np.cos(np.outer(t, w))], axis=1)
+    got = numpy_of(layers.sinusoidal_embedding(t.astype("int32"), width))
+    assert np.abs(got - expected).max() < 2e-4  # float32 angles of up to 999 radians
+
+
+def test_sinusoidal_embedding_tells_neighbours_apart_under_bfloat16():
+    layer = layers.TimeEmbedding(16, 32, dtype="mixed_bfloat16")
+    a, b = numpy_of(layer(np.array([998, 999], "float32")))
+    assert np.abs(a - b).max() > 0
+
+
+@pytest.mark.parametrize("width", [2, 7])
+def test_sinusoidal_embedding_refuses_odd_or_tiny_widths(width):
+    with pytest.raises(ValueError, match="even width"):
+        layers.sinusoidal_embedding(np.zeros(1, "int32"), width)
+
+
+def test_group_norm_is_its_definition():
+    x = 3 * normal(2, 5, 7, 12) + 2
+    layer = layers.GroupNorm(3)
+    layer.build(x.shape)
+    randomise(layer)
+    gamma, beta = layer.get_weights()
+    expected = group_norm(x, 3, gamma, beta, layers.EPSILON)
+    assert np.abs(numpy_of(layer(x)) - expected).max() < 1e-5
+    layer.swish = True
+    assert np.abs(numpy_of(layer(x)) - swish(expected)).max() < 1e-5
+
+
+def test_group_norm_agrees_with_keras():
+    x = normal(2, 6, 4, 8) + 1
+    ours = layers.GroupNorm(4, epsilon=1e-3)
+    theirs = keras.layers.GroupNormalization(4, epsilon=1e-3)
+    ours.build(x.shape)
+    theirs.build(x.shape)
+    randomise(ours)
+    theirs.set_weights(ours.get_weights())
+    assert np.abs(numpy_of(ours(x)) - numpy_of(theirs(x))).max() < 1e-5
+
+
+def test_group_norm_folds_bias_scale_and_shift():
+    x, (bias, scale, shift) = normal(2, 5, 7, 12), normal(3, 2, 12, seed=1)
+    layer = layers.GroupNorm(3)
+    expected = group_norm(x + bias[:, None, None], 3, 1.0, 0.0, layers.EPSILON)
+    expected = expected * (1 + scale[:, None, None]) + shift[:, None, None]
+    assert np.abs(numpy_of(layer(x, bias, scale, shift)) - expected).max() < 1e-5
+
+
+def test_group_norm_keeps_float32_statistics_under_bfloat16():
+    """2,048 numbers near 1, summed in bfloat16, would stop at 256."""
+    x = (1 + 0.1 * normal(1, 32, 64, 8)).astype("float32")
+    x = numpy_of(ops.cast(x, "bfloat16"))
+    layer = layers.GroupNorm(8, dtype="mixed_bfloat16")
+    y = numpy_of(layer(ops.cast(x, "bfloat16")))
+    expected = group_norm(x, 8, 1.0, 0.0, layers.EPSILON)
+    assert np.abs(y - expected).max() < 0.02  # half a unit in bfloat16's last place at 4
+
+
+def test_group_norm_of_a_constant_is_zero():
+    y = numpy_of(layers.GroupNorm(2)(np.full((1, 4, 4, 4), 7.0, "float32")))
+    assert np.abs(y).max() < 1e-2
+
+
+def test_group_norm_refuses_groups_that_do_not_divide():
+    with pytest.raises(ValueError, match=r"groups must divide.*Received: groups=3"):
+        layers.GroupNorm(3).build((None, 4, 4, 8))
+
+
+@pytest.mark.parametrize("activate", [False, True])
+def test_hand_written_gradients_agree_with_differences(activate):
+    """The derivative of <w, layer(x + h d)> at h = 0, against a central difference in float64."""
+    x, d, w, bias = normal(4, 2, 3, 4, 6)  # (2, 3, 4, 6) each
+    bias = bias[:, 0, 0]
+    gamma, beta = 1 + 0.3 * normal(6, seed=1), normal(6, seed=2)
+
+    def exact(h):
+        moved = x.astype("float64") + h * d + bias[:, None, None]
+        y = group_norm(moved, 2, gamma, beta, layers.EPSILON)
+        return np.sum(w * (swish(y) if activate else y))
+
+    layer = layers.GroupNorm(2, swish=activate)
+    layer.build(x.shape)
+    layer.set_weights([gamma, beta])
+    gradient = gradient_of(lambda v: ops.sum(w * layer(v, bias=bias)), x)
+    expected = (exact(1e-5) - exact(-1e-5)) / 2e-5
+    assert abs(np.sum(gradient * d) - expected) < 1e-4 * np.abs(gradient * d).sum()
+
+
+def gradient_of(f, x):
+    """The gradient of a scalar function at x, by the backend's own machinery."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(f)(x))
+    import tensorflow as tf
+
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x)
+    return tape.gradient(y, x).numpy()
+
+
+def test_attention_is_a_plain_softmax():
+    q, k, v = normal(3, 2, 3, 5, 4)  # (B, heads, N, d) each
+    scores = np.einsum("bhnd,bhmd->bhnm", q, k).astype("float64") / 2
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    expected = np.einsum("bhnm,bhmd->bhnd", weights, v)
+    got = numpy_of(layers.attend(*map(ops.convert_to_tensor, (q, k, v))))
+    assert np.abs(got - expected).max() < 1e-5
+
+
+def test_attention_carries_pixels_with_their_positions():
+    """Permuting the pixels permutes the result: nothing is mixed up by reshapes of heads."""
+    layer = layers.SelfAttention(head_width=4, groups=2)
+    x = normal(2, 3, 4, 8)
+    layer.build(x.shape)
+    randomise(layer)
+    order = np.random.default_rng(3).permutation(12)
+    shuffled = x.reshape(2, 12, 8)[:, order].reshape(x.shape)
+    y = numpy_of(layer(x)).reshape(2, 12, 8)
+    assert np.abs(numpy_of(layer(shuffled)).reshape(2, 12, 8) - y[:, order]).max() < 1e-5
+    assert np.abs(y - y[:, order]).max() > 0.1
+
+
+def test_attention_refuses_heads_that_do_not_divide():
+    with pytest.raises(ValueError, match="share its channels"):
+        layers.SelfAttention(head_width=4, groups=2).build((None, 4, 4, 14))
+
+
+def test_blocks_begin_as_the_identity():
+    x, time = normal(2, 4, 6, 8), normal(2, 12)
+    for layer, inputs in [
+        (layers.ResidualBlock(8, groups=2), (x, time)),
+        (layers.SelfAttention(groups=2), (x,)),
+    ]:
+        np.testing.assert_array_equal(numpy_of(layer(*inputs)), x)
+
+
+def test_dropout_is_at_work_only_in_training():
+    layer = layers.ResidualBlock(8, groups=2, dropout=0.5)
+    x, time = normal(2, 4, 6, 8), normal(2, 12)
+    layer(x, time)
+    randomise(layer)
+    quiet = numpy_of(layer(x, time))
+    np.testing.assert_array_equal(numpy_of(layer(x, time)), quiet)
+    assert np.abs(numpy_of(layer(x, time, training=True)) - quiet).max() > 1e-3
+
+
+def test_space_to_depth_and_back():
+    x = normal(2, 6, 9, 2)
+    folded = layers.space_to_depth(x, 3)
+    assert tuple(folded.shape) == (2, 2, 3, 18)
+    np.testing.assert_array_equal(numpy_of(folded)[1, 1, 2], x[1, 3:6, 6:9].ravel())
+    np.testing.assert_array_equal(numpy_of(layers.depth_to_space(folded, 3)), x)
+
+
+def test_upsample_is_nearest_neighbour_then_convolution():
+    layer = layers.Upsample()
+    x = normal(1, 2, 3, 4)
+    layer(x)
+    randomise(layer)
+    doubled = x.repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_allclose(
+        numpy_of(layer(x)), numpy_of(layer.conv(doubled)), rtol=1e-5, atol=1e-5
+    )
