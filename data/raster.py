@@ -64,13 +64,8 @@ class Rasteriser:
         plotter.ren_win.SetMultiSamples(0)  # a mixed colour would be a wrong number
         plotter.enable_parallel_projection()
         camera = plotter.camera
-        camera.position, camera.focal_point, camera.up = (
-            (size / 2, size / 2, 1000),
-            (size / 2, size / 2, 0),
-            (0, 1, 0),
-        )
-        camera.parallel_scale = size / 2
-        camera.clipping_range = (1000 - 2 * NEAR, 1000.0)
+        camera.position, camera.focal_point = (size / 2, size / 2, 1000), (size / 2, size / 2, 0)
+        camera.up, camera.parallel_scale = (0, 1, 0), size / 2
         self._numbers = np.zeros((0, 3), np.uint8)
         self._actor = None
 
@@ -102,7 +97,6 @@ class Rasteriser:
                 render=False,
                 copy_mesh=False,
             )
-            plotter.camera.clipping_range = (1000 - 2 * NEAR, 1000.0)
             plotter.show(auto_close=False, interactive=False)
         else:
             self._actor.mapper.SetInputData(mesh)
@@ -117,9 +111,6 @@ class Rasteriser:
             n = np.arange(1, 2 * count + 1)
             self._numbers = np.stack([n & 255, n >> 8 & 255, n >> 16], 1).astype(np.uint8)
         return self._numbers[:count]
-
-    def close(self):
-        self._plotter.close()
 
 
 def interpolate(ids, points, triangles, attributes):
