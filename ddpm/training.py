@@ -248,6 +248,7 @@ class Every(keras.callbacks.Callback):
             self._call()
 
     def _call(self):
+        _ = self.model  # reading it brings the variables up to date on JAX, where steps keep them
         self.action()
         self.called = time.monotonic()
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from ddpm.runtime import use_xla
 from ddpm.training import AveragedAdam, Every, Log, StopWhen, WarmUp, batches
 
 
@@ -236,6 +237,21 @@ def test_an_action_is_called_between_steps_when_its_time_has_come(monkeypatch):
         now[0] = second
         every.on_train_batch_end(0)
     assert calls == [11, 22]
+
+
+def test_what_an_action_reads_between_steps_is_up_to_date():
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
+    model.compile(AveragedAdam(0.1), loss="mse", jit_compile=use_xla())
+    seen = []
+
+    def read():
+        seen.append((int(model.optimizer.iterations), float(np.array(model.weights[0])[0, 0])))
+
+    every = Every(read, seconds=0)
+    model.fit(np.ones((8, 1)), np.zeros((8, 1)), batch_size=2, callbacks=[every], verbose=0)
+    assert [step for step, _ in seen] == [1, 2, 3, 4]
+    assert len({weight for _, weight in seen}) == 4
+    assert seen[-1][1] == float(np.array(model.weights[0])[0, 0])
 
 
 def test_training_stops_at_the_next_step_once_asked():
