@@ -51,7 +51,7 @@ def start_train(*words):
 
 def finish(process):
     """Wait for a process that should end well, and return what it said."""
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=1800)
     assert process.returncode == 0, err
     return out + err
 

@@ -53,7 +53,7 @@ def newest(folder):
 
 def kill_after(process, folder, step, delay):
     """`kill -9` a while after a step was saved. Returns the step that is saved then."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 1800
     while newest(folder) < step and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(delay)
