@@ -157,3 +157,19 @@ def test_bad_calls_are_refused():
 
 def test_classic_network_has_63_million_parameters():
     assert UNet().count_params() == 63_151_235
+
+
+def test_as_many_parameters_as_the_oracle():
+    """diffusers' U-Net of the same widths, blocks and attention (the `bench` extra)."""
+    diffusers = pytest.importorskip("diffusers")
+    theirs = diffusers.UNet2DModel(
+        sample_size=32,
+        layers_per_block=1,
+        block_out_channels=(16, 32),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+        attention_head_dim=32,
+    )
+    ours = UNet(32, widths=(16, 32), blocks=1, attention=(16,), head_width=32)
+    assert ours.count_params() == sum(p.numel() for p in theirs.parameters())

@@ -1,0 +1,203 @@
+"""How fast is a step, beside diffusers' UNet2DModel? Written to benchmarks/results/step_cpu.json.
+
+    python -m benchmarks.step
+
+Both networks have the same widths, blocks and attention. Each side tries its modes (precision,
+memory layout, compiled or not) for a few steps and goes on with its fastest, for training and for
+sampling apart. Then two workers of one process tree take turns, one step each, in an order drawn
+anew each round, so that whatever else the machine does falls on both. The ratio is the median over
+rounds of diffusers' seconds by ours: above 1, ours is faster.
+
+On a busy machine read the ratio of processor seconds, and give `--patient`: two threads that share
+a processor with others wait for each other, and PyTorch's wait by spinning unless told to sleep.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import click
+
+from benchmarks.step_workers import MODES
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAIN = {
+    "image_size": 64,
+    "widths": [32, 64, 96, 128],
+    "blocks": 2,
+    "attention": [16, 8],
+    "groups": 8,
+    "head_width": 32,
+}
+PRESETS = {
+    "plain": PLAIN,
+    "classic": {**PLAIN, "widths": [64, 128, 256, 512], "head_width": 64},
+    "tiny": {**PLAIN, "image_size": 16, "widths": [16, 32], "attention": [8], "blocks": 1},
+}
+
+
+class Worker:
+    """A subprocess that holds one network in one mode, and times a step when asked."""
+
+    def __init__(self, side, mode, settings, patient=False):
+        command = [sys.executable, "-m", "benchmarks.step_workers", side, mode]
+        self.process = subprocess.Popen(
+            [*command, json.dumps(settings)],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                "OMP_WAIT_POLICY": "PASSIVE" if patient else "ACTIVE",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.side, self.mode = side, mode
+        self.facts = json.loads(self._answer())
+
+    def seconds(self, step):
+        """Seconds of one step, by the clock and by the processors."""
+        self.process.stdin.write(f"{step}\n")
+        self.process.stdin.flush()
+        return json.loads(self._answer())
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise click.ClickException(
+                "A worker ended early; run it by hand to see why: "
+                f"{' '.join(map(repr, self.process.args[1:]))}"
+            )
+        return line
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def fastest(side, modes, step, settings, trials, patient):
+    """Try each mode for a few steps; return a worker in the fastest, and what each took."""
+    best, took = None, {}
+    for mode in modes:
+        if step == "train" and (side, mode) == ("ours", "bfloat16"):
+            continue
+        try:
+            worker = Worker(side, mode, settings, patient)
+            worker.seconds(step)  # compiles
+            worker.seconds(step)
+        except click.ClickException:
+            took[mode] = None  # this mode does not run here
+            continue
+        took[mode] = min(worker.seconds(step)[0] for _ in range(trials))
+        click.echo(f"  {side:10} {step:7} {mode:30} {took[mode]:.3f} s")
+        if best is None or took[mode] < took[best.mode]:
+            worker, best = best, worker
+        if worker is not None:
+            worker.close()
+    if best is None:
+        raise click.ClickException(f"No mode of {side} runs here. Received: modes={list(modes)}")
+    return best, took
+
+
+def alternate(ours, theirs, step, rounds):
+    """Seconds (clock, processor) of both workers, round by round."""
+    order, seconds = Random(0), {"ours": [], "diffusers": []}
+    for _ in range(rounds):
+        for worker in order.sample([ours, theirs], 2):
+            seconds[worker.side].append(worker.seconds(step))
+    return seconds
+
+
+def compare(step, settings, rounds, trials, patient, chosen):
+    """The result for one kind of step, as it goes into the file."""
+    ours, tried_ours = fastest("ours", chosen["ours"], step, settings, trials, patient)
+    theirs, tried_theirs = fastest(
+        "diffusers", chosen["diffusers"], step, settings, trials, patient
+    )
+    check_same_size(ours.facts["parameters"], theirs.facts["parameters"])
+    seconds = alternate(ours, theirs, step, rounds)
+    pairs = list(zip(seconds["ours"], seconds["diffusers"], strict=True))
+    ratios = [b[0] / a[0] for a, b in pairs]
+    result = {
+        "ratio": statistics.median(ratios),
+        "ratio_quartiles": statistics.quantiles(ratios, n=4)[::2],
+        "processor_ratio": statistics.median(b[1] / a[1] for a, b in pairs),
+        "median_seconds": {k: statistics.median(w for w, _ in v) for k, v in seconds.items()},
+        "fastest_seconds": {k: min(w for w, _ in v) for k, v in seconds.items()},
+        "modes": {"ours": ours.mode, "diffusers": theirs.mode},
+        "tried_seconds": {"ours": tried_ours, "diffusers": tried_theirs},
+        "rounds": rounds,
+        "facts": {"ours": ours.facts, "diffusers": theirs.facts},
+    }
+    ours.close()
+    theirs.close()
+    return result
+
+
+def check_same_size(ours, theirs):
+    if abs(ours - theirs) > 0.02 * theirs:
+        raise click.ClickException(
+            "The networks must have the same number of parameters within 2%. "
+            f"Received: ours={ours:,}, diffusers={theirs:,}"
+        )
+
+
+def machine():
+    """What the seconds depend on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if os.name == "posix" else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cpu": names[0] if names else platform.processor(),
+        "threads": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+    }
+
+
+@click.command()
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="plain", show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--rounds", type=click.IntRange(2), default=30, show_default=True)
+@click.option("--trials", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--patient", is_flag=True, help="OpenMP threads sleep while they wait.")
+@click.option("--step", "steps", type=click.Choice(["train", "sample"]), multiple=True)
+@click.option("--ours", multiple=True, type=click.Choice(list(MODES["ours"])))
+@click.option("--diffusers", multiple=True, type=click.Choice(list(MODES["diffusers"])))
+@click.option("--out", type=click.Path(path_type=Path), default=None)
+def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, out):
+    """Time a training and a sampling step against diffusers' UNet2DModel."""
+    settings = {**PRESETS[preset], "batch": batch}
+    chosen = {"ours": ours or MODES["ours"], "diffusers": diffusers or MODES["diffusers"]}
+    report = {"machine": machine(), "settings": settings, "patient": patient, "steps": {}}
+    for step in steps or ("train", "sample"):
+        report["steps"][step] = compare(step, settings, rounds, trials, patient, chosen)
+    out = out or ROOT / "benchmarks" / "results" / "step_cpu.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n")
+    show(report, out)
+
+
+def show(report, out):
+    click.echo(f"\n{report['machine']['cpu']}, {report['machine']['threads']} threads")
+    click.echo(f"{'step':8}{'ours':>9}{'diffusers':>11}{'ratio':>8}   quartiles     modes")
+    for step, result in report["steps"].items():
+        seconds, (low, high) = result["median_seconds"], result["ratio_quartiles"]
+        click.echo(
+            f"{step:8}{seconds['ours']:8.3f}s{seconds['diffusers']:10.3f}s{result['ratio']:8.2f}"
+            f"   {low:.2f}-{high:.2f}     {' / '.join(result['modes'].values())}"
+            f"   (processor seconds {result['processor_ratio']:.2f})"
+        )
+        sizes = {side: facts["parameters"] for side, facts in result["facts"].items()}
+        click.echo(f"{'':8}parameters {sizes['ours']:,} and {sizes['diffusers']:,}")
+    click.echo(f"written to {out}")
+
+
+if __name__ == "__main__":
+    main()
