@@ -47,7 +47,7 @@ class Trainer:
         self.averaged = preset.make_network(PRECISIONS[precision])
         self.denoise = x0_denoiser(self.averaged, self.schedule, preset.prediction, xla=use_xla())
         self.checkpoints = Checkpoints(folder / "checkpoint")
-        self.log = None
+        self.notes = {}  # what the checkpoint that the run goes on from says besides
 
     @property
     def step(self):
@@ -60,8 +60,9 @@ class Trainer:
         Returns:
             (notes, damaged) as `Checkpoints.restore`.
         """
-        self.notes, damaged = self.checkpoints.restore(self.model)
-        return self.notes, damaged
+        notes, damaged = self.checkpoints.restore(self.model)
+        self.notes = notes or {}
+        return notes, damaged
 
     def save(self):
         """Write a checkpoint and, from the averaged weights, the run's weights file.
@@ -69,7 +70,7 @@ class Trainer:
         Raises:
             OSError: if the disk is full; what was there before stays.
         """
-        self.checkpoints.save(self.model, epoch_loss=self.log.loss if self.log else 0.0)
+        self.checkpoints.save(self.model, epoch_loss=self.log.loss, seconds=self.log.seconds)
         self._average()
         save_weights(self.averaged, self.preset, self.folder / WEIGHTS)
 
@@ -109,8 +110,8 @@ class Trainer:
             remove_partials(folder)
         size, start = self.preset.batch_size, self.step
         steps = len(images) // size
-        notes = getattr(self, "notes", None) or {}
-        self.log = Log(self.folder, steps, size, start, notes.get("epoch_loss", 0.0))
+        before = (self.notes.get("epoch_loss", 0.0), self.notes.get("seconds", 0.0))
+        self.log = Log(self.folder, steps, size, start, *before)
         progress = Progress(start, steps * epochs, size, quiet)
         with _stop_on_signal() as asked:
             callbacks = [

@@ -161,11 +161,12 @@ class Log(keras.callbacks.Callback):
         batch_size: pictures a step.
         step: the step to begin with.
         loss_before: mean loss of the steps that the first epoch has behind it.
+        seconds_before: how long the run took up to `step`.
     """
 
     FIELDS = ("epoch", "step", "loss", "learning_rate", "images_per_second", "seconds")
 
-    def __init__(self, folder, steps, batch_size, step=0, loss_before=0.0):
+    def __init__(self, folder, steps, batch_size, step=0, loss_before=0.0, seconds_before=0.0):
         super().__init__()
         from tensorboard.summary import Writer  # here, for it takes a second to import
 
@@ -173,11 +174,15 @@ class Log(keras.callbacks.Callback):
         self.steps, self.batch_size = steps, batch_size
         self.step, self.loss_before = step, loss_before
         self.loss = 0.0
-        rows = self._rows_until(step)
-        self.seconds_before = float(rows[-1]["seconds"]) if rows else 0.0
-        self._write(rows)
+        self.seconds_before = seconds_before
+        self._write(self._rows_until(step))
         self.writer = Writer(str(folder / "events"))
         self.began = time.monotonic()
+
+    @property
+    def seconds(self):
+        """How long the run has taken, interruptions apart."""
+        return self.seconds_before + time.monotonic() - self.began
 
     def on_epoch_begin(self, epoch, logs=None):
         self.behind = self.step % self.steps
@@ -202,7 +207,7 @@ class Log(keras.callbacks.Callback):
             "loss": f"{self.loss:.6f}",
             "learning_rate": f"{float(self.model.optimizer.learning_rate):.3e}",
             "images_per_second": f"{rate:.1f}",
-            "seconds": f"{self.seconds_before + time.monotonic() - self.began:.0f}",
+            "seconds": f"{self.seconds:.0f}",
         }
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.FIELDS).writerow(row)

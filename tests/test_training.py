@@ -194,6 +194,12 @@ def test_an_epoch_in_two_parts_is_logged_once_with_all_its_steps(tmp_path):
     assert rows(tmp_path) == [(1, 4, 1.0), (2, 8, 4.0)]
 
 
+def test_the_time_of_an_interrupted_epoch_counts(tmp_path):
+    log_steps(Log(tmp_path, 2, 4, step=1, loss_before=1.0, seconds_before=500.0), [1])
+    with (tmp_path / "log.csv").open() as file:
+        assert [row["seconds"] for row in csv.DictReader(file)] == ["500"]
+
+
 def test_rows_behind_the_step_that_a_run_resumes_from_are_dropped(tmp_path):
     log_steps(Log(tmp_path, steps=2, batch_size=4), [1, 1, 2, 2, 3, 3])
     log_steps(Log(tmp_path, 2, 4, step=3, loss_before=2.0), [4, 5, 5])
