@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 SAMPLER_WORDS = "ddpm, ddim, euler, heun, dpmpp_2m"
+MOST_FRAMES = 20_000  # of an animation; they are held in memory
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
 
@@ -29,9 +30,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when T
     "--eta", type=click.FloatRange(0, 1), default=0.0, help="Fresh noise of ddim: 0 none."
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, help="Picture i depends on it and on i alone."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    help="Picture i depends on it and on i, not on --n.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=8, help="Pictures computed at once.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 1024), default=8, help="Pictures computed at once."
+)
 @click.option("--out", type=Path, default="samples.png", help="The grid.")
 @click.option("--each", type=Path, help="Folder for single pictures besides.")
 @click.option("--gif", type=Path, help="Animation of the denoising besides.")
@@ -45,6 +51,8 @@ def main(**options):
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             error = "the disk is full; make room and draw again."
+        elif isinstance(error, OSError):
+            error = f"cannot write {error.filename}: {error.strerror}."
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
 
@@ -52,13 +60,11 @@ def main(**options):
 def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, gif, zoom):
     """What the command does, with errors as exceptions."""
     _check_words(sampler, spacing, eta)
-    for path, ending in ((out, ".png"), (gif, ".gif")):
-        if path and path.suffix.lower() != ending:
-            raise ValueError(f"{path} should end in {ending}.")
+    _check_outputs(n * steps, out, each, gif)
 
     from ddpm.run import default_weights
 
-    path = weights or default_weights()
+    path = weights or default_weights(Path(__file__).parent / "weights")
 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     from tqdm import tqdm
@@ -114,6 +120,24 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
     click.echo(
         f"{n} pictures from {trained.path}: {', '.join(str(p) for p in (out, each, gif) if p)}"
     )
+
+
+def _check_outputs(frames, out, each, gif):
+    """Refuse at once what could not be written at the end."""
+    for path, ending in ((out, ".png"), (gif, ".gif")):
+        if path and (path.suffix.lower() != ending or path.is_dir()):
+            raise ValueError(f"{path} should be a file that ends in {ending}.")
+    for folder in {path.parent for path in (out, gif) if path} | ({each} if each else set()):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise ValueError(f"{there} is a file; a folder is needed there.")
+        if not os.access(there, os.W_OK):
+            raise ValueError(f"nothing can be written into {there}; name another place.")
+    if gif and frames > MOST_FRAMES:
+        raise ValueError(
+            f"an animation holds at most {MOST_FRAMES} pictures, --n times --steps. "
+            f"Received: {frames}."
+        )
 
 
 def _check_words(sampler, spacing, eta):

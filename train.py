@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import math
 import os
 import shlex
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ddpm.presets import PRESETS
+from ddpm.presets import PRESETS, Preset
 from ddpm.run import CONFIG, read_config, write_config
 
 DEFAULT_PRESET = "faces64"
@@ -20,6 +21,7 @@ DEFAULT_PRESET = "faces64"
 FACES = {"n": 972, "identities": 243, "seed": 0}
 FEW_FACES = {"n": 160, "identities": 80, "seed": 0}
 FORMAT = 1
+CONFIG_KEYS = {"preset", "precision", "backend", "deterministic", "options", "data"}
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
 
 
@@ -66,28 +68,32 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when T
     default=None,
     help="Same bits each time; costs speed on a GPU.  [default: deterministic on a CPU]",
 )
-@click.pass_context
-def main(context, **options):
+def main(**options):
     """Train a diffusion model on faces, or on any folder of pictures."""
     try:
-        run(context, **options)
+        done = run(**options)
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             error = "the disk is full; what was saved before is safe. Make room and add --resume."
+        elif isinstance(error, OSError):
+            error = f"cannot read or write {error.filename}: {error.strerror}."
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    sys.exit(0 if done else 130)  # 130: stopped by a signal, as shells have it
 
 
-def run(
-    context, out, epochs, resume, dry_run, sample_epochs, save_minutes, deterministic, **options
-):
-    """What the command does, with errors as exceptions."""
+def run(out, epochs, resume, dry_run, sample_epochs, save_minutes, deterministic, **options):
+    """What the command does, with errors as exceptions. Returns False if it was stopped."""
     preset = _preset(options["preset"] or DEFAULT_PRESET)
     out = out or Path("runs") / preset.name
+    _check_numbers(lr=options["lr"], save_minutes=save_minutes)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder for the run with --out.")
     config = _config(out, resume)
     if config:
         _same_as(config, {k: v for k, v in options.items() if v is not None}, out)
         options = {**options, **config["options"]}
+        deterministic = config["deterministic"] if deterministic is None else deterministic
     preset = _settled(preset, config, options, epochs=epochs, sample_epochs=sample_epochs)
     pictures, data = _pictures(options["data"], preset)
     fingerprint = _fingerprint(pictures.images)
@@ -100,7 +106,7 @@ def run(
     if len(pictures.images) < preset.batch_size:
         preset = replace(preset, batch_size=len(pictures.images))
         click.echo(f"Fewer pictures than a batch: the batch size is {preset.batch_size}.")
-    _be_deterministic(deterministic)
+    deterministic = _be_deterministic(deterministic)
 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     import keras
@@ -108,6 +114,11 @@ def run(
     from ddpm.runtime import choose_precision
     from ddpm.trainer import Trainer
 
+    if config and config["backend"] != keras.backend.backend():
+        raise ValueError(
+            f"{out} was trained on the {config['backend']} backend; go on with "
+            f"KERAS_BACKEND={config['backend']}."
+        )
     precision = config["precision"] if config else choose_precision(options["precision"] or "auto")
     seed = options["seed"] or 0
     trainer = Trainer(preset, out, precision, seed)
@@ -116,7 +127,7 @@ def run(
         f"{keras.backend.backend()} backend."
     )
     if dry_run:
-        return
+        return True
     _resume(trainer, resume, config)
     steps = len(pictures.images) // preset.batch_size
     if trainer.step >= steps * preset.epochs:
@@ -124,7 +135,7 @@ def run(
             f"{out} is finished: {trainer.step // steps} epochs. Nothing to do; more --epochs "
             "would go on."
         )
-        return
+        return True
     write_config(
         out,
         {
@@ -132,6 +143,7 @@ def run(
             "preset": preset.to_dict(),
             "precision": precision,
             "backend": keras.backend.backend(),
+            "deterministic": deterministic,
             "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
             "data": {
                 "folder": str(data),
@@ -140,19 +152,29 @@ def run(
             },
         },
     )
-    if trainer.fit(pictures.images, preset.epochs, 60 * save_minutes):
-        click.echo(f"Done. Sample from it: python sample.py --n 64 --weights {out}")
+    click.echo("The first step is slow: it compiles the network.")
+    done = trainer.fit(pictures.images, preset.epochs, 60 * save_minutes)
+    name = shlex.quote(str(out))
+    if done:
+        click.echo(f"Done. Sample from it: python sample.py --n 64 --weights {name}")
     else:
         click.echo(
             f"Stopped and saved at step {trainer.step}. "
-            f"Go on with: python train.py --resume --out {shlex.quote(str(out))}"
+            f"Go on with: python train.py --resume --out {name}"
         )
+    return done
 
 
 def _preset(word):
     if word not in PRESETS:
         raise ValueError(f"unknown preset {word!r}; choose one of {', '.join(PRESETS)}.")
     return PRESETS[word]
+
+
+def _check_numbers(**numbers):
+    for name, number in numbers.items():
+        if number is not None and not math.isfinite(number):
+            raise ValueError(f"--{name.replace('_', '-')} must be a number. Received: {number}.")
 
 
 def _config(out, resume):
@@ -167,6 +189,8 @@ def _config(out, resume):
         raise ValueError(
             f"{out}/{CONFIG} was written by another version; start another run with --out."
         )
+    if config is not None and not CONFIG_KEYS <= set(config):
+        raise ValueError(f"{out}/{CONFIG} is damaged; restore it or start another run with --out.")
     if resume and not config:
         click.echo(f"Nothing saved in {out} yet: starting afresh.")
     return config
@@ -194,8 +218,6 @@ def _same_as(config, given, out):
 def _settled(preset, config, options, **changes):
     """The preset with what the command line or the run says otherwise."""
     if config:
-        from ddpm.presets import Preset
-
         preset = Preset.from_dict(config["preset"])
     changes |= {"batch_size": options["batch_size"], "learning_rate": options["lr"]}
     return replace(preset, **{k: v for k, v in changes.items() if v is not None})
@@ -228,11 +250,19 @@ def _fingerprint(images):
 
 
 def _be_deterministic(wanted):
-    """Ask the backends for deterministic kernels; they read this once, when they are imported."""
-    if wanted or (wanted is None and not shutil.which("nvidia-smi")):
+    """Ask the backends for the same bits each time, before they are imported. Returns the answer.
+
+    On processors two things make TensorFlow's sums differ in their last bits: kernels that are
+    free to (the flag), and operations that run side by side, for `AddN` begins its sum with
+    whichever input's memory has come free first (hence one operation at a time, on all cores).
+    """
+    wanted = not shutil.which("nvidia-smi") if wanted is None else wanted
+    if wanted:
         os.environ["TF_DETERMINISTIC_OPS"] = "1"
+        os.environ["TF_NUM_INTEROP_THREADS"] = "1"
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    return wanted
 
 
 def _resume(trainer, resume, config):

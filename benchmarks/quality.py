@@ -1,6 +1,6 @@
 """How good are a model's pictures, beside real renders? Written to benchmarks/results/.
 
-    python -m benchmarks.quality --weights runs/faces64 --train data/faces64 --held-out data/held-out
+    python -m benchmarks.quality --weights runs/faces64 --train data/faces64 --held-out data/new
 
 Two numbers, both computed the same way on held-out renders (the floor):
 

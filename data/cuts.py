@@ -1,4 +1,5 @@
 """Ways to wear hair: each cut is a few numbers."""
+
 import math
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ class Cut:
         fade: length at the sides and the nape, as a share of that on top.
         hug: how strongly strands keep to the skull.
     """
+
     length: float = 0.3
     spread: float = 0.25
     lift: float = 0.5
@@ -44,46 +46,183 @@ class Cut:
 
 
 CUTS = {
-    "buzz": Cut(length=0.06, lift=0.6, fall=0.1, mess=0.25, strands=5000, width=0.018, steps=2,
-        fade=0.6),
-    "cropped": Cut(length=0.27, lift=0.5, fall=0.3, comb=(0.25, -0.4), mess=0.2, strands=4000,
-        width=0.022, steps=4, fade=0.45, hug=0.3),
-    "side part": Cut(length=0.6, lift=0.34, fall=0.5, comb=(1.0, 0.35), parting=0.3, mess=0.08,
-        strands=4000, width=0.026, steps=7, fade=0.35, hug=0.9),
-    "swept back": Cut(length=0.8, lift=0.3, fall=0.3, comb=(0.0, 1.3), mess=0.08, strands=4000,
-        width=0.026, steps=8, fade=0.4, hug=0.9),
-    "bob": Cut(length=1.75, spread=0.06, lift=0.25, fall=1.0, comb=(0.8, 0.15), parting=0.15,
-        mess=0.05, hug=0.5, steps=11, width=0.034),
-    "fringed bob": Cut(length=1.7, spread=0.06, lift=0.25, fall=1.0, comb=(0.5, 0.05), mess=0.05,
-        hug=0.5, fringe=1.0, steps=11, width=0.034),
-    "long straight": Cut(length=3.2, spread=0.1, lift=0.2, fall=1.0, comb=(0.8, 0.2), parting=0.1,
-        mess=0.04, hug=0.4, steps=14, width=0.04),
-    "long wavy": Cut(length=3.0, spread=0.12, lift=0.32, fall=0.9, comb=(0.8, 0.2), parting=-0.2,
-        mess=0.05, hug=0.3, wave=0.075, turns=0.75, steps=18, width=0.042),
-    "curly": Cut(length=1.25, spread=0.2, lift=0.55, fall=0.6, comb=(0.45, 0.1), mess=0.1,
-        curl=0.07, turns=2.4, steps=22, strands=2400, width=0.036),
-    "afro": Cut(length=0.45, spread=0.1, lift=1.0, fall=0.0, mess=0.12, curl=0.075, turns=4.5,
-        steps=16, strands=3600, width=0.036),
-    "bun": Cut(length=1.6, lift=0.1, fall=0.1, comb=(0.0, 1.0), mess=0.03, tied="bun", steps=9,
-        strands=3600, width=0.036),
-    "ponytail": Cut(length=1.6, lift=0.1, fall=0.1, comb=(0.0, 1.0), mess=0.03, tied="tail",
-        steps=9, strands=3600, width=0.036),
+    "buzz": Cut(
+        length=0.06, lift=0.6, fall=0.1, mess=0.25, strands=5000, width=0.018, steps=2, fade=0.6
+    ),
+    "cropped": Cut(
+        length=0.27,
+        lift=0.5,
+        fall=0.3,
+        comb=(0.25, -0.4),
+        mess=0.2,
+        strands=4000,
+        width=0.022,
+        steps=4,
+        fade=0.45,
+        hug=0.3,
+    ),
+    "side part": Cut(
+        length=0.6,
+        lift=0.34,
+        fall=0.5,
+        comb=(1.0, 0.35),
+        parting=0.3,
+        mess=0.08,
+        strands=4000,
+        width=0.026,
+        steps=7,
+        fade=0.35,
+        hug=0.9,
+    ),
+    "swept back": Cut(
+        length=0.8,
+        lift=0.3,
+        fall=0.3,
+        comb=(0.0, 1.3),
+        mess=0.08,
+        strands=4000,
+        width=0.026,
+        steps=8,
+        fade=0.4,
+        hug=0.9,
+    ),
+    "bob": Cut(
+        length=1.75,
+        spread=0.06,
+        lift=0.25,
+        fall=1.0,
+        comb=(0.8, 0.15),
+        parting=0.15,
+        mess=0.05,
+        hug=0.5,
+        steps=11,
+        width=0.034,
+    ),
+    "fringed bob": Cut(
+        length=1.7,
+        spread=0.06,
+        lift=0.25,
+        fall=1.0,
+        comb=(0.5, 0.05),
+        mess=0.05,
+        hug=0.5,
+        fringe=1.0,
+        steps=11,
+        width=0.034,
+    ),
+    "long straight": Cut(
+        length=3.2,
+        spread=0.1,
+        lift=0.2,
+        fall=1.0,
+        comb=(0.8, 0.2),
+        parting=0.1,
+        mess=0.04,
+        hug=0.4,
+        steps=14,
+        width=0.04,
+    ),
+    "long wavy": Cut(
+        length=3.0,
+        spread=0.12,
+        lift=0.32,
+        fall=0.9,
+        comb=(0.8, 0.2),
+        parting=-0.2,
+        mess=0.05,
+        hug=0.3,
+        wave=0.075,
+        turns=0.75,
+        steps=18,
+        width=0.042,
+    ),
+    "curly": Cut(
+        length=1.25,
+        spread=0.2,
+        lift=0.55,
+        fall=0.6,
+        comb=(0.45, 0.1),
+        mess=0.1,
+        curl=0.07,
+        turns=2.4,
+        steps=22,
+        strands=2400,
+        width=0.036,
+    ),
+    "afro": Cut(
+        length=0.45,
+        spread=0.1,
+        lift=1.0,
+        fall=0.0,
+        mess=0.12,
+        curl=0.075,
+        turns=4.5,
+        steps=16,
+        strands=3600,
+        width=0.036,
+    ),
+    "bun": Cut(
+        length=1.6,
+        lift=0.1,
+        fall=0.1,
+        comb=(0.0, 1.0),
+        mess=0.03,
+        tied="bun",
+        steps=9,
+        strands=3600,
+        width=0.036,
+    ),
+    "ponytail": Cut(
+        length=1.6,
+        lift=0.1,
+        fall=0.1,
+        comb=(0.0, 1.0),
+        mess=0.03,
+        tied="tail",
+        steps=9,
+        strands=3600,
+        width=0.036,
+    ),
     "bald": Cut(strands=0),
 }
 
 BEARDS = {
-    "moustache": Cut(length=0.14, lift=0.3, fall=0.35, comb=(0.9, 0.0), mess=0.15, strands=700,
-        width=0.016, steps=3),
-    "goatee": Cut(length=0.12, lift=0.35, fall=0.7, comb=(0.25, 0.0), mess=0.15, strands=1100,
-        width=0.016, steps=3),
-    "beard": Cut(length=0.12, lift=0.4, fall=0.7, comb=(0.25, 0.0), mess=0.15, strands=3000,
-        width=0.017, steps=3),
+    "moustache": Cut(
+        length=0.14,
+        lift=0.3,
+        fall=0.35,
+        comb=(0.9, 0.0),
+        mess=0.15,
+        strands=700,
+        width=0.016,
+        steps=3,
+    ),
+    "goatee": Cut(
+        length=0.12,
+        lift=0.35,
+        fall=0.7,
+        comb=(0.25, 0.0),
+        mess=0.15,
+        strands=1100,
+        width=0.016,
+        steps=3,
+    ),
+    "beard": Cut(
+        length=0.12,
+        lift=0.4,
+        fall=0.7,
+        comb=(0.25, 0.0),
+        mess=0.15,
+        strands=3000,
+        width=0.017,
+        steps=3,
+    ),
 }
 
 
 def coarser(cut, detail):
     """A cut of fewer, wider strands, for small pictures: `detail` is the share of strands kept."""
-    return replace(cut, strands=int(cut.strands * detail), width=cut.width / detail ** 0.7)
+    return replace(cut, strands=int(cut.strands * detail), width=cut.width / detail**0.7)
 
 
 def varied(name, rng):
@@ -91,5 +230,9 @@ def varied(name, rng):
     cut = CUTS[name]
     longer = math.exp(rng.normal(0, 0.12))
     parting = cut.parting * float(rng.choice([-1, 1]))
-    return replace(cut, length=cut.length * longer, parting=parting,
-                   lift=cut.lift * float(rng.uniform(0.8, 1.2)))
+    return replace(
+        cut,
+        length=cut.length * longer,
+        parting=parting,
+        lift=cut.lift * float(rng.uniform(0.8, 1.2)),
+    )

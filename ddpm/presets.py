@@ -137,7 +137,7 @@ PRESETS = {
             average=0.99,
             sample_epochs=20,
         ),
-        # The DDPM that started it: Ho et al. 2020 at 64 px, 800 epochs of 15 steps over 972 faces.
+        # The recipe of Ho et al. 2020 in a size for 64 px: 800 epochs of 15 steps over 972 faces.
         Preset(name="classic64"),
         # The default: quality per minute. docs/design.md says how each choice was measured.
         Preset(

@@ -17,6 +17,7 @@ from ddpm.presets import Preset
 WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
 _ATTRIBUTE = "portraits_from_scratch"
+_DIGEST = "portraits_from_scratch_sha256"
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,11 @@ def save_weights(network, preset, path, half=False):
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as partial:
         network.save_weights(partial)
-        with h5py.File(partial, "a") as file:
-            file.attrs[_ATTRIBUTE] = json.dumps(preset.to_dict())
         if half:
             _halve(partial)
+        with h5py.File(partial, "a") as file:
+            file.attrs[_ATTRIBUTE] = json.dumps(preset.to_dict())
+            file.attrs[_DIGEST] = _digest(file)
 
 
 def load_weights(path, dtype=None):
@@ -74,20 +76,25 @@ def load_weights(path, dtype=None):
     path = weights_file(path)
     try:
         with h5py.File(path, "r") as file:
-            settings = file.attrs.get(_ATTRIBUTE)
-    except OSError as error:
+            settings, digest = file.attrs.get(_ATTRIBUTE), file.attrs.get(_DIGEST)
+            whole = digest is None or digest == _digest(file)
+    except Exception as error:  # damaged bytes surface as almost any type from HDF5
         raise ValueError(f"{path} is not a readable weights file (damaged or not HDF5).") from error
     if settings is None:
         raise ValueError(
             f"{path} is not a weights file of this project: it lacks the model's settings."
         )
+    if not whole:
+        raise ValueError(f"{path} is damaged: its arrays are not those that were written.")
     try:
         preset = Preset.from_dict(json.loads(settings))
         network = preset.make_network(dtype)
         network.load_weights(path)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} does not hold the weights that it says: {reason}") from error
+    except Exception as error:  # likewise, and Keras' own
+        raise ValueError(
+            f"{path} does not hold the weights of the model that it describes; it was written by "
+            "another version or by other means."
+        ) from error
     return Trained(network, preset, path, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
 
 
@@ -168,6 +175,19 @@ def read_config(folder):
         raise ValueError(
             f"{path} is damaged ({error}); restore it or start another run."
         ) from error
+
+
+def _digest(file):
+    """SHA-256 over the names and bytes of an HDF5 file's arrays: HDF5 itself checks nothing."""
+    digest = hashlib.sha256()
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            digest.update(name.encode())
+            digest.update(item[()].tobytes())
+
+    file.visititems(add)
+    return digest.hexdigest()
 
 
 def _halve(path):

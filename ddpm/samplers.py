@@ -22,6 +22,8 @@ import numpy as np
 
 from ddpm.prediction import to_eps
 
+COARSEST = 20.0  # ratio of noise levels up to which Heun's correction is taken
+
 
 class PictureNoise:
     """Standard normal noise, one stream a picture: picture i is the same in every batch.
@@ -107,7 +109,7 @@ def sample_euler(
         s_churn, s_min, s_max, s_noise: as `sample_heun`.
 
     Reference:
-        Karras et al. 2022 (arXiv:2206.00364), algorithm 2 without its lines 6 to 8.
+        Karras et al. 2022 (arXiv:2206.00364), algorithm 2 without its correction, lines 9 to 11.
     """
     levels = _levels_ve(schedule, timesteps)
     x = x / schedule.alpha[timesteps[0]].item()
@@ -133,7 +135,11 @@ def sample_heun(
     s_max=math.inf,
     s_noise=1.0,
 ):
-    """Heun's second-order steps of the same ODE: 2 n - 1 looks at the picture for n levels.
+    """Heun's second-order steps of the same ODE: at most 2 n - 1 looks at the picture for n levels.
+
+    A step across more than a factor of `COARSEST` in sigma_ve stays Euler's: the slope at its far
+    end, (x - x0) / sigma with a small sigma, says nothing about its beginning, and times a step of
+    that length it throws the picture away. A cosine schedule's first step is of that kind.
 
     Args:
         s_churn: how much noise to add back before each step; 0 is deterministic.
@@ -153,7 +159,7 @@ def sample_heun(
         _tell(observe, i, x0_hat)
         d = (x - x0_hat) / sigma_hat
         x_next = x + (levels[i + 1] - sigma_hat) * d
-        if levels[i + 1]:
+        if sigma_hat <= COARSEST * levels[i + 1]:  # never for the clean level, 0
             x0_next = _denoise_ve(denoise, schedule, x_next, timesteps[i + 1])
             d_next = (x_next - x0_next) / levels[i + 1]
             x_next = x + (levels[i + 1] - sigma_hat) * (d + d_next) / 2

@@ -85,7 +85,8 @@ class Schedule:
 
 def linear_schedule(T=1000, beta_start=1e-4, beta_end=0.02):
     """beta rises linearly (Ho et al. 2020, section 4). For T other than 1000, beta is scaled by
-    1000 / T so that the last level is as noisy as in the paper (Dhariwal & Nichol 2021).
+    1000 / T so that the last level is about as noisy as in the paper (Dhariwal & Nichol 2021), for
+    T above 20.
 
     Args:
         T: number of noise levels, at least 1.

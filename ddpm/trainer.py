@@ -12,7 +12,7 @@ from ddpm.diffusion import Diffusion
 from ddpm.pictures import draw, grid, save_png
 from ddpm.run import WEIGHTS, save_weights
 from ddpm.runtime import PRECISIONS, use_xla
-from ddpm.training import AveragedAdam, Every, Log, Progress, StopWhen, WarmUp, batches
+from ddpm.training import AveragedAdam, Every, Log, Progress, StopAtNaN, StopWhen, WarmUp, batches
 
 GRID = 16  # pictures in a run's sample grids
 GRID_STEPS = 25
@@ -116,6 +116,7 @@ class Trainer:
         with _stop_on_signal() as asked:
             callbacks = [
                 progress,
+                StopAtNaN(),
                 self.log,
                 Every(self.sample, epochs=self.preset.sample_epochs),
                 Every(self.save, seconds=save_seconds),
@@ -135,7 +136,10 @@ class Trainer:
                 )
             progress.close()
             self.save()
-        return self.step >= steps * epochs
+        done, every = self.step >= steps * epochs, self.preset.sample_epochs
+        if done and every and epochs % every:
+            self.sample()
+        return done
 
     def _average(self):
         averages = self.model.optimizer.averages

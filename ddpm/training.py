@@ -1,6 +1,7 @@
 """Training: batches in a fixed order, averaged weights, and what `fit` calls along the way."""
 
 import csv
+import math
 import sys
 import time
 
@@ -249,13 +250,29 @@ class Every(keras.callbacks.Callback):
             self._call()
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.epochs and (epoch + 1) % self.epochs == 0:
+        whole = not self.model.stop_training  # fit ends an epoch that was cut short, too
+        if whole and self.epochs and (epoch + 1) % self.epochs == 0:
             self._call()
 
     def _call(self):
         _ = self.model  # reading it brings the variables up to date on JAX, where steps keep them
         self.action()
         self.called = time.monotonic()
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Refuse to go on, and to save, once the loss is not a number.
+
+    Raises:
+        ValueError: from within `fit`, before any callback behind this one sees the step.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise ValueError(
+                "the loss is not a finite number any more; what was saved before is untouched. "
+                "Try a lower --lr in another run."
+            )
 
 
 class StopWhen(keras.callbacks.Callback):

@@ -49,10 +49,10 @@ def start_train(*words):
     )
 
 
-def finish(process):
-    """Wait for a process that should end well, and return what it said."""
+def finish(process, code=0):
+    """Wait for a process that should end with an exit code, and return what it said."""
     out, err = process.communicate(timeout=1800)
-    assert process.returncode == 0, err
+    assert process.returncode == code, err
     return out + err
 
 

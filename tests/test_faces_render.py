@@ -128,9 +128,7 @@ def rasterise():
     """Two overlapping triangles, in a process of its own: (numbers, interpolated values)."""
     from data.raster import Rasteriser, interpolate
 
-    points = np.float32(
-        [[2, 2, 10], [30, 2, 10], [2, 30, 10], [0, 0, 5], [12, 0, 5], [0, 12, 5]]
-    )
+    points = np.float32([[2, 2, 10], [30, 2, 10], [2, 30, 10], [0, 0, 5], [12, 0, 5], [0, 12, 5]])
     triangles = np.int32([[0, 1, 2], [3, 4, 5]])
     ids = Rasteriser(32).triangle_ids(points, triangles)
     return ids, interpolate(ids, points, triangles, points)

@@ -111,7 +111,7 @@ def test_ctrl_c_of_a_real_process_saves_all_steps_that_were_taken(trained, discs
     while newest(out) < 5 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    said = finish(process)
+    said = finish(process, code=130)
     assert f"saved at step {newest(out)}" in said and newest(out) < EPOCHS * STEPS
     finish(start_train(*SMALL_RUN, "--out", out, "--resume"))
     assert_same_run(out, trained)

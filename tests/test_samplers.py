@@ -15,7 +15,14 @@ from ddpm.samplers import (
     sample_euler,
     sample_heun,
 )
-from ddpm.schedule import SCHEDULES, SPACINGS, Schedule, linear_schedule, uniform_timesteps
+from ddpm.schedule import (
+    SCHEDULES,
+    SPACINGS,
+    Schedule,
+    cosine_schedule,
+    linear_schedule,
+    uniform_timesteps,
+)
 
 DETERMINISTIC = ("ddim", "euler", "heun", "dpmpp_2m")
 FACES = Mixture([0.5, 0.3, 0.2], [[-0.7, -0.5], [0.8, 0.1], [-0.2, 0.9]], [0.1, 0.2, 0.05])
@@ -111,6 +118,22 @@ def test_the_order_of_convergence_is_the_papers(sample, order):
     errors = [np.abs(solve(sample, n) - truth).max() for n in (32, 64, 128, 256)]
     orders = np.log2(np.divide(errors[:-1], errors[1:]))
     assert np.abs(orders - order).max() < 0.25, orders
+
+
+@every_sampler
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("n", (5, 10, 20, 50))
+def test_few_steps_on_a_cosine_schedule_stay_near_the_data(sample, spacing, n):
+    """Its noisiest level is 20,000 times as noisy as its picture: a step from there can explode."""
+    schedule = cosine_schedule(1000)
+    x, noise = draw_start(500)
+    timesteps = SPACINGS[spacing](schedule, n)
+    x0 = sample(FACES.denoiser(schedule), schedule, timesteps, x, noise)
+    away = np.abs(x0.reshape(len(x0), -1) - FACES.means[FACES.nearest(x0)]).max(1)
+    deviation = FACES.deviations[FACES.nearest(x0)]
+    assert np.abs(x0).max() < 2
+    if n >= 20:  # fewer are too coarse to end on a mode
+        assert np.mean(away < 4 * deviation) > 0.9
 
 
 def test_euler_is_ddim_without_fresh_noise():
