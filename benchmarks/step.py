@@ -18,6 +18,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from random import Random
 
@@ -52,7 +53,7 @@ class Worker:
             env={
                 **os.environ,
                 "TF_CPP_MIN_LOG_LEVEL": "3",
-                "OMP_WAIT_POLICY": "PASSIVE" if patient else "ACTIVE",
+                **({"OMP_WAIT_POLICY": "PASSIVE"} if patient else {}),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -106,11 +107,16 @@ def fastest(side, modes, step, settings, trials, patient):
     return best, took
 
 
+# After a step OpenMP's threads spin for a while, on the cores that the other side wants.
+REST = 0.4  # seconds
+
+
 def alternate(ours, theirs, step, rounds):
     """Seconds (clock, processor) of both workers, round by round."""
     order, seconds = Random(0), {"ours": [], "diffusers": []}
     for _ in range(rounds):
         for worker in order.sample([ours, theirs], 2):
+            time.sleep(REST)
             seconds[worker.side].append(worker.seconds(step))
     return seconds
 

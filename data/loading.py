@@ -53,6 +53,8 @@ def load_images(folder, size):
     folder = Path(folder)
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel. Received: size={size}.")
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file. Name the folder of pictures that it lies in.")
     if not folder.is_dir():
         raise ValueError(
             f"There is no folder {folder}. Name a folder of pictures, or make faces with: "

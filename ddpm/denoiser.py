@@ -10,7 +10,7 @@ from keras import ops
 from ddpm.prediction import to_x0
 
 
-def x0_denoiser(network, schedule, prediction, clip=True, xla=False):
+def x0_denoiser(network, schedule, prediction, clip=True, xla=False, parts=1):
     """Compile a network into a denoiser.
 
     Args:
@@ -19,12 +19,14 @@ def x0_denoiser(network, schedule, prediction, clip=True, xla=False):
         prediction: what it answers: "eps", "x0" or "v".
         clip: keep x0_hat in [-1, 1] (Ho et al. 2020 do; with few steps it prevents overshoot).
         xla: compile with XLA.
+        parts: compute a batch as so many independent parts, which must divide it. With a core for
+            each part and one thread for each operation, no core waits for another.
 
     Returns:
         `denoise(x_t, t)`: float32 (B, H, W, C) and int32 (B,) -> x0_hat, float32 (B, H, W, C),
         NumPy.
     """
-    step = Step(network, schedule, prediction, clip)
+    step = Step(network, schedule, prediction, clip, parts)
     step.jit_compile = xla
 
     def denoise(x_t, t):
@@ -37,11 +39,12 @@ def x0_denoiser(network, schedule, prediction, clip=True, xla=False):
 class Step(keras.Model):
     """The compiled part of `x0_denoiser`: (x_t, t) -> x0_hat."""
 
-    def __init__(self, network, schedule, prediction, clip):
+    def __init__(self, network, schedule, prediction, clip, parts=1):
         super().__init__(dtype="float32")
         self.network = network
         self.prediction = prediction
         self.clip = clip
+        self.parts = parts
         self._alpha = schedule.alpha.astype(np.float32)
         self._sigma = schedule.sigma.astype(np.float32)
 
@@ -50,6 +53,7 @@ class Step(keras.Model):
         alpha, sigma = (
             ops.reshape(ops.take(table, t), (-1, 1, 1, 1)) for table in (self._alpha, self._sigma)
         )
-        output = self.network(x_t, t, training=False)
+        pieces = zip(ops.split(x_t, self.parts), ops.split(t, self.parts), strict=True)
+        output = ops.concatenate([self.network(x, at, training=False) for x, at in pieces])
         x0_hat = to_x0(self.prediction, output, x_t, alpha, sigma)
         return ops.clip(x0_hat, -1.0, 1.0) if self.clip else x0_hat

