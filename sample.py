@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-SAMPLER_WORDS = "ddpm, ddim, euler, heun, dpmpp_2m"
+from ddpm.samplers import SAMPLERS
+from ddpm.schedule import SPACINGS
+
 MOST_FRAMES = 20_000  # of an animation; they are held in memory
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
@@ -22,10 +24,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when T
     type=Path,
     help="Run folder or weights file.  [default: the one in weights/, else the newest run]",
 )
-@click.option("--sampler", default="dpmpp_2m", help=f"One of {SAMPLER_WORDS}.")
-@click.option(
-    "--spacing", default="uniform", help="Which levels to visit: uniform, linspace or karras."
-)
+@click.option("--sampler", default="dpmpp_2m", help=f"One of {', '.join(SAMPLERS)}.")
+@click.option("--spacing", default="uniform", help=f"Which levels to visit: {', '.join(SPACINGS)}.")
 @click.option("--steps", type=click.IntRange(1), default=30, help="Levels to visit.")
 @click.option(
     "--eta", type=click.FloatRange(0, 1), default=0.0, help="Fresh noise of ddim: 0 none."
@@ -76,7 +76,6 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
     from ddpm.pictures import draw, grid, save_gif, save_png, to_uint8
     from ddpm.run import load_weights
     from ddpm.runtime import PRECISIONS, choose_precision, use_xla
-    from ddpm.schedule import SPACINGS
 
     trained = load_weights(path, PRECISIONS[choose_precision("auto")])
     preset, schedule = trained.preset, trained.preset.make_schedule()
@@ -156,9 +155,6 @@ def _check_outputs(frames, out, each, gif):
 
 
 def _check_words(sampler, spacing, eta):
-    from ddpm.samplers import SAMPLERS
-    from ddpm.schedule import SPACINGS
-
     for what, word, table in (("sampler", sampler, SAMPLERS), ("spacing", spacing, SPACINGS)):
         if word not in table:
             raise ValueError(f"unknown {what} {word!r}; choose one of {', '.join(table)}.")

@@ -201,12 +201,14 @@ def _same_as(config, given, out):
     said, preset = config["options"], config["preset"]
     started = {
         "preset": (preset["name"],),
-        "data": (config["data"]["folder"],),
+        "data": (Path(config["data"]["folder"]).resolve(),),
         "batch_size": (preset["batch_size"], said["batch_size"]),
         "lr": (preset["learning_rate"],),
         "precision": (config["precision"], said["precision"] or "auto"),
         "seed": (said["seed"] or 0,),
     }
+    if "data" in given:
+        given["data"] = Path(given["data"]).resolve()
     for name, values in started.items():
         if name in given and str(given[name]) not in map(str, values):
             raise ValueError(

@@ -8,8 +8,13 @@ The few ideas, each in a file of its own:
     diffusion.py    couples schedule and network for `fit`
     denoiser.py     a trained network as a function (x_t, t) -> x0_hat
     samplers.py     from noise to pictures, given a denoiser and a schedule
+    layers.py       the blocks of the network
+    pictures.py     from a denoiser to uint8 pictures, grids, PNG and GIF files
     training.py     batches, averaged weights, callbacks
+    trainer.py      one run from its first step to its last
     checkpoint.py   everything needed to go on as if never stopped
     run.py          the run folder and its weights file
     presets.py      named settings
+    metrics.py      how far two sets of pictures are apart
+    runtime.py      what this machine can do
 """
