@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation: `python docs/make_pictures.py [--run runs/faces64]`.
+"""Make the pictures of the documentation: `python -m docs.make_pictures [--run runs/faces64]`.
 
 docs/pictures/samples.png       64 samples of the shipped weights, none picked
 docs/pictures/denoising.png     what the network makes of four pictures on the way
