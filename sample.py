@@ -12,6 +12,7 @@ import numpy as np
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import SPACINGS
 
+SHIPPED = Path(__file__).parent / "weights"
 MOST_FRAMES = 20_000  # of an animation; they are held in memory
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
@@ -65,7 +66,7 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
 
     from ddpm.run import default_weights
 
-    path = weights or default_weights(Path(__file__).parent / "weights")
+    path = weights or default_weights(SHIPPED)
 
     parts = _one_core_a_part(batch_size)
 

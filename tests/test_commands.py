@@ -399,11 +399,13 @@ def test_a_flipped_byte_in_the_weights_is_no_traceback(trained, tmp_path):
 
 def test_without_weights_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sample.SHIPPED", tmp_path / "weights")
     refused(call(sample, "--n", 1), "train a model first", "--weights")
 
 
 def test_without_weights_it_takes_the_newest_run(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sample.SHIPPED", tmp_path / "weights")
     shutil.copytree(trained, tmp_path / "runs" / "mine")
     result = call(sample, "--n", 1, "--steps", 1)
     assert result.exit_code == 0, result.output

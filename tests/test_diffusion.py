@@ -18,7 +18,8 @@ from ddpm.presets import PRESETS
 from ddpm.runtime import use_xla
 from ddpm.schedule import cosine_schedule, linear_schedule
 
-CORE = ("schedule", "prediction", "samplers", "diffusion", "training", "layers", "unet")
+# What runs again on JAX: what differs there quickly, and what takes minutes to compile there.
+QUICK, BUILDING = ("prediction", "samplers", "diffusion", "training"), ("layers", "unet")
 
 
 class Spy(keras.layers.Layer):
@@ -173,9 +174,12 @@ def test_a_short_fit_learns(rng):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the JAX run")
-def test_the_core_passes_its_tests_on_jax():
+@pytest.mark.parametrize(
+    "names", [QUICK, pytest.param(BUILDING, marks=pytest.mark.slow)], ids=["quick", "building"]
+)
+def test_the_core_passes_its_tests_on_jax(names):
     pytest.importorskip("jax")
-    files = [ROOT / "tests" / f"test_{name}.py" for name in CORE]
+    files = [ROOT / "tests" / f"test_{name}.py" for name in names]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
         + [str(file) for file in files if file.exists()],
