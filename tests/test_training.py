@@ -228,9 +228,13 @@ def test_a_row_that_was_cut_short_is_dropped(tmp_path):
 def test_every_so_many_epochs_an_action_is_called():
     calls = []
     every = Every(lambda: calls.append(epoch), epochs=3)
+    model = SimpleNamespace(stop_training=False)
+    every.set_model(model)
     for epoch in range(7):
         every.on_train_batch_end(0)
         every.on_epoch_end(epoch)
+    model.stop_training = True  # in the ninth epoch, which `fit` then ends as if it were whole
+    every.on_epoch_end(8)
     assert calls == [2, 5]
 
 
