@@ -43,6 +43,8 @@ def start_train(*words):
     return subprocess.Popen(
         [sys.executable, "train.py", *map(str, words)],
         cwd=ROOT,
+        # A command that ran inside this process may have set threads: sums depend on their number.
+        env={k: v for k, v in os.environ.items() if not k.startswith("TF_NUM_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
