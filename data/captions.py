@@ -18,6 +18,9 @@ CUT_WORDS = {
     "cropped": "short {} hair",
     "side part": "{} hair parted at the side",
     "swept back": "{} hair swept back",
+    "quiff": "{} hair standing up at the front",
+    "receding": "receding {} hair",
+    "balding": "thinning {} hair",
     "bob": "a {} bob",
     "fringed bob": "a {} bob and a fringe",
     "long straight": "long straight {} hair",
@@ -26,13 +29,15 @@ CUT_WORDS = {
     "afro": "a {} afro",
     "bun": "{} hair tied in a bun",
     "ponytail": "{} hair tied back",
+    "braids": "{} hair in braids",
     "bald": "a bald head",
 }
 BEARD_WORDS = {
     "stubble": "stubble",
     "moustache": "a moustache",
     "goatee": "a goatee",
-    "beard": "a beard",
+    "short beard": "a short beard",
+    "full beard": "a full beard",
 }
 TONES = ("very fair", "fair", "light", "olive", "tan", "brown", "dark brown", "deep brown")
 LEADS = ("", "", "a photo of ", "a portrait of ", "a photograph of ")
@@ -102,7 +107,8 @@ def _features(person, view, seen, rng):
     """Hair, beard, eyes, skin: some of those that are seen."""
     features = []
     if (view.cut == "bald" or "hair" in seen) and rng.random() < 0.9:
-        words = CUT_WORDS[view.cut].format(person.hair)
+        dyed = "dyed " if person.dyed and rng.random() < 0.4 else ""
+        words = CUT_WORDS[view.cut].format(dyed + person.hair)
         features.append(_a(words[2:]) if words.startswith("a ") else words)
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
         features.append(BEARD_WORDS[person.beard])

@@ -18,7 +18,8 @@ class Cut:
         fringe: share of the front that falls on the forehead.
         recede: how far the front hairline has gone up.
         strands: how many; `width` of a ribbon.
-        tied: strands are drawn to a knot at the back: "", "bun" or "tail".
+        tied: strands are drawn to a knot at the back, or to one behind each ear: "", "bun", "tail"
+            or "braids".
         steps: segments of a strand.
         mess: how much strands differ in direction.
         fade: length at the sides and the nape, as a share of that on top.
@@ -85,6 +86,43 @@ CUTS = {
         steps=8,
         fade=0.4,
         hug=0.9,
+    ),
+    "quiff": Cut(
+        length=0.5,
+        lift=0.85,
+        fall=0.02,
+        comb=(0.15, 0.45),
+        mess=0.14,
+        strands=4200,
+        width=0.022,
+        steps=6,
+        fade=0.22,
+        hug=0.25,
+    ),
+    "receding": Cut(
+        length=0.3,
+        lift=0.4,
+        fall=0.3,
+        comb=(0.2, 0.4),
+        mess=0.16,
+        recede=0.34,
+        strands=3800,
+        width=0.02,
+        steps=4,
+        fade=0.5,
+        hug=0.5,
+    ),
+    "balding": Cut(
+        length=0.22,
+        lift=0.4,
+        fall=0.4,
+        mess=0.18,
+        recede=1.3,
+        strands=3000,
+        width=0.018,
+        steps=3,
+        fade=0.8,
+        hug=0.5,
     ),
     "bob": Cut(
         length=1.75,
@@ -183,39 +221,62 @@ CUTS = {
         strands=3600,
         width=0.036,
     ),
+    "braids": Cut(
+        length=1.6,
+        lift=0.1,
+        fall=0.1,
+        comb=(0.6, 0.1),
+        mess=0.03,
+        tied="braids",
+        steps=20,
+        strands=2600,
+        width=0.036,
+    ),
     "bald": Cut(strands=0),
 }
 
 BEARDS = {
     "moustache": Cut(
-        length=0.14,
-        lift=0.3,
+        length=0.075,
+        lift=0.16,
         fall=0.35,
-        comb=(0.9, 0.0),
-        mess=0.15,
-        strands=700,
-        width=0.016,
+        comb=(1.3, 0.0),
+        mess=0.12,
+        strands=1500,
+        width=0.009,
         steps=3,
     ),
     "goatee": Cut(
-        length=0.12,
+        length=0.1,
         lift=0.35,
-        fall=0.7,
-        comb=(0.25, 0.0),
-        mess=0.15,
-        strands=1100,
-        width=0.016,
+        fall=0.8,
+        comb=(0.3, 0.0),
+        mess=0.16,
+        strands=2200,
+        width=0.009,
         steps=3,
     ),
-    "beard": Cut(
-        length=0.12,
+    "short beard": Cut(
+        length=0.05,
+        lift=0.45,
+        fall=0.6,
+        comb=(0.3, 0.0),
+        mess=0.2,
+        strands=4800,
+        width=0.009,
+        steps=2,
+    ),
+    "full beard": Cut(
+        length=0.2,
+        spread=0.35,
         lift=0.4,
-        fall=0.7,
-        comb=(0.25, 0.0),
-        mess=0.15,
-        strands=3000,
-        width=0.017,
-        steps=3,
+        fall=1.0,
+        comb=(0.3, 0.0),
+        mess=0.16,
+        wave=0.01,
+        strands=4600,
+        width=0.012,
+        steps=4,
     ),
 }
 

@@ -9,6 +9,7 @@ direction from its centre.
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from .head import CENTRE, load_head
@@ -20,7 +21,10 @@ HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15
 HAIRLINE_HEIGHT = (7.99, 7.97, 7.84, 7.62, 7.38, 7.22, 7.36, 7.28, 6.98, 6.76, 6.68)
 DOWN = np.array([0, -1, 0], np.float32)
 # Where tied hair meets, as a direction from the middle of the skull.
-KNOTS = {"bun": (0, 0.93, -0.37), "tail": (0, 0.5, -0.86)}
+KNOTS = {"bun": (0, 0.93, -0.37), "tail": (0, 0.5, -0.86), "braids": (0.72, -0.5, -0.42)}
+# The way of a braid from its knot over the shoulder, and how far its three locks swing (dm).
+BRAID_WAY = ((0, 0, 0), (0.10, -0.75, 0.12), (0.02, -1.5, 0.62), (-0.10, -2.5, 0.95))
+BRAID_SWING = 0.085
 ROOTS = 9000  # candidate roots on the whole head; a cut takes those on its scalp
 
 
@@ -85,15 +89,18 @@ def grow(vertices, normals, cut, rng, where=None):
     length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(0.55 + above / 0.25, 0.35, 1)
     if where is not None:
         length = length * np.where(rest[:, 1] > 6.66, 0.5, 1)  # a moustache leaves the mouth free
-    knot = _knot(skull, cut.tied) if cut.tied else None
+    knot = _knot(skull, cut.tied, root) if cut.tied else None
     if cut.tied:
         length = 1.12 * np.linalg.norm(knot - root, axis=1)
+    if where is not None:
+        skull = (
+            None  # a beard is too short to fall back on the face, and the skull too coarse for it
+        )
     points = _grow_steps(root, normal, length.astype(np.float32), top, cut, knot, skull, rng)
     outward = points - (CENTRE + [0, -0.15, 0])
     outward[..., 1] *= np.where(outward[..., 1] < 0, 0.3, 1)  # lit like a curtain, not like a ball
     if cut.tied:
-        loose = (_bun if cut.tied == "bun" else _tail)(knot, count // 6, cut.steps, rng)
-        middle = knot if cut.tied == "bun" else np.float32([0, 1, 0]) * loose + [0, 0, CENTRE[2]]
+        loose, middle = LOOSE[cut.tied](knot, count // 6, cut.steps, rng)
         points, outward = np.concatenate([points, loose]), np.concatenate([outward, loose - middle])
         tint = np.concatenate([tint, rng.random(len(loose))])
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
@@ -119,26 +126,29 @@ def _roots(vertices, normals, cut, rng, where):
     return root, normal, rest[chosen], above[chosen]
 
 
-def _knot(skull, tied):
-    """Where tied hair meets, a little off the skull: float32 (3,)."""
+def _knot(skull, tied, root):
+    """Where the tied hair of each root (N, 3) meets, a little off the skull: float32 (N, 3)."""
     direction = np.float32(KNOTS[tied]) / np.linalg.norm(KNOTS[tied])
+    direction = direction * np.where(root[:, :1] < 0, np.float32([-1, 1, 1]), 1)
     place = CENTRE.astype(np.float32) + direction
-    return place + direction * (0.12 - skull.gap(place[None])[0])
+    return place + direction * (0.12 - skull.gap(place))[:, None]
 
 
-def _bun(knot, count, steps, rng):
-    """Strands wound into a ball: float32 (count, steps + 1, 3)."""
+def _bun(knots, count, steps, rng):
+    """Strands wound into a ball: float32 (count, steps + 1, 3), and the middle of the ball."""
     first, second = rng.normal(size=(2, count, 1, 3))
     first /= np.linalg.norm(first, axis=-1, keepdims=True)
     second -= (first * second).sum(-1, keepdims=True) * first
     second /= np.linalg.norm(second, axis=-1, keepdims=True)
     angle = np.linspace(0, 3.6, steps + 1)[None, :, None]
     radius = rng.uniform(0.19, 0.27, (count, 1, 1))
-    return (knot + radius * (np.cos(angle) * first + np.sin(angle) * second)).astype(np.float32)
+    wound = knots[0] + radius * (np.cos(angle) * first + np.sin(angle) * second)
+    return wound.astype(np.float32), knots[0]
 
 
-def _tail(knot, count, steps, rng):
-    """Strands that hang from a knot down the back: float32 (count, steps + 1, 3)."""
+def _tail(knots, count, steps, rng):
+    """Strands that hang from a knot down the back: float32 (count, steps + 1, 3), and the line
+    that they hang round."""
     s = np.linspace(0, 1, steps + 1)[None, :]
     length, apart = rng.uniform(1.5, 2.1, (count, 1)), rng.normal(0, 1, (3, count, 1))
     spread = 0.05 + 0.09 * s
@@ -147,7 +157,36 @@ def _tail(knot, count, steps, rng):
         0.12 * np.sin(2.4 * s) - length * s**1.6 + 0.03 * apart[1],
         -0.3 * np.sin(1.7 * s) + 0.6 * spread * apart[2],
     ]
-    return (knot + np.stack(path, -1)).astype(np.float32)
+    hanging = (knots[0] + np.stack(path, -1)).astype(np.float32)
+    return hanging, np.float32([0, 1, 0]) * hanging + [0, 0, CENTRE[2]]
+
+
+def _braids(knots, count, steps, rng):
+    """Two braids of three locks each: float32 (2 * count, steps + 1, 3), and their middle lines."""
+    s = np.linspace(0, 1, steps + 1)
+    way = np.stack(
+        [np.interp(s, np.linspace(0, 1, 4), column) for column in np.transpose(BRAID_WAY)], -1
+    )
+    way = cv2.blur(way.astype(np.float32), (1, 5), borderType=cv2.BORDER_REPLICATE)
+    both = []
+    for side in (-1, 1):
+        knot = knots[np.sign(knots[:, 0]) == side][:1].reshape(-1, 3)
+        phase = 2 * np.pi * (3.2 * s[None] + rng.integers(0, 3, (count, 1)) / 3)
+        thick = (1 - 0.35 * s) * np.where(s > 0.94, 0.6, 1)
+        own = rng.normal(0, 0.024, (count, 3, 1)) * thick
+        swing = BRAID_SWING * thick
+        offset = [swing * np.sin(phase), 0 * phase, 0.6 * swing * np.sin(2 * phase)]
+        middle = knot + way * np.float32([side, 1, 1])
+        both.append(
+            (middle + np.stack(offset, -1) + own.swapaxes(1, 2), 0 * phase[..., None] + middle)
+        )
+    locks, middle = (
+        np.concatenate(arrays).astype(np.float32) for arrays in zip(*both, strict=True)
+    )
+    return locks, middle
+
+
+LOOSE = {"bun": _bun, "tail": _tail, "braids": _braids}
 
 
 def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
@@ -164,13 +203,16 @@ def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
     layer = (0.012 + 0.06 * rng.random(count) * (0.3 + cut.lift)).astype(np.float32)
     points, at = [root], root
     for k in range(cut.steps):
-        gap, outward = skull.gap(at), _unit(at - CENTRE.astype(np.float32))
+        outward = _unit(at - CENTRE.astype(np.float32))
+        gap = skull.gap(at) if skull else np.full(count, np.inf, np.float32)
         direction = knot - at if cut.tied else _pull(k, at, normal, comb, side, fringe, cut)
         far = np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6)
         direction = _unit(direction - outward * (cut.hug * far)[:, None])
         inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
         direction = _unit(direction - inward[:, None] * outward)  # what presses on it slides along
-        at = skull.push_out(at + direction * step, layer * min(1.0, 0.3 + k))
+        at = at + direction * step
+        if skull:
+            at = skull.push_out(at, layer * min(1.0, 0.3 + k))
         points.append(at)
     phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
     return _curl(np.stack(points, 1), length, cut, phase, _sway_phase(root))
@@ -256,7 +298,8 @@ def ribbons(strands, camera):
     across = np.cross(tangent, np.asarray(camera, np.float32) - points)
     across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
     s = np.linspace(0, 1, steps, dtype=np.float32)
-    half = 0.5 * strands.width[:, None] * (1 - 0.85 * s**3)
+    pointed = (1 - 0.85 * s**3) * np.minimum(1, 0.35 + 3 * s)  # thin at the root and at the tip
+    half = 0.5 * strands.width[:, None] * pointed
     edges = [points + sign * across * half[..., None] for sign in (-1, 1)]
     vertices = np.stack(edges, 2).reshape(-1, 3)
     base = (np.arange(count)[:, None] * steps + np.arange(steps - 1)) * 2

@@ -18,6 +18,9 @@ ASSET = Path(__file__).parent / "assets" / "head.npz"
 
 NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
+# The base mesh's eyes are small beside those of photographs: how much larger they are made, and
+# over which distances (dm) from the middle of an eye the growth fades out.
+EYE_GROWTH, EYE_REACH = 1.26, (0.20, 0.50)
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
 
 # A feature that is a pair of targets goes from -1 (first) to +1 (second).
@@ -29,6 +32,8 @@ PAIRS = (
     ("concave", "convex"),
     ("compress", "uncompress"),
 )
+# A feature that is moved whole has a pair for each of its directions.
+MOVES = {"in": "across", "out": "across", "down": "height", "up": "height"}
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,8 @@ def _pair_features(targets):
             if rest.endswith("-" + low) or rest.endswith("-" + high):
                 stem, word = rest.rsplit("-", 1)
                 sign = 1 if word == high else -1
+                if stem.endswith("-trans"):
+                    stem += "-" + MOVES.get(word, "depth")
         if folder != "asym" and stem[:2] in ("l-", "r-"):
             stem = stem[2:]
         low, high = features.get(f"{folder}/{stem}", ((), ()))
@@ -210,7 +217,18 @@ def shape_vertices(head, shape):
         for target in high if value > 0 else low:
             _add(vertices, head, target, abs(value))
     eyes = np.concatenate([head.of_group("l-eye"), head.of_group("r-eye")])
-    return vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0))
+    return _grow_eyes(head, vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0)))
+
+
+def _grow_eyes(head, vertices):
+    """Scales each eye, with its lids and lashes, about its own middle: float32 (V, 3)."""
+    near, far = EYE_REACH
+    for side in ("l", "r"):
+        centre, _ = eyeball(head, vertices, side)
+        offset = vertices - centre
+        s = np.clip((far - np.linalg.norm(offset, axis=1)) / (far - near), 0, 1)
+        vertices = vertices + (EYE_GROWTH - 1) * (s * s * (3 - 2 * s))[:, None] * offset
+    return vertices.astype(np.float32)
 
 
 def _macro_weights(shape):
@@ -238,7 +256,8 @@ def express(head, vertices, units):
     applied."""
     vertices = vertices.copy()
     for name, strength in units.items():
-        _add(vertices, head, "unit/" + name, strength)
+        grown = EYE_GROWTH if name.startswith("eye") else 1.0
+        _add(vertices, head, "unit/" + name, strength * grown)
     return vertices
 
 

@@ -12,6 +12,13 @@ from .hair import hairline_distance
 from .parts import PART
 from .texture import NOISE, linear, noise, step
 
+LIPSTICKS = (  # linear: red, rose, berry, coral, plum, brick
+    (0.32, 0.02, 0.03), (0.40, 0.09, 0.13), (0.20, 0.02, 0.05),
+    (0.45, 0.09, 0.07), (0.14, 0.02, 0.05), (0.24, 0.05, 0.04),
+)  # fmt: skip
+TEETH_COLOUR = np.float32([0.86, 0.79, 0.68])
+TOOTH = 0.088  # dm, the width of one
+
 
 def around(rest, scale):
     """Lays the head out flat: texture places u, v (P,) at `scale` texels a decimetre."""
@@ -21,10 +28,10 @@ def around(rest, scale):
 
 def brow_mask(rest, brows):
     """How much brow there is at rest positions (P, 3): float32 (P,) in [0, 1]."""
-    thickness, arch, density = brows
+    thickness, arch, density, outer = brows
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     t = np.clip((x - 0.10) / 0.50, 0, 1)
-    centre = 7.499 + 0.026 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) - 0.045 * t**2
+    centre = 7.499 + 0.026 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) + (outer - 0.045) * t**2
     half = 0.046 * thickness * (1 - 0.62 * t**1.6) * (0.5 + 0.5 * step(0, 0.25, t))
     off = (y - centre) / half
     hairs = noise(2, (x + 0.6 * y) * 260, (y - 0.45 * x) * 420)  # hairs point up and out
@@ -34,7 +41,7 @@ def brow_mask(rest, brows):
 
 
 def beard_mask(rest, kind):
-    """How much of a beard ("stubble", "moustache", "goatee" or "beard") grows at rest positions (P,
+    """How much of a beard (a kind of `Person.beard`) grows at rest positions (P,
     3): (P,) in [0, 1]."""
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
@@ -43,7 +50,7 @@ def beard_mask(rest, kind):
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
     moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(
-        6.815, 6.765, y + 0.22 * x
+        6.835, 6.785, y + 0.22 * x
     )
     moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
@@ -72,7 +79,7 @@ def skin_paint(rest, known, person, view, cut):
     shift = person.seed % 509
     blotch, pores = noise(0, u + shift, v), noise(1, u * 1.6, v * 1.6 + shift)
     base = linear(person.skin) * np.float32([1, 0.975, 0.94])
-    albedo = base * (1 + 0.035 * blotch + 0.03 * pores)[:, None]
+    albedo = base * (1 + 0.04 * pores[:, None] + blotch[:, None] * np.float32([0.03, 0.055, 0.06]))
     albedo = albedo * _blush(rest, person, blotch)
     albedo = _age_lines(albedo, rest, person)
     albedo = _freckles(albedo, rest, person, u, v)
@@ -84,12 +91,13 @@ def skin_paint(rest, known, person, view, cut):
     albedo = _scalp_paint(albedo, rest, hair, cut, part)
     gloss[part == PART["hair"]] = 0.05
     mask = brow_mask(rest, person.brows)
-    brow = hair * (0.62 + 0.1 * pores)[:, None]
+    natural = linear(person.natural)
+    brow = natural * (0.62 + 0.1 * pores)[:, None]
     albedo += (mask * 0.92)[:, None] * (brow - albedo)
     part[(mask > 0.45) & (part == PART["skin"])] = PART["brows"]
     gloss *= 1 - 0.7 * mask
     if person.beard:
-        albedo = _beard_paint(albedo, rest, person, hair, part)
+        albedo = _beard_paint(albedo, rest, person, natural, part)
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
         (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
     )
@@ -105,20 +113,27 @@ def _blush(rest, person, blotch):
     ear = np.exp(-(((x - 0.8) / 0.12) ** 2) - ((y - 7.1) / 0.3) ** 2) * (z < 0.8)
     red = person.blush * (0.7 * cheek + 0.75 * nose + 0.6 * ear) * (1 + 0.2 * blotch)
     eye = np.exp(-(((x - 0.32) / 0.17) ** 2) - ((y - 7.26) / 0.1) ** 2) * (z > 1)
-    dark = eye * (0.16 + 0.10 * step(40, 80, person.shape.age))
+    dark = eye * (0.08 + 0.22 * person.shadows + 0.10 * step(40, 80, person.shape.age))
     nostril = np.exp(
         -((((x - 0.078) / 0.036) ** 2 + ((y - 6.828 - 0.25 * (x - 0.078)) / 0.02) ** 2) ** 2)
     ) * (z > 1.4)
-    dark = np.maximum(dark, 0.72 * nostril)
+    fold = 7.378 - 0.062 * ((x - 0.325) / 0.17) ** 2
+    crease = np.exp(-(((y - fold) / 0.011) ** 2)) * step(0.155, 0.2, x) * step(0.5, 0.44, x)
+    crease = crease * (z > 1.1) * (0.42 - 0.36 * person.shape.origin[1])
+    reach = np.sqrt((x - 0.308) ** 2 + (y - 7.284) ** 2 + (z - 1.245) ** 2)
+    lashes = (
+        step(0.195, 0.162, reach) * step(7.265, 7.30, y) * (0.62 + 0.3 * (person.noun == "woman"))
+    )
+    dark = np.maximum(np.maximum(dark, lashes), np.maximum(0.72 * nostril, crease))
     return (1 - red[:, None] * np.float32([0.03, 0.17, 0.15])) * (
-        1 - dark[:, None] * np.float32([0.75, 1.0, 0.85])
+        1 - dark[:, None] * np.float32([0.8, 1.0, 0.97])
     )
 
 
 def _age_lines(albedo, rest, person):
     """Lines of age on the forehead, beside the eyes and beside the mouth, painted as fine dark
     folds."""
-    old = float(step(38, 78, person.shape.age))
+    old = float(step(34, 76, person.shape.age)) * person.lines
     if old == 0:
         return albedo
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
@@ -145,7 +160,10 @@ def _age_lines(albedo, rest, person):
         * (np.abs(y - 7.27) < 0.13)
         * (z > 0.7)
     )
-    return albedo * (1 - old * (0.13 * forehead + 0.2 * laugh + 0.1 * crow))[:, None]
+    return albedo * (
+        1
+        - old * np.float32([0.8, 1, 1.05]) * (0.17 * forehead + 0.24 * laugh + 0.2 * crow)[:, None]
+    )
 
 
 def _freckles(albedo, rest, person, u, v):
@@ -178,11 +196,11 @@ def _skin_part(rest, lips, inside, ears):
 
 
 def _lip_paint(albedo, gloss, lips, person, base, rest):
-    natural = base * np.float32([0.88, 0.60, 0.60]) + np.float32([0.012, 0.0, 0.002])
-    stick = np.float32([0.34, 0.045, 0.06]) * (0.35 + 0.75 * base[:1])
+    natural = base * np.float32([0.80, 0.50, 0.50]) + np.float32([0.012, 0.0, 0.003])
+    stick = np.float32(LIPSTICKS[person.seed % len(LIPSTICKS)]) * (0.35 + 0.75 * base[:1])
     colour = natural + 0.75 * person.lipstick * (stick - natural)
     lines = noise(2, rest[:, 1] * 240, rest[:, 0] * 300)
-    amount = step(0.12, 0.75, lips) * 0.9
+    amount = step(0.12, 0.75, lips) * (0.72 + 0.2 * person.lipstick)
     albedo = albedo + amount[:, None] * (colour * (1 + 0.06 * lines)[:, None] - albedo)
     return albedo, gloss + amount * 0.3
 
@@ -194,12 +212,12 @@ def _scalp_paint(albedo, rest, hair, cut, part):
     u, v = around(rest, 120)
     above = (
         hairline_distance(rest, cut.recede)
-        + 0.03 * noise(1, u * 1.1, v * 1.1)
-        + 0.02 * noise(0, u * 2, v * 2)
+        + 0.022 * noise(2, v * 1.3, u * 2.2)
+        + 0.012 * noise(0, u * 2, v * 2)
     )
-    amount = step(-0.02, 0.09, above) * (0.97 if cut.length > 0.1 else 0.93)
+    amount = step(-0.05, 0.13, above) * (0.97 if cut.length > 0.1 else 0.9)
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
-    part[(amount > 0.4) & (part != PART["ears"])] = PART["hair"]
+    part[(amount > 0.5) & (part != PART["ears"])] = PART["hair"]
     return albedo + amount[:, None] * (hair * 0.6 - albedo)
 
 
@@ -256,6 +274,14 @@ def _trim(garment, x, depth):
     )
 
 
+def teeth_paint(rest):
+    """Paints teeth, darker towards the back and where one meets the next: albedo (P, 3)."""
+    x, z = np.abs(rest[:, 0]), rest[:, 2]
+    between = np.abs(np.mod(x / TOOTH + 0.5, 1) - 0.5) * TOOTH
+    gap = 0.45 * np.exp(-((between / 0.006) ** 2))
+    return TEETH_COLOUR * ((1 - gap) * (0.45 + 0.55 * step(1.15, 1.42, z)))[:, None]
+
+
 def eye_paint(local, person):
     """Paints an eyeball.
 
@@ -269,12 +295,13 @@ def eye_paint(local, person):
     angle = np.degrees(np.arccos(np.clip(local[:, 2], -1, 1)))
     turn = np.arctan2(local[:, 1], local[:, 0])
     iris = linear(person.eye_colour)
-    spokes = 0.16 * noise(2, angle * 9, (turn / (2 * np.pi)) * NOISE)
+    spokes = 0.2 * noise(2, angle * 9, (turn / (2 * np.pi)) * NOISE)
     ring = np.exp(-(((angle - 13.5) / 4.0) ** 2))
+    lower = 1 - 0.35 * local[:, 1] / np.sin(np.radians(25))  # light gathers opposite the window
     colour = (
         iris
-        * (1.15 + spokes + 0.35 * ring)[:, None]
-        * (1 - 0.62 * step(20.5, 25.5, angle))[:, None]
+        * ((1.25 + spokes + 0.4 * ring) * lower)[:, None]
+        * (1 - 0.7 * step(20.5, 25.5, angle))[:, None]
     )
     white = np.float32([0.66, 0.61, 0.575]) * (1 - 0.25 * step(35, 75, angle))[:, None]
     white = white * (1 - step(30, 80, angle)[:, None] * np.float32([0.02, 0.16, 0.14]))

@@ -15,6 +15,7 @@ from .head import Pose, Shape, load_head
 from .looks import (
     BACKDROPS,
     CLOTHES,
+    DYES,
     EXPRESSION_ODDS,
     EXPRESSIONS,
     EYES,
@@ -38,8 +39,11 @@ class Person:
         skin: sRGB of the skin's middle tone; `tone` is its place from fairest (0) to deepest (1).
         blush, freckles: 0 to 1; `marks`: rest (x, y) of moles.
         eyes, hair: a colour's name, and its sRGB with this person's variation.
-        brows: (thickness, arch, density), about 1.
-        beard: "", "stubble", "moustache", "goatee" or "beard".
+        natural: sRGB of brows and beard, which are never dyed; `dyed`: whether the hair is.
+        brows: (thickness, arch, density, height of the outer end), about 1, the last about 0.
+        lines: how deep the lines of age are for the age, about 1; `shadows`: how dark it is under
+            the eyes, 0 to 1.
+        beard: "", "stubble", "moustache", "goatee", "short beard" or "full beard".
         recede: dm that the front hairline has gone up.
         cuts: ways this person wears hair.
         seed: of everything fixed about them that is finer than this (noise of the skin, strands).
@@ -55,7 +59,11 @@ class Person:
     eye_colour: Colour
     hair: str
     hair_colour: Colour
-    brows: tuple[float, float, float]
+    natural: Colour
+    dyed: bool
+    brows: tuple[float, float, float, float]
+    lines: float
+    shadows: float
     beard: str
     recede: float
     cuts: tuple[str, ...]
@@ -131,7 +139,9 @@ def sample_person(rng):
         np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1)
     )
     skin = _between(SKIN, tone) * (1 + rng.normal(0, 0.02) + rng.normal(0, 0.008, 3))
-    hair, hair_colour = _sample_hair_colour(rng, origin, age)
+    skin = skin * (1 + rng.normal(0, 1) * np.array([0.008, -0.016, 0.012]))  # rosy or golden
+    hair, natural = _sample_hair_colour(rng, origin, age)
+    hair, hair_colour, dyed = _sample_dye(rng, male, age, hair, natural)
     eyes = _sample_eyes(rng, origin)
     recede = float(np.clip(rng.normal(0.0015 * (age - 30), 0.08), 0, 0.3)) if male else 0.0
     return Person(
@@ -145,7 +155,11 @@ def sample_person(rng):
         _vary(rng, EYES[eyes], 0.1),
         hair,
         hair_colour,
+        natural,
+        dyed,
         _sample_brows(rng, male),
+        float(np.exp(rng.normal(0, 0.3))),
+        float(rng.beta(1.5, 2.5)),
         _sample_beard(rng, male),
         recede,
         _sample_cuts(rng, male, age, origin),
@@ -168,7 +182,7 @@ def _sample_features(rng, male):
     lean = LEAN if male else LEAN | LEAN_FEMALE
     for name in load_head().features:
         spread = FEATURE_SPREAD[name.partition("/")[0]] * GENTLE.get(name, 1.0)
-        value = float(np.clip(rng.normal(lean.get(name, 0.0), spread), -0.85, 0.85))
+        value = float(np.clip(rng.normal(lean.get(name, 0.0), spread), -1, 1))
         if spread:
             drawn.append((name, round(value, 4)))
     return tuple(drawn)
@@ -185,12 +199,26 @@ def _sample_hair_colour(rng, origin, age):
         "blond": 0.45 * fair,
         "red": 0.16 * fair,
     }
-    old = np.clip((age - 46) / 34, 0, 1)
+    old = np.clip((age - 48) / 36, 0, 1)
     odds = {name: weight * (1 - 0.85 * old) for name, weight in odds.items()}
     odds |= {"grey": 1.2 * old, "white": 0.9 * old * max(0, (age - 58) / 25) if age > 58 else 0.0}
     weights = np.array(list(odds.values()))
     name = str(rng.choice(list(odds), p=weights / weights.sum()))
     return name, _vary(rng, HAIR[name], 0.14)
+
+
+def _sample_dye(rng, male, age, hair, natural):
+    """The colour that hair has in the end: name, sRGB, whether it is dyed."""
+    odds = {"auburn": 1.0, "copper": 0.8, "platinum": 0.8}
+    if age < 55:
+        odds |= {"pink": 0.5, "blue": 0.5, "green": 0.3, "purple": 0.5}
+    if hair in ("grey", "white"):
+        odds |= {"dark brown": 2.5, "brown": 1.5, "blond": 1.5}
+    name = str(rng.choice(list(odds), p=np.array(list(odds.values())) / sum(odds.values())))
+    colour = _vary(rng, (DYES | HAIR)[name], 0.1)
+    if rng.random() < (0.04 if male else 0.16):
+        return name, colour, True
+    return hair, natural, False
 
 
 def _sample_eyes(rng, origin):
@@ -208,11 +236,12 @@ def _sample_marks(rng):
 
 
 def _sample_brows(rng, male):
-    thick = rng.normal(1.1 if male else 0.78, 0.13)
+    thick = rng.normal(1.1 if male else 0.75, 0.25)
     return (
-        float(np.clip(thick, 0.6, 1.5)),
-        float(np.clip(rng.normal(0.7 if male else 1.1, 0.3), 0.1, 1.8)),
-        float(rng.uniform(0.75, 1)),
+        float(np.clip(thick, 0.4, 1.8)),
+        float(np.clip(rng.normal(0.7 if male else 1.1, 0.5), -0.3, 2.2)),
+        float(rng.uniform(0.6, 1)),
+        float(np.clip(rng.normal(0, 0.018), -0.035, 0.035)),
     )
 
 
@@ -220,35 +249,43 @@ def _sample_beard(rng, male):
     if not male:
         return ""
     return str(
-        rng.choice(["", "stubble", "moustache", "goatee", "beard"], p=[0.52, 0.2, 0.06, 0.06, 0.16])
+        rng.choice(
+            ["", "stubble", "moustache", "goatee", "short beard", "full beard"],
+            p=[0.46, 0.2, 0.07, 0.07, 0.12, 0.08],
+        )
     )
 
 
 def _sample_cuts(rng, male, age, origin):
     """The cuts that somebody wears: one, sometimes two."""
+    old = float(np.clip((age - 30) / 40, 0, 1))
     if male:
         odds = {
-            "buzz": 0.2,
-            "cropped": 0.3,
-            "side part": 0.25,
-            "swept back": 0.15,
+            "buzz": 0.16,
+            "cropped": 0.22,
+            "side part": 0.2,
+            "swept back": 0.12,
+            "quiff": 0.14 * (1 - old),
             "curly": 0.04,
-            "bald": 0.04 + 0.1 * (age > 45),
+            "receding": 0.05 + 0.14 * old,
+            "balding": 0.1 * old,
+            "bald": 0.05 + 0.08 * old,
             "long straight": 0.02,
-            "long wavy": 0.02,
+            "long wavy": 0.03,
         }
     else:
         odds = {
             "cropped": 0.06,
             "side part": 0.05,
             "swept back": 0.05,
-            "bob": 0.2,
-            "fringed bob": 0.14,
-            "long straight": 0.17,
-            "long wavy": 0.15,
-            "curly": 0.08,
-            "bun": 0.1,
-            "ponytail": 0.08,
+            "bob": 0.18,
+            "fringed bob": 0.13,
+            "long straight": 0.16,
+            "long wavy": 0.16,
+            "curly": 0.09,
+            "bun": 0.09,
+            "ponytail": 0.09,
+            "braids": 0.08 + 0.06 * origin[0],
         }
     odds = dict(odds, afro=0.5 * origin[0] ** 2, curly=odds["curly"] + 0.25 * origin[0])
     weights = np.array([odds.get(name, 0) for name in CUTS])
@@ -289,12 +326,13 @@ def sample_view(person, rng):
 def _sample_pose(rng):
     """Mostly near frontal; yaw to 40 degrees, pitch to 20, roll to 15."""
     yaw = float(np.clip(rng.normal(0, 15), -40, 40))
+    pitch = float(np.clip(rng.normal(0, 6), -20, 20))
     gaze = (0.0, 0.0) if rng.random() < 0.4 else (float(rng.normal(0, 7)), float(rng.normal(0, 4)))
     if rng.random() < 0.5:
-        gaze = (float(np.clip(-yaw, -18, 18)), 0.0)  # looking at the camera
+        gaze = (float(np.clip(-yaw, -18, 18)), float(np.clip(-pitch, -12, 12)))  # at the camera
     return Pose(
         yaw,
-        float(np.clip(rng.normal(0, 6), -20, 20)),
+        pitch,
         float(np.clip(rng.normal(0, 4.5), -15, 15)),
         yaw * float(rng.uniform(0.2, 0.7)) + float(rng.normal(0, 6)),
         gaze,
@@ -363,6 +401,7 @@ def attributes(person, view):
         "skin_tone": round(person.tone, 3),
         "eyes": person.eyes,
         "hair": person.hair,
+        "dyed": person.dyed,
         "cut": view.cut,
         "beard": person.beard,
         "freckles": person.freckles > 0.3,

@@ -97,8 +97,8 @@ def _add_lashes(parts, posed):
     """Upper lashes, each a thin triangle, and the dark edge of the lid that they stand on."""
     root, tip = (posed[a] + (posed[b] - posed[a]) * f[:, None] for a, b, f in _lash_rows())
     root, tip = root.reshape(2, LASHES, 3), tip.reshape(2, LASHES, 3)
-    half = np.gradient(root, axis=1) * 0.2
-    edge = root + (tip - root) * 0.16 + [0, 0, 0.004]
+    half = np.gradient(root, axis=1) * 0.3
+    edge = root + (tip - root) * 0.3 + [0, 0, 0.006]
     points = np.concatenate([root - half, root + half, tip, root + [0, 0, 0.004], edge], 1).reshape(
         -1, 3
     )
@@ -161,7 +161,7 @@ def build_scene(person, view, detail=1.0):
     neutral, normals = _neutral(person.shape)
     parts = _Heap()
 
-    body = express(head, neutral, dict(view.units))
+    body = express(head, neutral, dict(view.units) | _lids(view.pose.gaze[1]))
     body = clothes.dress(body, normals, head.rest, view.garment)
     posed = turn(body, head.turn, view.pose)
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
@@ -172,6 +172,12 @@ def build_scene(person, view, detail=1.0):
     cut = _add_hair(parts, body, normals, person, view, detail)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
     return Scene(*parts.join(), cut, posed[landmarks], names, eyes, radius, middle)
+
+
+def _lids(up):
+    """The units by which lids follow eyes that look `up` degrees."""
+    unit = "eyeLookUp" if up > 0 else "eyeLookDown"
+    return {unit + side: min(1.0, abs(up) / 22) for side in ("Left", "Right")}
 
 
 class _Heap:
@@ -236,7 +242,8 @@ def _add_hair(parts, body, normals, person, view, detail):
 def _grown_hair(person, name, detail):
     """A cut as somebody wears it, and its strands on the neutral head, or None for a bald one."""
     rng = np.random.default_rng([person.seed, 0, list(CUTS).index(name)])
-    cut = replace(varied(name, rng), recede=person.recede)
+    cut = varied(name, rng)
+    cut = replace(cut, recede=max(cut.recede, person.recede))
     if not cut.strands:
         return cut, None
     return cut, hair.grow(*_neutral(person.shape), coarser(cut, detail), rng)

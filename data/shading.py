@@ -11,15 +11,11 @@ import cv2
 import numpy as np
 
 from . import scene as sc
-from .paint import eye_paint, skin_paint
+from .paint import eye_paint, skin_paint, teeth_paint
 from .parts import PART
 from .texture import linear, noise, step
 
-TEETH_COLOUR, TONGUE_COLOUR, LASH_COLOUR = (
-    (0.82, 0.75, 0.66),
-    (0.35, 0.12, 0.11),
-    (0.012, 0.01, 0.009),
-)
+TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
 UNDER_SKIN = (0.055, 0.026, 0.016)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
@@ -113,7 +109,7 @@ def shade(surface, scene, person, view):
     colour += (0.09 * edge * surface.open)[:, None] * lamps.rim(surface.normal)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
     colour[mouth] = (
-        albedo[mouth] * (0.45 * diffuse[mouth] + 0.32) * (0.5 + 0.5 * surface.open[mouth, None])
+        albedo[mouth] * (0.55 * diffuse[mouth] + 0.5) * (0.65 + 0.35 * surface.open[mouth, None])
     )
     eye, strand = material == sc.EYE, is_strand(material)
     if eye.any():
@@ -133,7 +129,7 @@ def _paint(surface, scene, person, view):
         surface.values[body, sc.REST], surface.values[body, sc.KNOWN], person, view, scene.cut
     )
     plain = {
-        sc.TEETH: (TEETH_COLOUR, "inner mouth"),
+        sc.TEETH: (TONGUE_COLOUR, "inner mouth"),
         sc.TONGUE: (TONGUE_COLOUR, "inner mouth"),
         sc.LASH: (LASH_COLOUR, "eyes"),
         sc.EYE: (LASH_COLOUR, "eyes"),
@@ -142,6 +138,8 @@ def _paint(surface, scene, person, view):
     }
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
+    teeth = material == sc.TEETH
+    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
     return albedo, gloss, soft, part
 
 
@@ -195,8 +193,8 @@ def _eye_light(surface, diffuse, scene, person, lamps):
     shadow = 1 - 0.6 * step(-0.05, 0.6, height)
     colour = albedo * (0.25 * diffuse + 0.75 * diffuse.mean()) * shadow[:, None]
     half = unit(lamps.key_from * np.float32([1, 0.55, 1]) + surface.toward_eye)
-    window = step(0.988, 0.994, (surface.normal * half).sum(1))
-    return colour + (window * (0.3 + 0.7 * cornea))[:, None] * 0.8
+    window = step(0.991, 0.9955, (surface.normal * half).sum(1))
+    return colour + (window * (0.2 + 0.8 * cornea))[:, None] * 0.75
 
 
 def _hair_light(surface, person, lamps):
@@ -207,7 +205,9 @@ def _hair_light(surface, person, lamps):
     surface = replace(surface, open=0.4 + 0.6 * surface.open)  # light comes through between strands
     across, along, tint = surface.values[:, sc.KNOWN].T
     tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
-    base = linear(person.hair_colour)
+    base = np.where(
+        (surface.material == sc.BEARD)[:, None], linear(person.natural), linear(person.hair_colour)
+    )
     fibre = noise(2, along * 90, across * 5 + tint * FIBRES)
     tone = (0.62 + 0.5 * tint) * (1 + 0.16 * fibre) * (0.6 + 0.4 * step(0, 0.35, along))
     albedo = base * tone[:, None]
