@@ -9,9 +9,15 @@ MOODS = {
     "slight smile": (None, "a slight smile", "smiling faintly"),
     "smile": ("smiling", "a smile", "smiling"),
     "open smile": ("smiling", "a broad smile", "smiling broadly"),
+    "laugh": ("laughing", "a laugh", "laughing"),
+    "smirk": ("smirking", "a crooked smile", "smirking"),
     "surprised": ("surprised", "a surprised look", "looking surprised"),
     "serious": ("serious", "a serious look", "looking serious"),
+    "angry": ("angry", "an angry look", "looking angry"),
     "sad": ("sad", "a sad look", "looking sad"),
+    "pursed lips": (None, "pursed lips", "pursing {their} lips"),
+    "eyes closed": (None, "closed eyes", "with {their} eyes closed"),
+    "talking": (None, "an open mouth", "talking"),
 }
 CUT_WORDS = {
     "buzz": "shaved {} hair",
@@ -64,6 +70,7 @@ def describe(person, view, labels, rng):
     if withs:
         text += " with " + _joined(withs)
     clauses = [clause] if clause and (form == 2 or (form == 0 and not before)) else []
+    clauses = [words.format(their=_possessive(person)) for words in clauses]
     turned = direction_words(view.pose.yaw, view.pose.pitch)
     if turned:
         clauses.append(rng.choice(["facing ", "turned "]) + turned)
@@ -97,10 +104,13 @@ def _subject(person, mood, rng):
     age, words = person.shape.age, [mood] if mood else []
     decade = DECADES[int(age // 10)]
     if decade and rng.random() < 0.45:
-        pronoun = "his" if person.noun == "man" else "her"
-        return f"{_a(' '.join([*words, person.noun]))} in {pronoun} {decade}"
+        return f"{_a(' '.join([*words, person.noun]))} in {_possessive(person)} {decade}"
     words += ["young"] if age < 28 else ["elderly"] if age >= 74 else []
     return _a(" ".join([*words, person.noun]))
+
+
+def _possessive(person):
+    return "his" if person.noun == "man" else "her"
 
 
 def _features(person, view, seen, rng):
@@ -112,7 +122,7 @@ def _features(person, view, seen, rng):
         features.append(_a(words[2:]) if words.startswith("a ") else words)
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
         features.append(BEARD_WORDS[person.beard])
-    if "eyes" in seen and rng.random() < 0.35:
+    if "eyes" in seen and view.expression != "eyes closed" and rng.random() < 0.35:
         features.append(f"{person.eyes} eyes")
     if rng.random() < 0.3:
         features.append(f"{tone_word(person.tone)} skin")

@@ -18,9 +18,25 @@ ASSET = Path(__file__).parent / "assets" / "head.npz"
 
 NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
-# The base mesh's eyes are small beside those of photographs: how much larger they are made, and
-# over which distances (dm) from the middle of an eye the growth fades out.
-EYE_GROWTH, EYE_REACH = 1.26, (0.20, 0.50)
+# Proportions that no target changes: each moves what lies round a place of the rest head, wholly up
+# to the first distance and not at all past the second (dm). At a value of 1 it stretches by the
+# first triple about the place and shifts by the last; "both" does it on the other side as well.
+PROPORTIONS = {
+    "eye size": ((0.308, 7.284, 1.245), 0.20, 0.50, (0.13, 0.13, 0.13), (0, 0, 0), "both"),
+    "eye spacing": ((0.308, 7.284, 1.245), 0.22, 0.55, (0, 0, 0), (0.045, 0, 0), "both"),
+    "eye height": ((0.308, 7.284, 1.245), 0.22, 0.50, (0, 0, 0), (0, 0.045, 0), "both"),
+    "brow height": ((0.34, 7.50, 1.40), 0.12, 0.35, (0, 0, 0), (0, 0.045, 0), "both"),
+    "nose size": ((0, 6.93, 1.50), 0.16, 0.50, (0.22, 0.12, 0.22), (0, 0, 0), ""),
+    "nose length": ((0, 6.85, 1.55), 0.10, 0.45, (0, 0, 0), (0, -0.06, 0), ""),
+    "mouth width": ((0, 6.60, 1.45), 0.20, 0.55, (0.18, 0, 0), (0, 0, 0), ""),
+    "lip height": ((0, 6.61, 1.50), 0.12, 0.40, (0, 0.2, 0.05), (0, 0, 0), ""),
+    "mouth height": ((0, 6.60, 1.45), 0.20, 0.50, (0, 0, 0), (0, 0.05, 0), ""),
+    "chin length": ((0, 6.25, 1.30), 0.15, 0.60, (0, 0, 0), (0, -0.09, 0.01), ""),
+    "jaw width": ((0, 6.50, 0.90), 0.50, 1.05, (0.12, 0, 0), (0, 0, 0), ""),
+    "cheek width": ((0, 7.00, 0.90), 0.50, 1.05, (0.09, 0, 0), (0, 0, 0), ""),
+    "forehead height": ((0, 7.95, 1.10), 0.30, 0.90, (0, 0, 0), (0, 0.07, 0), ""),
+}
+EYE_SIZE = 2.0  # everybody's: the base mesh's eyes are small beside those of photographs
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
 
 # A feature that is a pair of targets goes from -1 (first) to +1 (second).
@@ -46,6 +62,7 @@ class Shape:
         age: years.
         weight: -1 (thin) to 1 (heavy).
         features: (feature name, value in [-1, 1]) pairs; names are those of `Head.features`.
+        proportions: (name, value in [-1, 1]) pairs; names are those of `PROPORTIONS`.
     """
 
     origin: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
@@ -53,6 +70,7 @@ class Shape:
     age: float = 30.0
     weight: float = 0.0
     features: tuple[tuple[str, float], ...] = ()
+    proportions: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,18 +235,26 @@ def shape_vertices(head, shape):
         for target in high if value > 0 else low:
             _add(vertices, head, target, abs(value))
     eyes = np.concatenate([head.of_group("l-eye"), head.of_group("r-eye")])
-    return _grow_eyes(head, vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0)))
+    vertices += head.rest[eyes].mean(0) - vertices[eyes].mean(0)
+    for name, value in {"eye size": 0.0, **dict(shape.proportions)}.items():
+        _proportion(head, vertices, name, value + (EYE_SIZE if name == "eye size" else 0))
+    return vertices
 
 
-def _grow_eyes(head, vertices):
-    """Scales each eye, with its lids and lashes, about its own middle: float32 (V, 3)."""
-    near, far = EYE_REACH
-    for side in ("l", "r"):
-        centre, _ = eyeball(head, vertices, side)
-        offset = vertices - centre
-        s = np.clip((far - np.linalg.norm(offset, axis=1)) / (far - near), 0, 1)
-        vertices = vertices + (EYE_GROWTH - 1) * (s * s * (3 - 2 * s))[:, None] * offset
-    return vertices.astype(np.float32)
+def _proportion(head, vertices, name, value):
+    """Changes one of `PROPORTIONS`, in place."""
+    place, near, far, stretch, shift, both = PROPORTIONS[name]
+    for side in (1, -1) if both else (1,):
+        mirror = np.float32([side, 1, 1])
+        distance = np.linalg.norm(head.rest - np.float32(place) * mirror, axis=1)
+        s = np.clip((far - distance) / (far - near), 0, 1)
+        moved = np.nonzero(s)[0]
+        weight = (value * s * s * (3 - 2 * s))[moved, None]
+        middle = (vertices[moved] * weight**2).sum(0) / (weight**2).sum()
+        if "eye" in name:
+            middle, _ = eyeball(head, vertices, "l" if side > 0 else "r")
+        offset = vertices[moved] - (middle if both else middle * np.float32([0, 1, 1]))
+        vertices[moved] += weight * (offset * np.float32(stretch) + np.float32(shift) * mirror)
 
 
 def _macro_weights(shape):
@@ -256,8 +282,8 @@ def express(head, vertices, units):
     applied."""
     vertices = vertices.copy()
     for name, strength in units.items():
-        grown = EYE_GROWTH if name.startswith("eye") else 1.0
-        _add(vertices, head, "unit/" + name, strength * grown)
+        larger = 1 + 0.13 * EYE_SIZE if name.startswith("eye") else 1.0
+        _add(vertices, head, "unit/" + name, strength * larger)
     return vertices
 
 

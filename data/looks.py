@@ -73,88 +73,86 @@ BACKDROPS = {
     "white": (232, 231, 228),
 }
 
-# Expressions: the ARKit units at full strength, and how strongly they are shown.
+
+def _both(**units):
+    """ARKit units of the left and of the right side alike."""
+    return {f"{name}{side}": value for name, value in units.items() for side in ("Left", "Right")}
+
+
+# Expressions: the ARKit units at full strength, how strongly they are shown, how often (shares).
 EXPRESSIONS = {
-    "neutral": ({}, (0.0, 0.0)),
+    "neutral": ({}, (0.0, 0.0), 0.22),
     "slight smile": (
-        {
-            "mouthSmileLeft": 0.5,
-            "mouthSmileRight": 0.5,
-            "mouthStretchLeft": 0.12,
-            "mouthStretchRight": 0.12,
-            "cheekSquintLeft": 0.25,
-            "cheekSquintRight": 0.25,
-            "eyeSquintLeft": 0.12,
-            "eyeSquintRight": 0.12,
-        },
+        _both(mouthSmile=0.5, mouthStretch=0.12, cheekSquint=0.25, eyeSquint=0.12),
         (0.6, 1.0),
+        0.18,
     ),
     "smile": (
-        {
-            "mouthSmileLeft": 0.8,
-            "mouthSmileRight": 0.8,
-            "mouthStretchLeft": 0.25,
-            "mouthStretchRight": 0.25,
-            "cheekSquintLeft": 0.5,
-            "cheekSquintRight": 0.5,
-            "eyeSquintLeft": 0.3,
-            "eyeSquintRight": 0.3,
-            "mouthDimpleLeft": 0.2,
-            "mouthDimpleRight": 0.2,
-        },
+        _both(mouthSmile=0.8, mouthStretch=0.25, cheekSquint=0.5, eyeSquint=0.3, mouthDimple=0.2),
         (0.7, 1.0),
+        0.18,
     ),
     "open smile": (
-        {
-            "mouthSmileLeft": 0.85,
-            "mouthSmileRight": 0.85,
-            "mouthStretchLeft": 0.4,
-            "mouthStretchRight": 0.4,
-            "jawOpen": 0.16,
-            "mouthUpperUpLeft": 0.5,
-            "mouthUpperUpRight": 0.5,
-            "cheekSquintLeft": 0.6,
-            "cheekSquintRight": 0.6,
-            "eyeSquintLeft": 0.45,
-            "eyeSquintRight": 0.45,
-            "mouthLowerDownLeft": 0.3,
-            "mouthLowerDownRight": 0.3,
-        },
+        _both(
+            mouthSmile=0.85,
+            mouthStretch=0.4,
+            mouthUpperUp=0.5,
+            cheekSquint=0.6,
+            eyeSquint=0.45,
+            mouthLowerDown=0.3,
+        )
+        | {"jawOpen": 0.16},
         (0.7, 1.0),
+        0.15,
+    ),
+    "laugh": (
+        _both(
+            mouthSmile=0.9,
+            mouthStretch=0.4,
+            mouthUpperUp=0.55,
+            cheekSquint=0.8,
+            eyeSquint=0.8,
+            mouthLowerDown=0.3,
+        )
+        | {"jawOpen": 0.42},
+        (0.75, 1.0),
+        0.05,
+    ),
+    "smirk": (
+        {"mouthSmileLeft": 0.75, "cheekSquintLeft": 0.35, "browOuterUpLeft": 0.3},
+        (0.6, 1.0),
+        0.03,
     ),
     "surprised": (
-        {
-            "jawOpen": 0.4,
-            "browInnerUp": 0.7,
-            "browOuterUpLeft": 0.6,
-            "browOuterUpRight": 0.6,
-            "eyeWideLeft": 0.6,
-            "eyeWideRight": 0.6,
-        },
+        _both(browOuterUp=0.6, eyeWide=0.6) | {"jawOpen": 0.4, "browInnerUp": 0.7},
         (0.5, 1.0),
+        0.04,
     ),
-    "serious": (
-        {
-            "browDownLeft": 0.35,
-            "browDownRight": 0.35,
-            "mouthPressLeft": 0.3,
-            "mouthPressRight": 0.3,
-        },
+    "serious": (_both(browDown=0.35, mouthPress=0.3), (0.5, 1.0), 0.05),
+    "angry": (
+        _both(browDown=0.9, mouthPress=0.4, eyeSquint=0.35, noseSneer=0.45, mouthFrown=0.2),
+        (0.6, 1.0),
+        0.02,
+    ),
+    "sad": (_both(mouthFrown=0.5) | {"browInnerUp": 0.6, "mouthShrugLower": 0.2}, (0.5, 1.0), 0.03),
+    "pursed lips": ({"mouthPucker": 0.6, "mouthFunnel": 0.15}, (0.5, 1.0), 0.02),
+    "eyes closed": (_both(eyeBlink=0.93, mouthSmile=0.2), (1.0, 1.0), 0.015),
+    "talking": (
+        _both(mouthLowerDown=0.3, mouthUpperUp=0.15) | {"jawOpen": 0.2},
         (0.5, 1.0),
+        0.035,
     ),
-    "sad": ({"browInnerUp": 0.6, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5}, (0.5, 1.0)),
 }
-EXPRESSION_ODDS = (0.26, 0.2, 0.24, 0.16, 0.05, 0.05, 0.04)
 
 # How far single features may go; features of these folders are drawn, all others stay put.
 FEATURE_SPREAD = {
     "head": 0.32,
     "forehead": 0.35,
     "eyebrows": 0.5,
-    "eyes": 0.38,
-    "nose": 0.43,
-    "mouth": 0.38,
-    "cheek": 0.43,
+    "eyes": 0.36,
+    "nose": 0.4,
+    "mouth": 0.34,
+    "cheek": 0.4,
     "chin": 0.4,
     "ears": 0.3,
     "neck": 0.15,

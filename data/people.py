@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cuts import CUTS
-from .head import Pose, Shape, load_head
+from .head import PROPORTIONS, Pose, Shape, load_head
 from .looks import (
     BACKDROPS,
     CLOTHES,
     DYES,
-    EXPRESSION_ODDS,
     EXPRESSIONS,
     EYES,
     FEATURE_SPREAD,
@@ -28,6 +27,9 @@ from .looks import (
     SKIN,
     Colour,
 )
+
+
+STIRRINGS = ("browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthPucker", "mouthShrugLower")
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ def sample_person(rng):
         tuple(map(float, origin)),
         float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),
         age,
-        float(np.clip(rng.normal(-0.25, 0.35), -0.9, 0.7)),
+        float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
         _sample_features(rng, male),
+        tuple((name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS),
     )
     tone = float(
         np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1)
@@ -303,7 +306,8 @@ def sample_view(person, rng):
     Returns:
         a `View`.
     """
-    expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_ODDS))
+    odds = [share for _, _, share in EXPRESSIONS.values()]
+    expression = str(rng.choice(list(EXPRESSIONS), p=np.array(odds) / sum(odds)))
     cloth, backdrop = str(rng.choice(list(CLOTHES))), str(rng.choice(list(BACKDROPS)))
     return View(
         _sample_pose(rng),
@@ -340,14 +344,19 @@ def _sample_pose(rng):
 
 
 def _sample_units(rng, expression):
-    units, (low, high) = EXPRESSIONS[expression]
+    units, (low, high), _ = EXPRESSIONS[expression]
     strength = rng.uniform(low, high)
     drawn = {
         name: value * strength * float(np.exp(rng.normal(0, 0.1))) for name, value in units.items()
     }
+    if expression == "smirk" and rng.random() < 0.5:
+        drawn = {name.replace("Left", "Right"): value for name, value in drawn.items()}
+    for name in STIRRINGS:  # a face is never quite at rest
+        drawn[name] = drawn.get(name, 0) + max(0.0, rng.normal(0, 0.09))
     blink = max(0.0, rng.normal(0.04, 0.07))  # lids never stand quite the same
-    drawn["eyeBlinkLeft"] = drawn["eyeBlinkRight"] = blink
-    return tuple((name, round(float(np.clip(value, 0, 1.3)), 4)) for name, value in drawn.items())
+    for side in ("eyeBlinkLeft", "eyeBlinkRight"):
+        drawn[side] = drawn.get(side, 0) + blink
+    return tuple((name, round(float(np.clip(value, 0, 1.2)), 4)) for name, value in drawn.items())
 
 
 def _sample_light(rng):

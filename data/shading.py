@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from . import scene as sc
-from .paint import eye_paint, skin_paint, teeth_paint
+from .paint import around, eye_paint, skin_paint, teeth_paint
 from .parts import PART
 from .texture import linear, noise, step
 
@@ -20,6 +20,7 @@ TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
 UNDER_SKIN = (0.055, 0.026, 0.016)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
 CREASES = ((0.07, 3.2), (0.22, 1.3))
+FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
 
 
@@ -75,11 +76,24 @@ def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
     """Gathers a `Surface` from what the rasteriser saw; `eye` is where the camera is."""
     material = scene.material[triangle]
     normal, toward_eye = unit(values[:, sc.NORMAL]), unit(eye - values[:, sc.POSITION])
+    if decimetre > FINE:
+        skin = material == sc.SKIN
+        normal[skin] = _roughen(normal[skin], values[skin, sc.REST])
     away = ((normal * toward_eye).sum(1) < 0) & ~is_strand(material)
     normal[away] *= -1  # the inside of something: seen from behind
     return Surface(
         hit, material, values, normal, toward_eye, lit, _openness(hit, depth, decimetre), decimetre
     )
+
+
+def _roughen(normal, rest):
+    """Lets normals (P, 3) waver as pores and fine folds make them.
+
+    Reference: Blinn 1978, simulation of wrinkled surfaces.
+    """
+    u, v = around(rest, 230)
+    fine = np.stack([noise(1, u, v), noise(1, u + 200, v + 100), noise(0, 2 * u, 2 * v)], 1)
+    return unit(normal + fine * np.float32([0.05, 0.05, 0.02]))
 
 
 def is_strand(material):
