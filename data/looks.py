@@ -114,7 +114,7 @@ EXPRESSIONS = {
             eyeSquint=0.8,
             mouthLowerDown=0.3,
         )
-        | {"jawOpen": 0.42},
+        | {"jawOpen": 0.34},
         (0.75, 1.0),
         0.05,
     ),

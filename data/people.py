@@ -28,7 +28,6 @@ from .looks import (
     Colour,
 )
 
-
 STIRRINGS = ("browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthPucker", "mouthShrugLower")
 
 

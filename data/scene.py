@@ -162,6 +162,8 @@ def build_scene(person, view, detail=1.0):
     parts = _Heap()
 
     body = express(head, neutral, dict(view.units) | _lids(view.pose.gaze[1]))
+    # Lower teeth stay behind the lip of a short chin when the jaw drops.
+    body[head.of_group("lower-teeth")] += np.float32([0, 0.11, -0.14]) * dict(view.units)["jawOpen"]
     body = clothes.dress(body, normals, head.rest, view.garment)
     posed = turn(body, head.turn, view.pose)
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
