@@ -235,10 +235,9 @@ def shape_vertices(head, shape):
         for target in high if value > 0 else low:
             _add(vertices, head, target, abs(value))
     eyes = np.concatenate([head.of_group("l-eye"), head.of_group("r-eye")])
-    vertices += head.rest[eyes].mean(0) - vertices[eyes].mean(0)
     for name, value in {"eye size": 0.0, **dict(shape.proportions)}.items():
         _proportion(head, vertices, name, value + (EYE_SIZE if name == "eye size" else 0))
-    return vertices
+    return vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0))
 
 
 def _proportion(head, vertices, name, value):

@@ -5,7 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data.head import NECK, Pose, Shape, express, load_head, rotation, shape_vertices, turn
+from data.head import (
+    NECK,
+    PROPORTIONS,
+    Pose,
+    Shape,
+    express,
+    eyeball,
+    load_head,
+    rotation,
+    shape_vertices,
+    turn,
+)
+from data.parts import landmark_vertices
 from data.people import sample_person, sample_view
 
 
@@ -35,6 +47,30 @@ def test_every_feature_moves_left_and_right_alike(head):
         moved = shape_vertices(head, Shape(features=((name, 0.5),))) - shape_vertices(head, Shape())
         off = np.abs(moved[::7] - moved[other] * [-1, 1, 1]).max()
         assert off < 0.05 * max(np.abs(moved).max(), 0.05), name
+
+
+def test_every_proportion_moves_its_region_and_keeps_the_face_symmetric(head):
+    other, shoulders = mirrored(head), head.rest[:, 1] < 4.8
+    for name in PROPORTIONS:
+        low, high = (
+            shape_vertices(head, Shape(proportions=((name, value),))) for value in (-1.0, 1.0)
+        )
+        moved = high - low
+        assert np.linalg.norm(moved, axis=1).max() > 0.05, name
+        assert np.abs(moved[::7] - moved[other] * [-1, 1, 1]).max() < 0.01, name
+        assert np.linalg.norm(moved[shoulders] - moved[shoulders].mean(0), axis=1).max() < 1e-3
+
+
+def test_larger_eyes_have_larger_lids_round_them(head):
+    low, high = (Shape(proportions=(("eye size", value),)) for value in (-1.0, 1.0))
+    radii, openings = [], []
+    names, vertices = landmark_vertices(head.rest, head.of_group("body"))
+    outer, inner = (vertices[names.index(f"left eye {end}")] for end in ("outer", "inner"))
+    for shape in (low, high):
+        face = shape_vertices(head, shape)
+        radii.append(eyeball(head, face, "l")[1])
+        openings.append(np.linalg.norm(face[outer] - face[inner]))
+    assert radii[1] > 1.15 * radii[0] and openings[1] > 1.1 * openings[0]
 
 
 def test_origins_ages_sexes_and_weights_differ(head):
