@@ -209,8 +209,10 @@ LEAN = {
     "chin/chin-width": -0.15,
     "eyes/eye-height2": 0.3,
     "mouth/mouth-angles": 0.3,
-    "mouth/mouth-scale-horiz": -0.25,
-    "mouth/mouth-lowerlip-volume": -0.15,
+    "mouth/mouth-scale-horiz": 0.2,
+    "mouth/mouth-lowerlip-volume": -0.25,
+    "mouth/mouth-upperlip-volume": -0.15,
+    "mouth/mouth-lowerlip-height": -0.15,
     "eyebrows/eyebrows-angle": 0.15,
     "eyebrows/eyebrows-trans-height": 0.15,
 }

@@ -28,7 +28,7 @@ from .looks import (
     Colour,
 )
 
-STIRRINGS = ("browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthPucker", "mouthShrugLower")
+STIRRINGS = ("browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthStretchLeft", "mouthStretchRight")
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ def _sample_pose(rng):
     """Mostly near frontal; yaw to 40 degrees, pitch to 20, roll to 15."""
     yaw = float(np.clip(rng.normal(0, 15), -40, 40))
     pitch = float(np.clip(rng.normal(0, 6), -20, 20))
-    gaze = (0.0, 0.0) if rng.random() < 0.4 else (float(rng.normal(0, 7)), float(rng.normal(0, 4)))
+    gaze = (0.0, 0.0) if rng.random() < 0.4 else (float(rng.normal(0, 6)), float(rng.normal(0, 3)))
     if rng.random() < 0.5:
         gaze = (float(np.clip(-yaw, -18, 18)), float(np.clip(-pitch, -12, 12)))  # at the camera
     return Pose(
@@ -351,7 +351,7 @@ def _sample_units(rng, expression):
     if expression == "smirk" and rng.random() < 0.5:
         drawn = {name.replace("Left", "Right"): value for name, value in drawn.items()}
     for name in STIRRINGS:  # a face is never quite at rest
-        drawn[name] = drawn.get(name, 0) + max(0.0, rng.normal(0, 0.09))
+        drawn[name] = drawn.get(name, 0) + max(0.0, rng.normal(0, 0.07))
     blink = max(0.0, rng.normal(0.04, 0.07))  # lids never stand quite the same
     for side in ("eyeBlinkLeft", "eyeBlinkRight"):
         drawn[side] = drawn.get(side, 0) + blink
