@@ -98,6 +98,7 @@ def skin_paint(rest, known, person, view, cut):
     gloss *= 1 - 0.7 * mask
     if person.beard:
         albedo = _beard_paint(albedo, rest, person, natural, part)
+        gloss[part == PART["facial hair"]] = 0.05
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
         (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
     )
@@ -121,12 +122,15 @@ def _blush(rest, person, blotch):
     crease = np.exp(-(((y - fold) / 0.011) ** 2)) * step(0.155, 0.2, x) * step(0.5, 0.44, x)
     crease = crease * (z > 1.1) * (0.42 - 0.36 * person.shape.origin[1])
     reach = np.sqrt((x - 0.308) ** 2 + (y - 7.284) ** 2 + (z - 1.245) ** 2)
-    lashes = (
-        step(0.195, 0.162, reach) * step(7.265, 7.30, y) * (0.62 + 0.3 * (person.noun == "woman"))
-    )
-    dark = np.maximum(np.maximum(dark, lashes), np.maximum(0.72 * nostril, crease))
+    woman, upper = person.noun == "woman", step(7.265, 7.30, y)
+    lashes = step(0.193, 0.176, reach) * upper * (0.85 if woman else 0.6)
+    shadow = (
+        step(0.23, 0.185, reach) * upper * 0.35 * person.lipstick
+    )  # who paints lips paints lids
+    lid = 1 - np.maximum(lashes, shadow)
+    dark = np.maximum(dark, np.maximum(0.72 * nostril, crease))
     return (1 - red[:, None] * np.float32([0.03, 0.17, 0.15])) * (
-        1 - dark[:, None] * np.float32([0.8, 1.0, 0.97])
+        lid[:, None] * (1 - dark[:, None] * np.float32([0.8, 1.0, 0.97]))
     )
 
 

@@ -28,7 +28,9 @@ from .looks import (
     Colour,
 )
 
-STIRRINGS = ("browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthStretchLeft", "mouthStretchRight")
+STIRRINGS = (
+    "browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthStretchLeft", "mouthStretchRight"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
