@@ -1,4 +1,4 @@
-"""A 3-D cartoon's own proportions: the head is changed before anything is rendered, so that every
+"""A cartoon's own proportions: the head is changed before anything is rendered, so that every
 point and part stays true.
 
 The change is a sum of stretches, each about a centre of the person's own face and with a weight
@@ -13,11 +13,13 @@ import numpy as np
 from .head import eyeball
 from .texture import step
 
-EYE_GROWTH = 0.42
-IRIS_GROWTH = 1.22  # of the angle that the iris fills
-EYES_APART, EYES_BACK = 0.045, 0.045  # dm that each eye goes outwards and inwards
+# How far each style goes towards a cartoon's proportions.
+STRENGTH = {"3-D cartoon": 1.0, "manga": 0.7}
+EYE_GROWTH = 0.62
+IRIS_GROWTH = 0.2  # of the angle that the iris fills
+EYES_APART, EYES_BACK = 0.05, 0.06  # dm that each eye goes outwards and inwards
 NOSE = (0.0, 6.90, 1.40)  # rest position about which the nose shrinks
-NOSE_SHRINKS = (-0.26, -0.22, -0.42)
+NOSE_SHRINKS = (-0.3, -0.25, -0.25)
 CHEEKS = (0.0, 6.85, 0.80)
 CHEEKS_GROW = (0.10, 0.0, 0.05)
 CHIN_RISES = 0.085
@@ -25,17 +27,21 @@ BODY_SHRINKS = (-0.22, 0.0, -0.14)  # of shoulders and neck, about the spine
 SKULL_GROWS = (0.05, 0.05, 0.04)
 
 
-def exaggerate(head, vertices, neutral):
+def exaggerate(head, vertices, neutral, style):
     """Gives a head the proportions of a cartoon.
 
     Args:
         head: a `data.head.Head`.
         vertices: float32 (V, 3), somebody's face, with or without an expression.
         neutral: float32 (V, 3), the same face without one, to measure.
+        style: one of `data.parts.STYLES`.
 
     Returns:
         float32 (V, 3), decimetres.
     """
+    strength = STRENGTH.get(style, 0.0)
+    if not strength:
+        return vertices
     x, y, z = head.rest.T
     front = step(0.55, 0.95, z)
     moved = vertices.copy()
@@ -55,7 +61,7 @@ def exaggerate(head, vertices, neutral):
         weight = step(3.4 * radius, 1.35 * radius, away) * front
         _stretch(moved, vertices, weight, centre, (EYE_GROWTH,) * 3)
         moved += weight[:, None] * np.float32([sign * EYES_APART, 0, -EYES_BACK])
-    return moved.astype(np.float32)
+    return (vertices + strength * (moved - vertices)).astype(np.float32)
 
 
 def _stretch(moved, vertices, weight, centre, growth):
@@ -63,10 +69,13 @@ def _stretch(moved, vertices, weight, centre, growth):
     moved += weight[:, None] * (vertices - np.float32(centre)) * np.float32(growth)
 
 
-def wide_iris(directions):
+def wide_iris(directions, style):
     """Directions (N, 3) in an eye's own frame at which its paint is looked up: nearer to the gaze,
     so that iris and pupil come out larger."""
-    polar = np.arccos(np.clip(directions[:, 2:], -1, 1)) / IRIS_GROWTH
+    strength = STRENGTH.get(style, 0.0)
+    if not strength:
+        return directions
+    polar = np.arccos(np.clip(directions[:, 2:], -1, 1)) / (1 + IRIS_GROWTH * strength)
     around = directions[:, :2] / np.maximum(
         np.linalg.norm(directions[:, :2], axis=1, keepdims=True), 1e-6
     )
@@ -74,17 +83,17 @@ def wide_iris(directions):
 
 
 def painted(person):
-    """The same person in a cartoon's paint: fewer lines and spots, stronger brows, purer colours."""
+    """The same person in a cartoon's paint: fewer lines and spots, stronger brows, pure colours."""
     age = min(person.shape.age, 25 + 0.3 * (person.shape.age - 25))
     thickness, arch, density = person.brows
     return replace(
         person,
         shape=replace(person.shape, age=age),
-        skin=_purer(person.skin, 1.22),
+        skin=_purer(np.array(person.skin) * 1.04, 1.06),
         blush=min(1.0, person.blush + 0.3),
         marks=(),
         eye_colour=_purer(np.array(person.eye_colour) * 1.25, 1.4),
-        hair_colour=_purer(np.array(person.hair_colour) * 1.1, 1.3),
+        hair_colour=_purer(np.array(person.hair_colour) * 1.1, 1.25),
         brows=(thickness * 1.2, arch, density),
     )
 
