@@ -15,7 +15,8 @@ from .texture import step
 
 # How far each style goes towards a cartoon's proportions.
 STRENGTH = {"3-D cartoon": 1.0, "manga": 0.7}
-EYE_GROWTH = 0.62
+EYE_GROWTH = 0.5
+LIDS_OPEN = 1.4
 IRIS_GROWTH = 0.2  # of the angle that the iris fills
 EYES_APART, EYES_BACK = 0.05, 0.06  # dm that each eye goes outwards and inwards
 NOSE = (0.0, 6.90, 1.40)  # rest position about which the nose shrinks
@@ -55,13 +56,32 @@ def exaggerate(head, vertices, neutral, style):
     nose = step(0.30, 0.08, np.abs(x)) * step(6.66, 6.82, y) * step(7.42, 7.0, y) * front
     _stretch(moved, vertices, nose, NOSE, NOSE_SHRINKS)
     for side, sign in (("r", -1), ("l", 1)):
-        place, radius = eyeball(head, head.rest, side)
-        centre, _ = eyeball(head, neutral, side)
-        away = np.hypot(x - place[0], (y - place[1]) * 1.1)
-        weight = step(3.4 * radius, 1.35 * radius, away) * front
-        _stretch(moved, vertices, weight, centre, (EYE_GROWTH,) * 3)
-        moved += weight[:, None] * np.float32([sign * EYES_APART, 0, -EYES_BACK])
+        _widen_eye(moved, vertices, head, neutral, side, sign)
     return (vertices + strength * (moved - vertices)).astype(np.float32)
+
+
+def _widen_eye(moved, vertices, head, neutral, side, sign):
+    """Adds to `moved` what an eye and its surroundings move; `sign` is the side's in x."""
+    x, y, z = head.rest.T
+    place, radius = eyeball(head, head.rest, side)
+    centre, _ = eyeball(head, neutral, side)
+    away = np.hypot(x - place[0], (y - place[1]) * 1.1)
+    weight = step(3.2 * radius, 1.3 * radius, away) * step(0.5, 0.9, z)
+    ball = head.of_group(f"{side}-eye")
+    bridge = step(0.02, 0.15, sign * x)  # the nose between the eyes stays
+    bridge[ball] = weight[ball] = 1
+    weight *= bridge
+    _stretch(moved, vertices, weight, centre, (EYE_GROWTH,) * 3)
+    moved += weight[:, None] * np.float32([sign * EYES_APART, 0, -EYES_BACK])
+    # The lids open along the ball: taller about its middle, as far from it as before.
+    offset = vertices - centre
+    opened = offset * np.float32([1, LIDS_OPEN, 1])
+    opened *= np.linalg.norm(offset, axis=1, keepdims=True) / np.linalg.norm(
+        opened, axis=1, keepdims=True
+    )
+    lids = step(1.9 * radius, 1.2 * radius, away) * weight
+    lids[ball] = 0
+    moved += lids[:, None] * (1 + EYE_GROWTH) * (opened - offset)
 
 
 def _stretch(moved, vertices, weight, centre, growth):

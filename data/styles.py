@@ -200,7 +200,8 @@ def _manga(layers, size, rng):
     coverage[cloth] = (np.round(4 * np.clip(0.95 - fabric, 0, 1)) / 4 + 0.2 * shadow)[cloth]
     lines = _hair_lines(layers, tone, unit, rng)
     mass = _median(_blur(tone, unit), hair, 0.3)
-    coverage[hair] = _hair_coverage(mass, lines, tone, unit)[hair]
+    if hair.any():
+        coverage[hair] = _hair_coverage(mass, lines[hair], _blur(tone, 1.2 * unit)[hair])
     ground = labels == 0
     coverage[ground] = _manga_ground(len(tone), rng, over)[ground]
     ink = _dots(tone.shape, 3.4 * over if size > 128 else 2.6 * over, coverage)
@@ -208,8 +209,9 @@ def _manga(layers, size, rng):
     keen = np.where(_is(labels, "lips", "nose", "inner mouth"), 0.6, 1.0)
     fine = _dark_lines(tone, 1.1 * unit, 0.09 * keen, 0.2 * keen)
     fine = fine * (bare & ~_is(labels, "facial hair"))
+    fine = np.maximum(fine, _dark_lines(tone, 1.8 * unit, 0.05, 0.12) * lips)
     relative = tone / max(skin, 0.35)
-    solid = step(0.66, 0.5, relative) * eyeballs + step(0.9, 0.7, relative) * _is(labels, "brows")
+    solid = step(0.6, 0.45, relative) * eyeballs + step(0.9, 0.7, relative) * _is(labels, "brows")
     ink = np.where(eyeballs, solid, ink)
     for line in (fine, solid, _lids(eyeballs, 1.5 * unit), _outlines(layers, 1.15 * unit)):
         ink = np.maximum(ink, line)
@@ -224,12 +226,17 @@ def _lids(eyes, width):
     return (tall > 0) & below & ~eyes
 
 
-def _hair_coverage(mass, lines, tone, unit):
-    """Ink on hair (H, H): solid with a gleam when it is dark, tone when it is middling, lines."""
-    if mass < 0.36:
-        local = _blur(tone, 1.5 * unit) / max(mass, 0.05)
-        return 1.0 - step(1.35, 1.75, local + 0.5 * lines)
-    return (0.42 if mass < 0.6 else 0.12) + step(0.1, 0.5, -lines) * 0.9
+def _hair_coverage(mass, lines, tone):
+    """Ink on hair (P,): solid with a gleam when it is dark, screen tone and lines when it is not.
+
+    Args:
+        mass: how light the hair is.
+        lines, tone: float32 (P,), lines along the strands and how light each sample is.
+    """
+    if mass < 0.4:
+        gleam = tone * (1 + 0.5 * lines)
+        return 1 - step(*np.percentile(gleam, (90, 93)), gleam)
+    return (0.42 if mass < 0.62 else 0.1) + step(0.1, 0.5, -lines) * 0.9
 
 
 def _manga_ground(side, rng, over):
@@ -251,18 +258,20 @@ def _pencil(layers, size, rng):
     tone = _blur(_tone(layers.light), 0.5 * unit)
     skin = _median(tone, _is(labels, "skin", "nose"), 0.6)
     paper = _grain(len(tone), rng, 0.7 * over, 1.6 * over)
-    dark = np.clip(1.02 - tone / (0.45 + 0.65 * skin), 0, 1)
+    dark = np.clip(1.02 - tone / (0.42 + 0.65 * skin), 0, 1)
+    bare = _blur(_is(labels, "skin", "nose", "neck", "ears").astype(np.float32), 0.5 * unit)
+    dark *= 1 - 0.35 * bare * step(0.75, 0.35, dark)  # skin stays light but for its shadows
     around = _blur((labels != 0).astype(np.float32), 0.07 * len(tone))
     loose = _blur(paper, 6 * unit) * 8
     dark = np.where(labels == 0, 0.5 * around * step(-0.6, 1.2, loose), dark)
     flow = _hatching(layers, unit)
     across = np.stack([flow[..., 0] - flow[..., 1], flow[..., 0] + flow[..., 1]], -1) * 0.7071
     noise = _grain(len(tone), rng, 0.75 * unit)
-    first, second = _along(noise, flow, 5, 0.9 * unit), _along(noise[::-1], across, 4, 0.9 * unit)
+    first, second = _along(noise, flow, 3, 1.3 * unit), _along(noise[::-1], across, 3, 1.2 * unit)
     first, second = first / first.std(), second / second.std()
     graphite = 0.62 * step(-0.9, 0.9, first + 4.6 * (dark - 0.34))
     graphite += 0.32 * step(-0.8, 0.8, second + 5 * (dark - 0.62))
-    graphite = graphite * (0.35 + 0.75 * dark) * (0.85 + 0.13 * paper) + 0.12 * dark
+    graphite = graphite * (0.25 + 0.85 * dark) * (0.85 + 0.13 * paper) + 0.28 * dark
     fine = _dark_lines(tone, 1.0 * unit, 0.05, 0.22) * (labels != 0)
     lines = np.maximum(0.75 * _outlines(layers, 0.85 * unit), 0.8 * fine)
     graphite = 1 - (1 - np.clip(graphite, 0, 0.92)) * (1 - lines * (0.82 + 0.12 * paper))
@@ -303,10 +312,10 @@ class _Brush:
 
 BRUSHES = (
     _Brush(18, 54, 320, 0.0, 0.2),
-    _Brush(9, 24, 900, 0.0, 0.5),
+    _Brush(9, 24, 800, 0.0, 0.38),
     _Brush(5, 14, 1700, 0.12, 2.0),
-    _Brush(2.8, 9, 1600, 0.3, 2.0),
-    _Brush(1.6, 5, 1000, 0.55, 2.0),
+    _Brush(2.6, 9, 1700, 0.3, 2.0),
+    _Brush(1.5, 4, 1100, 0.6, 2.0),
 )
 
 
@@ -336,7 +345,8 @@ def _oil(layers, size, rng):
             brush.most,
         )
         _strokes(canvas, _blur(photo, 0.2 * brush.width), flow, groups, detail, brush, rng)
-    colour = canvas[..., :3].astype(np.float32) / 255
+    glaze = (0.65 * step(0.55, 0.95, detail))[..., None]  # eyes and mouth: the finest work
+    colour = (canvas[..., :3] + glaze * (photo.astype(np.float32) - canvas[..., :3])) / 255
     bristle = _along(_grain(side, rng, 0.9 * scale), flow, 3, scale)
     height = canvas[..., 3].astype(np.float32) / 255 + 0.35 * bristle
     relief = _blur(height, 0.4 * scale)
@@ -363,7 +373,7 @@ def _detail(layers, side):
     edge = cv2.morphologyEx(np.minimum(layers.depth, 25), cv2.MORPH_GRADIENT, np.ones((3, 3)))
     face = _is(layers.labels, *BARE, "hair").astype(np.float32)
     total = np.maximum(_blur(fine, 2 * unit) * 1.3, 0.45 * _blur(some, 2 * unit))
-    total = np.maximum(total, 0.25 * _blur(face, 2 * unit))
+    total = np.maximum(total, 0.36 * _blur(face, 2 * unit))
     total = np.maximum(total, 0.4 * np.clip(_blur((edge > 0.3).astype(np.float32), unit), 0, 1))
     return np.clip(cv2.resize(total, (side, side)), 0, 1)
 
@@ -419,7 +429,10 @@ def _watercolour(layers, size, rng):
     paper = _grain(size, rng, 1.0, 2.0)
     turbulence = _grain(size, rng, size / 4, size / 10, size / 22)
     shares = _shares(layers.labels, size)
-    wash = _in_parts(layers.photo.astype(np.float32) / 255, shares, 1.5 * unit)
+    photo = layers.photo.astype(np.float32) / 255
+    wash = _in_parts(photo, shares, 1.5 * unit)
+    fine = _is(layers.labels, "eyes", "brows", "lips", "inner mouth").astype(np.float32)
+    wash += 0.85 * _blur(_small(fine, size), 0.5 * unit)[..., None] * (photo - wash)
     level = wash.mean(-1)
     steps = 5.5
     soft = np.floor(level * steps + 0.1 * turbulence)
@@ -441,7 +454,7 @@ def _watercolour(layers, size, rng):
 
 
 def _shares(labels, size):
-    """How much of each pixel is ground, bare skin, cloth, hair and the rest: float32 (S, S) each."""
+    """Share of each pixel that is ground, bare skin, cloth, hair, the rest: float32 (S, S) each."""
     groups = np.minimum(_groups(labels), 4)
     return [_small((groups == k).astype(np.float32), size) for k in range(5)]
 
