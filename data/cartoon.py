@@ -17,6 +17,7 @@ from .texture import step
 STRENGTH = {"3-D cartoon": 1.0, "manga": 0.7}
 EYE_GROWTH = 0.5
 LIDS_OPEN = 1.4
+INSIDE = ("upper-teeth", "lower-teeth", "tongue")  # kept well behind lips that move
 IRIS_GROWTH = 0.2  # of the angle that the iris fills
 EYES_APART, EYES_BACK = 0.05, 0.06  # dm that each eye goes outwards and inwards
 NOSE = (0.0, 6.90, 1.40)  # rest position about which the nose shrinks
@@ -55,6 +56,8 @@ def exaggerate(head, vertices, neutral, style):
     moved[:, 1] += CHIN_RISES * step(6.62, 6.2, y) * step(5.7, 6.1, y) * step(0.2, 0.9, z)
     nose = step(0.30, 0.08, np.abs(x)) * step(6.66, 6.82, y) * step(7.42, 7.0, y) * front
     _stretch(moved, vertices, nose, NOSE, NOSE_SHRINKS)
+    inner = np.concatenate([head.of_group(name) for name in INSIDE])
+    moved[inner] += vertices[inner] * np.float32([-0.1, 0, 0]) - np.float32([0, 0, 0.03])
     for side, sign in (("r", -1), ("l", 1)):
         _widen_eye(moved, vertices, head, neutral, side, sign)
     return (vertices + strength * (moved - vertices)).astype(np.float32)

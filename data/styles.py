@@ -162,7 +162,7 @@ def _along(picture, flow, reach, stride):
                 picture,
                 x + sign * right,
                 y + sign * down,
-                cv2.INTER_LINEAR,
+                cv2.INTER_NEAREST,
                 borderMode=cv2.BORDER_REFLECT,
             )
     return total / (2 * reach + 1)
@@ -192,7 +192,7 @@ def _manga(layers, size, rng):
     )
     coverage = np.zeros(tone.shape, np.float32)
     skin = _median(tone, _is(labels, "skin", "nose"), 0.6)
-    shadow = step(0.45, 0.25, _blur(layers.lit, 0.8 * unit))
+    shadow = step(0.4, 0.28, _blur(layers.lit, 3 * unit))
     coverage[bare] = (0.75 * np.clip(0.56 - skin, 0, 0.4) + 0.26 * shadow)[bare]
     lips, eyeballs = labels == PART["lips"], _is(labels, "eyes")
     coverage[lips] += np.clip(1.6 * (skin - _median(tone, lips, skin)) - 0.05, 0, 0.5)
@@ -206,10 +206,12 @@ def _manga(layers, size, rng):
     coverage[ground] = _manga_ground(len(tone), rng, over)[ground]
     ink = _dots(tone.shape, 3.4 * over if size > 128 else 2.6 * over, coverage)
     ink = np.maximum(ink, coverage > 0.93)
+    if size <= 128:  # dots would be as large as eyes
+        ink[bare] = 0.6 * coverage[bare]
     keen = np.where(_is(labels, "lips", "nose", "inner mouth"), 0.6, 1.0)
     fine = _dark_lines(tone, 1.1 * unit, 0.09 * keen, 0.2 * keen)
     fine = fine * (bare & ~_is(labels, "facial hair"))
-    fine = np.maximum(fine, _dark_lines(tone, 1.8 * unit, 0.05, 0.12) * lips)
+    fine = np.maximum(fine, _dark_lines(tone, min(1.8 * unit, 4.5), 0.05, 0.14) * lips)
     relative = tone / max(skin, 0.35)
     solid = step(0.6, 0.45, relative) * eyeballs + step(0.9, 0.7, relative) * _is(labels, "brows")
     ink = np.where(eyeballs, solid, ink)
@@ -261,6 +263,10 @@ def _pencil(layers, size, rng):
     dark = np.clip(1.02 - tone / (0.42 + 0.65 * skin), 0, 1)
     bare = _blur(_is(labels, "skin", "nose", "neck", "ears").astype(np.float32), 0.5 * unit)
     dark *= 1 - 0.35 * bare * step(0.75, 0.35, dark)  # skin stays light but for its shadows
+    hair, seeing = _is(labels, "hair", "facial hair"), _is(labels, "eyes", "brows")
+    mass = _median(tone, hair, 0.3)
+    dark[hair] = np.clip(0.88 * dark - 2.2 * (tone - mass), 0.05, 0.95)[hair]
+    dark[seeing] = np.maximum(dark, step(0.95, 0.45, tone / max(skin, 0.35)))[seeing]
     around = _blur((labels != 0).astype(np.float32), 0.07 * len(tone))
     loose = _blur(paper, 6 * unit) * 8
     dark = np.where(labels == 0, 0.5 * around * step(-0.6, 1.2, loose), dark)
@@ -274,6 +280,7 @@ def _pencil(layers, size, rng):
     graphite = graphite * (0.25 + 0.85 * dark) * (0.85 + 0.13 * paper) + 0.28 * dark
     fine = _dark_lines(tone, 1.0 * unit, 0.05, 0.22) * (labels != 0)
     lines = np.maximum(0.75 * _outlines(layers, 0.85 * unit), 0.8 * fine)
+    lines = np.maximum(lines, 0.7 * _lids(_is(labels, "eyes"), 0.8 * unit))
     graphite = 1 - (1 - np.clip(graphite, 0, 0.92)) * (1 - lines * (0.82 + 0.12 * paper))
     return 0.965 + 0.012 * paper - 0.86 * np.clip(graphite, 0, 1)
 
@@ -332,7 +339,7 @@ def _oil(layers, size, rng):
     sweep = 0.8 * _grain(side, rng, side / 5)[ground] + 0.6
     flow[ground] = np.stack([np.cos(sweep), np.sin(sweep)], -1)
     detail = _detail(layers, side)
-    scale = side / 256 if size > 128 else side / 160  # coarser where there is less room
+    scale = side / 256 if size > 128 else side / 200  # coarser where there is less room
     canvas = np.zeros((side, side, 4), np.uint8)
     canvas[..., :3] = _blur(photo, 2.5 * scale)
     for brush in BRUSHES:
@@ -487,6 +494,7 @@ def _pixel_art(layers, size, rng):
     light = _cell_colours(layers, labels, cells)
     y, x = np.indices((cells, cells))
     light[labels == 0] += (((x + y) % 2 - 0.5) * 0.03)[labels == 0][:, None]
+    light[labels == PART["eyes"]] *= 0.65 if cells < 64 else 0.85  # dark, to be seen at all
     groups = np.minimum(_groups(labels), 4)
     groups[_is(labels, "eyes", "lips", "inner mouth")] = 5
     picture = np.zeros_like(light)
