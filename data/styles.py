@@ -63,7 +63,14 @@ def draw(style, layers, size, rng):
 
 
 def _blur(array, sigma):
-    return cv2.GaussianBlur(array, (0, 0), max(sigma, 0.2))
+    """A Gaussian blur; a wide one is made of fewer samples, for its cost grows with its width."""
+    less = int(sigma / 2)
+    if less < 2:
+        return cv2.GaussianBlur(array, (0, 0), max(sigma, 0.2))
+    side = len(array)
+    small = _small(array, max(4, side // less))
+    small = cv2.GaussianBlur(small, (0, 0), sigma * len(small) / side)
+    return cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
 def _is(labels, *names):
@@ -317,6 +324,17 @@ class _Brush:
     most: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where strokes may go, (H, H) each: `flow` (H, H, 2), the way they run; uint8 `groups`, what
+    is drawn as one thing; `detail` in [0, 1]; `room`, samples to the nearest edge of a group."""
+
+    flow: np.ndarray
+    groups: np.ndarray
+    detail: np.ndarray
+    room: np.ndarray
+
+
 BRUSHES = (
     _Brush(18, 54, 320, 0.0, 0.2),
     _Brush(9, 24, 800, 0.0, 0.38),
@@ -339,6 +357,9 @@ def _oil(layers, size, rng):
     sweep = 0.8 * _grain(side, rng, side / 5)[ground] + 0.6
     flow[ground] = np.stack([np.cos(sweep), np.sin(sweep)], -1)
     detail = _detail(layers, side)
+    inner = cv2.morphologyEx(groups, cv2.MORPH_GRADIENT, np.ones((3, 3))) == 0
+    room = cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, 3)
+    place = _Place(flow, groups, detail, room)
     scale = side / 256 if size > 128 else side / 200  # coarser where there is less room
     canvas = np.zeros((side, side, 4), np.uint8)
     canvas[..., :3] = _blur(photo, 2.5 * scale)
@@ -351,7 +372,7 @@ def _oil(layers, size, rng):
             brush.least,
             brush.most,
         )
-        _strokes(canvas, _blur(photo, 0.2 * brush.width), flow, groups, detail, brush, rng)
+        _strokes(canvas, _blur(photo, 0.2 * brush.width), place, brush, rng)
     glaze = (0.65 * step(0.55, 0.95, detail))[..., None]  # eyes and mouth: the finest work
     colour = (canvas[..., :3] + glaze * (photo.astype(np.float32) - canvas[..., :3])) / 255
     bristle = _along(_grain(side, rng, 0.9 * scale), flow, 3, scale)
@@ -385,21 +406,25 @@ def _detail(layers, side):
     return np.clip(cv2.resize(total, (side, side)), 0, 1)
 
 
-def _strokes(canvas, source, flow, groups, detail, brush, rng):
+def _strokes(canvas, source, place, brush, rng):
     """Lays strokes of one brush on a canvas uint8 (H, H, 4), in place; its fourth channel is how
     thick the paint lies. A stroke takes the colour under its middle, bends with the flow and ends
-    where its part ends."""
+    where its part ends.
+
+    Args:
+        source: uint8 (H, H, 3), the colours.
+        place: `_Place`.
+        brush: a `_Brush`.
+    """
     side = len(canvas)
-    inner = cv2.morphologyEx(groups, cv2.MORPH_GRADIENT, np.ones((3, 3))) == 0
-    room = cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, 3)
     at = rng.random((2, 6 * brush.count), np.float32) * (side - 1)
     column, row = at.astype(int)
-    found = detail[row, column] * rng.uniform(0.7, 1.3, len(row))
+    found = place.detail[row, column] * rng.uniform(0.7, 1.3, len(row))
     wanted = (found >= brush.least) & (found < brush.most)
-    wanted &= room[row, column] > 0.35 * brush.width - 1
+    wanted &= place.room[row, column] > 0.35 * brush.width - 1
     at = at[:, wanted][:, : brush.count]
     column, row = at.astype(int)
-    path = _paths(at, flow, groups, brush.length)
+    path = _paths(at, place.flow, place.groups, brush.length)
     colours = source[row, column] + rng.normal(0, 4, (len(row), 1))
     colours += rng.normal(0, 2.5, (len(row), 3))
     colours = np.clip(np.column_stack([colours, rng.uniform(40, 255, len(row))]), 0, 255)
