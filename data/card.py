@@ -10,7 +10,8 @@ import click
 import numpy as np
 from PIL import Image
 
-from .faces import make_faces
+from .faces import make_faces, render_face
+from .parts import STYLES
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 SEED = 41
@@ -37,6 +38,19 @@ def render(n, identities, size, seed):
         return np.load(made / "images.npy"), np.load(made / "labels.npy")
 
 
+def in_styles(numbers, size, seed):
+    """People drawn in every style: uint8 (people * styles, size, size, 3), a row of styles each."""
+    from .render import Renderer
+
+    renderer, settings = Renderer(size), {"n": 100, "identities": 100, "seed": seed}
+    pictures = [
+        render_face(renderer, number, settings, style)[0].image
+        for number in numbers
+        for style in STYLES
+    ]
+    return np.array(pictures)
+
+
 def save(array, name):
     """Writes a picture under docs/pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -52,6 +66,7 @@ def main():
     colours = PART_COLOURS[labels]
     rows = (views[:6], colours[:6], views[6:], colours[6:])
     save(grid(np.concatenate(rows), 6), "faces_truth.png")
+    save(grid(in_styles((4, 5, 11), 256, SEED), len(STYLES)), "faces_styles.png")
     small, _ = render(96, 24, 64, SEED + 2)
     save(grid(small, 16), "faces_small.png")
 

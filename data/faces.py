@@ -311,13 +311,14 @@ def _start_renderer(size):
     return Renderer(size)
 
 
-def render_face(renderer, i, settings):
+def render_face(renderer, i, settings, style=None):
     """Renders picture `i` of a dataset.
 
     Args:
         renderer: a `data.render.Renderer`.
         i: its number.
         settings: with n, identities and seed, and perhaps drawn.
+        style: one of `parts.STYLES`; None to draw lots for it.
 
     Returns:
         a `data.render.Picture` and its line of faces.jsonl as a dictionary.
@@ -328,7 +329,7 @@ def render_face(renderer, i, settings):
     identity = i * settings["identities"] // settings["n"]
     person = sample_person(np.random.default_rng([settings["seed"], 0, identity]))
     rng = np.random.default_rng([settings["seed"], 1, i])
-    style = _sample_style(np.random.default_rng([settings["seed"], 2, i]), settings)
+    style = style or _sample_style(np.random.default_rng([settings["seed"], 2, i]), settings)
     view = replace(sample_view(person, rng), style=style)
     picture = renderer.render(person, view)
     pose = view.pose

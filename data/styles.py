@@ -218,13 +218,22 @@ def _manga(layers, size, rng):
     keen = np.where(_is(labels, "lips", "nose", "inner mouth"), 0.6, 1.0)
     fine = _dark_lines(tone, 1.1 * unit, 0.09 * keen, 0.2 * keen)
     fine = fine * (bare & ~_is(labels, "facial hair"))
-    fine = np.maximum(fine, _dark_lines(tone, min(1.8 * unit, 4.5), 0.05, 0.14) * lips)
+    fine = np.maximum(fine, _mouth_line(layers, unit))
     relative = tone / max(skin, 0.35)
-    solid = step(0.6, 0.45, relative) * eyeballs + step(0.9, 0.7, relative) * _is(labels, "brows")
+    solid = step(0.6, 0.45, relative) * eyeballs + step(1.02, 0.82, relative) * _is(labels, "brows")
     ink = np.where(eyeballs, solid, ink)
     for line in (fine, solid, _lids(eyeballs, 1.5 * unit), _outlines(layers, 1.15 * unit)):
         ink = np.maximum(ink, line)
     return 1 - 0.94 * ink
+
+
+def _mouth_line(layers, width):
+    """The line between closed lips: float32 (H, H). There the form turns from facing down to facing
+    up within a width (samples)."""
+    up, reach = _blur(layers.normal[..., 1], 0.5 * width), max(1, round(width))
+    turns = np.zeros_like(up)
+    turns[reach:-reach] = up[2 * reach :] - up[: -2 * reach]
+    return step(0.35, 0.7, turns) * (layers.labels == PART["lips"])
 
 
 def _lids(eyes, width):
@@ -242,7 +251,7 @@ def _hair_coverage(mass, lines, tone):
         mass: how light the hair is.
         lines, tone: float32 (P,), lines along the strands and how light each sample is.
     """
-    if mass < 0.4:
+    if mass < 0.36:
         gleam = tone * (1 + 0.5 * lines)
         return 1 - step(*np.percentile(gleam, (90, 93)), gleam)
     return (0.42 if mass < 0.62 else 0.1) + step(0.1, 0.5, -lines) * 0.9
@@ -287,6 +296,7 @@ def _pencil(layers, size, rng):
     graphite = graphite * (0.25 + 0.85 * dark) * (0.85 + 0.13 * paper) + 0.28 * dark
     fine = _dark_lines(tone, 1.0 * unit, 0.05, 0.22) * (labels != 0)
     lines = np.maximum(0.75 * _outlines(layers, 0.85 * unit), 0.8 * fine)
+    lines = np.maximum(lines, 0.75 * _mouth_line(layers, 0.7 * unit))
     lines = np.maximum(lines, 0.7 * _lids(_is(labels, "eyes"), 0.8 * unit))
     graphite = 1 - (1 - np.clip(graphite, 0, 0.92)) * (1 - lines * (0.82 + 0.12 * paper))
     return 0.965 + 0.012 * paper - 0.86 * np.clip(graphite, 0, 1)
@@ -373,7 +383,7 @@ def _oil(layers, size, rng):
             brush.most,
         )
         _strokes(canvas, _blur(photo, 0.2 * brush.width), place, brush, rng)
-    glaze = (0.65 * step(0.55, 0.95, detail))[..., None]  # eyes and mouth: the finest work
+    glaze = (0.8 * step(0.48, 0.95, detail))[..., None]  # eyes and mouth: the finest work
     colour = (canvas[..., :3] + glaze * (photo.astype(np.float32) - canvas[..., :3])) / 255
     bristle = _along(_grain(side, rng, 0.9 * scale), flow, 3, scale)
     height = canvas[..., 3].astype(np.float32) / 255 + 0.35 * bristle
@@ -400,7 +410,7 @@ def _detail(layers, side):
     unit = len(fine) / 256
     edge = cv2.morphologyEx(np.minimum(layers.depth, 25), cv2.MORPH_GRADIENT, np.ones((3, 3)))
     face = _is(layers.labels, *BARE, "hair").astype(np.float32)
-    total = np.maximum(_blur(fine, 2 * unit) * 1.3, 0.45 * _blur(some, 2 * unit))
+    total = np.maximum(_blur(fine, 1.3 * unit) * 1.6, 0.62 * _blur(some, 2 * unit))
     total = np.maximum(total, 0.36 * _blur(face, 2 * unit))
     total = np.maximum(total, 0.4 * np.clip(_blur((edge > 0.3).astype(np.float32), unit), 0, 1))
     return np.clip(cv2.resize(total, (side, side)), 0, 1)
