@@ -66,7 +66,7 @@ def main():
     colours = PART_COLOURS[labels]
     rows = (views[:6], colours[:6], views[6:], colours[6:])
     save(grid(np.concatenate(rows), 6), "faces_truth.png")
-    save(grid(in_styles((4, 5, 11), 256, SEED), len(STYLES)), "faces_styles.png")
+    save(grid(in_styles((4, 5, 11), 192, SEED), len(STYLES)), "faces_styles.png")
     small, _ = render(96, 24, 64, SEED + 2)
     save(grid(small, 16), "faces_small.png")
 

@@ -84,9 +84,10 @@ def _tone(light):
     return np.sqrt(np.clip(0.9 * x / (1 + 0.35 * x), 0, 1))
 
 
-def _median(values, mask, otherwise):
-    """The median of values where a mask is, or `otherwise` where it is nowhere."""
-    return float(np.median(values[mask])) if mask.any() else otherwise
+def _median(values, mask, otherwise, percent=50):
+    """The median (or another percentile) of values where a mask is, or `otherwise` where it is
+    nowhere."""
+    return float(np.percentile(values[mask], percent)) if mask.any() else otherwise
 
 
 def _grain(size, rng, *sigmas):
@@ -202,11 +203,11 @@ def _manga(layers, size, rng):
     shadow = step(0.4, 0.28, _blur(layers.lit, 3 * unit))
     coverage[bare] = (0.75 * np.clip(0.56 - skin, 0, 0.4) + 0.26 * shadow)[bare]
     lips, eyeballs = labels == PART["lips"], _is(labels, "eyes")
-    coverage[lips] += np.clip(1.6 * (skin - _median(tone, lips, skin)) - 0.05, 0, 0.5)
+    coverage[lips] += np.clip(1.6 * (skin - _median(tone, lips, skin)) - 0.12, 0, 0.5)
     fabric = _median(tone, cloth, 0.5)
     coverage[cloth] = (np.round(4 * np.clip(0.95 - fabric, 0, 1)) / 4 + 0.2 * shadow)[cloth]
     lines = _hair_lines(layers, tone, unit, rng)
-    mass = _median(_blur(tone, unit), hair, 0.3)
+    mass = _median(_blur(tone, unit), hair, 0.3, 75)  # of its lit side
     if hair.any():
         coverage[hair] = _hair_coverage(mass, lines[hair], _blur(tone, 1.2 * unit)[hair])
     ground = labels == 0
@@ -248,7 +249,7 @@ def _hair_coverage(mass, lines, tone):
     """Ink on hair (P,): solid with a gleam when it is dark, screen tone and lines when it is not.
 
     Args:
-        mass: how light the hair is.
+        mass: how light its lit side is.
         lines, tone: float32 (P,), lines along the strands and how light each sample is.
     """
     if mass < 0.36:
