@@ -10,7 +10,8 @@ import click
 import numpy as np
 from PIL import Image
 
-from .faces import make_faces
+from .faces import make_faces, render_face
+from .parts import STYLES
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 SEED = 41
@@ -33,8 +34,21 @@ def grid(images, columns):
 def render(n, identities, size, seed):
     """Pictures uint8 (n, size, size, 3) and part maps uint8 (n, size, size) of a fresh dataset."""
     with tempfile.TemporaryDirectory() as folder:
-        made = make_faces(Path(folder) / "faces", n, identities, size, seed)
+        made = make_faces(Path(folder) / "faces", n, identities, size, seed, drawn=0)
         return np.load(made / "images.npy"), np.load(made / "labels.npy")
+
+
+def in_styles(numbers, size, seed):
+    """People drawn in every style: uint8 (people * styles, size, size, 3), a row of styles each."""
+    from .render import Renderer
+
+    renderer, settings = Renderer(size), {"n": 100, "identities": 100, "seed": seed}
+    pictures = [
+        render_face(renderer, number, settings, style)[0].image
+        for number in numbers
+        for style in STYLES
+    ]
+    return np.array(pictures)
 
 
 def save(array, name):
@@ -52,6 +66,7 @@ def main():
     colours = PART_COLOURS[labels]
     rows = (views[:6], colours[:6], views[6:], colours[6:])
     save(grid(np.concatenate(rows), 6), "faces_truth.png")
+    save(grid(in_styles((4, 5, 11), 192, SEED), len(STYLES)), "faces_styles.png")
     small, _ = render(96, 24, 64, SEED + 2)
     save(grid(small, 16), "faces_small.png")
 
