@@ -108,7 +108,7 @@ def wide_iris(directions, style):
 def painted(person):
     """The same person in a cartoon's paint: fewer lines and spots, stronger brows, pure colours."""
     age = min(person.shape.age, 25 + 0.3 * (person.shape.age - 25))
-    thickness, arch, density = person.brows
+    thickness, arch, density, outer = person.brows
     return replace(
         person,
         shape=replace(person.shape, age=age),
@@ -117,7 +117,9 @@ def painted(person):
         marks=(),
         eye_colour=_purer(np.array(person.eye_colour) * 1.25, 1.4),
         hair_colour=_purer(np.array(person.hair_colour) * 1.1, 1.25),
-        brows=(thickness * 1.2, arch, density),
+        natural=_purer(np.array(person.natural) * 1.1, 1.25),
+        brows=(thickness * 1.2, arch, density, outer),
+        lines=0.5 * person.lines,
     )
 
 
