@@ -25,10 +25,12 @@ CHIP, PADDING = 150, 0.25
 
 
 def load(folder):
-    """A rendered dataset: images uint8 (N, S, S, 3), mapped, and N records."""
+    """The photo-style pictures of a rendered dataset: images uint8 (N, S, S, 3) and N records."""
     folder = Path(folder)
     lines = (folder / "faces.jsonl").read_text().splitlines()
-    return np.load(folder / "images.npy", mmap_mode="r"), [json.loads(line) for line in lines]
+    records = [json.loads(line) for line in lines]
+    photos = [i for i, record in enumerate(records) if record["style"] == "photo"]
+    return np.load(folder / "images.npy", mmap_mode="r")[photos], [records[i] for i in photos]
 
 
 def point_errors(found, true):
@@ -80,7 +82,6 @@ def detection(folder):
         mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True) as marker,
     ):
         for image, record in zip(images, records, strict=True):
-            image = np.ascontiguousarray(image)
             short.append(bool(detector.process(image).detections))
             marked = marker.process(image).multi_face_landmarks
             mesh.append(bool(marked))
@@ -121,7 +122,7 @@ class Recogniser:
         )
 
     def __call__(self, image, points5):
-        image, points5 = np.ascontiguousarray(image), np.array(points5)
+        points5 = np.array(points5)
         box = self.find(image, points5)
         points = self.predictor(image, box or self.box_of(points5))
         chip = self.dlib.get_face_chip(image, points, CHIP, PADDING)
@@ -152,10 +153,8 @@ def identity(folder):
     """
     images, records = load(folder)
     recognise = Recogniser()
-    numbers, seen = map(
-        np.array,
-        zip(*(recognise(i, r["points5"]) for i, r in zip(images, records, strict=True)), strict=True),
-    )
+    described = [recognise(i, r["points5"]) for i, r in zip(images, records, strict=True)]
+    numbers, seen = map(np.array, zip(*described, strict=True))
     who = np.array([record["identity"] for record in records])
     distance = np.linalg.norm(numbers[:, None] - numbers[None], axis=-1)
     first, second = np.triu_indices(len(who), 1)
@@ -195,7 +194,9 @@ def closest_people(distance, who, records, count=6):
     """The pairs of people with the smallest mean distance over their pictures, and what stays the
     same in every picture of a person and is the same or differs between the two."""
     people = sorted(set(who.tolist()))
-    known = {k: [r["attributes"] for r, w in zip(records, who, strict=True) if w == k] for k in people}
+    known = {
+        k: [r["attributes"] for r, w in zip(records, who, strict=True) if w == k] for k in people
+    }
     lasting = [
         name
         for name in records[0]["attributes"]
