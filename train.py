@@ -18,8 +18,8 @@ from ddpm.run import CONFIG, read_config, write_config
 
 DEFAULT_PRESET = "faces64"
 # The default set: as many portraits as the DDPM that started it had; a handful for the tiny preset.
-FACES = {"n": 972, "identities": 243, "seed": 0}
-FEW_FACES = {"n": 160, "identities": 80, "seed": 0}
+FACES = {"n": 972, "identities": 243, "seed": 0, "drawn": 0}
+FEW_FACES = {"n": 160, "identities": 80, "seed": 0, "drawn": 0}
 FORMAT = 1
 CONFIG_KEYS = {"preset", "precision", "backend", "deterministic", "options", "data"}
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts

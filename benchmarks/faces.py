@@ -30,12 +30,11 @@ from data.faces import VERSION, make_faces
 RESULTS = Path(__file__).resolve().parent / "results" / "faces.json"
 SEED = 2026
 VIEWS = 4
+DRAWN = inspect.signature(make_faces).parameters["drawn"].default
 KILLS = 2
 # What each part takes when --n does not say: pictures, or people for balance.
 NUMBERS = {"detection": 500, "balance": 5000, "memory": 20_000, "kill": 20_000}
 SPEED_SIZES = {64: 640, 256: 160}  # pixels: pictures a round
-# Detectors and recognisers are for photographs.
-PHOTOS = {"drawn": 0} if "drawn" in inspect.signature(make_faces).parameters else {}
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def rendered(pictures, n, people, seed):
         yield pictures
         return
     with tempfile.TemporaryDirectory() as folder:
-        yield make_faces(Path(folder) / "faces", n, people, 256, seed, **PHOTOS)
+        yield make_faces(Path(folder) / "faces", n, people, 256, seed, drawn=0)
 
 
 def measure_detection(n, pictures, seed):
@@ -68,7 +67,9 @@ def about(folder):
 
 def measure_balance(n, seed):
     n = n or NUMBERS["balance"]
-    return {"version": VERSION, "seed": seed} | balance(n, {"n": n, "identities": n, "seed": seed})
+    return {"version": VERSION, "seed": seed} | balance(
+        n, {"n": n, "identities": n, "seed": seed, "drawn": DRAWN}
+    )
 
 
 def measure_speed(rounds, seed):

@@ -26,7 +26,7 @@ def balance(n, settings):
     known, poses = [], []
     for i in range(n):
         person, view, _ = sample_face(i, settings)
-        known.append({**attributes(person, view), "style": getattr(view, "style", "photo")})
+        known.append({**attributes(person, view), "style": view.style})
         poses.append((view.pose.yaw, view.pose.pitch, view.pose.roll))
     columns = {name: [one.get(name) for one in known] for name in known[0]}
     columns |= dict(zip(("yaw", "pitch", "roll"), zip(*poses, strict=True), strict=True))

@@ -19,8 +19,11 @@ from .faces import make_faces
 @click.option("--seed", default=0, show_default=True, help="Same seed, same pictures.")
 @click.option("--out", default="data/faces64", show_default=True, help="Folder to make.")
 @click.option("--workers", default=None, type=int, help="Processes.  [default: one a processor]")
+@click.option(
+    "--drawn", default=0.1, show_default=True, help="Share of pictures drawn, not photographed."
+)
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
-def main(n, identities, size, seed, out, workers, quiet):
+def main(n, identities, size, seed, out, workers, drawn, quiet):
     finished = Path(out, "dataset.json").exists()
     try:
         make_faces(
@@ -31,6 +34,7 @@ def main(n, identities, size, seed, out, workers, quiet):
             seed,
             workers,
             not quiet,
+            drawn,
         )
     except ValueError as error:
         click.echo(str(error), err=True)

@@ -1,5 +1,7 @@
 """Captions: plain English that says only what can be seen, in varying words."""
 
+from dataclasses import replace
+
 from .parts import PART
 
 DECADES = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties")
@@ -35,7 +37,22 @@ BEARD_WORDS = {
     "beard": "a beard",
 }
 TONES = ("very fair", "fair", "light", "olive", "tan", "brown", "dark brown", "deep brown")
-LEADS = ("", "", "a photo of ", "a portrait of ", "a photograph of ")
+# How a caption may begin in each style.
+LEADS = {
+    "photo": ("", "", "a photo of ", "a portrait of ", "a photograph of "),
+    "manga": ("a manga drawing of ", "a manga portrait of ", "black and white manga of "),
+    "pencil": ("a pencil sketch of ", "a pencil drawing of ", "a pencil portrait of "),
+    "oil": ("an oil painting of ", "an oil portrait of ", "a portrait in oil of "),
+    "watercolour": (
+        "a watercolour of ",
+        "a watercolour portrait of ",
+        "a watercolour painting of ",
+    ),
+    "pixel art": ("pixel art of ", "a pixel art portrait of ", "a pixel art picture of "),
+    "3-D cartoon": ("a 3-D cartoon of ", "a 3-D cartoon portrait of ", "a 3-D cartoon picture of "),
+}
+GREY = ("manga", "pencil")  # styles that show no colour
+COARSE = (*GREY, "pixel art")  # styles that show neither freckles nor the colour of eyes
 
 
 def describe(person, view, labels, rng):
@@ -50,12 +67,13 @@ def describe(person, view, labels, rng):
         one sentence without a full stop.
     """
     seen = visible_parts(labels)
+    person, view = _as_drawn(person, view)
     before, noun, clause = MOODS[view.expression]
     form = rng.integers(3)
     withs = _features(person, view, seen, rng)
     if form == 1 and noun and (view.expression != "neutral" or rng.random() < 0.3):
         withs.insert(0, noun)
-    text = str(rng.choice(LEADS)) + _subject(person, before if form == 0 else None, rng)
+    text = str(rng.choice(LEADS[view.style])) + _subject(person, before if form == 0 else None, rng)
     if withs:
         text += " with " + _joined(withs)
     clauses = [clause] if clause and (form == 2 or (form == 0 and not before)) else []
@@ -64,7 +82,17 @@ def describe(person, view, labels, rng):
         clauses.append(rng.choice(["facing ", "turned "]) + turned)
     if "clothes" in seen and rng.random() < 0.6:
         clauses.append(rng.choice(["wearing ", "in "]) + _a(f"{view.cloth} {view.garment}"))
-    return ", ".join([text, *clauses, *_surroundings(view, rng)])
+    clauses += _surroundings(view, rng) if view.style in ("photo", "3-D cartoon", "oil") else []
+    return " ".join(", ".join([text, *clauses]).split())
+
+
+def _as_drawn(person, view):
+    """The person and the view without what their style does not show."""
+    if view.style in COARSE:
+        person = replace(person, eyes="", freckles=0.0)
+    if view.style in GREY:
+        person, view = replace(person, hair=""), replace(view, cloth="")
+    return person, view
 
 
 def visible_parts(labels):
@@ -106,9 +134,9 @@ def _features(person, view, seen, rng):
         features.append(_a(words[2:]) if words.startswith("a ") else words)
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
         features.append(BEARD_WORDS[person.beard])
-    if "eyes" in seen and rng.random() < 0.35:
+    if "eyes" in seen and person.eyes and rng.random() < 0.35:
         features.append(f"{person.eyes} eyes")
-    if rng.random() < 0.3:
+    if view.style not in GREY and rng.random() < 0.3:
         features.append(f"{tone_word(person.tone)} skin")
     if person.freckles > 0.3 and rng.random() < 0.7:
         features.append("freckles")
@@ -131,4 +159,5 @@ def _joined(words):
 
 
 def _a(words):
+    words = words.strip()
     return ("an " if words[0] in "aeiou" else "a ") + words

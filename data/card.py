@@ -33,7 +33,7 @@ def grid(images, columns):
 def render(n, identities, size, seed):
     """Pictures uint8 (n, size, size, 3) and part maps uint8 (n, size, size) of a fresh dataset."""
     with tempfile.TemporaryDirectory() as folder:
-        made = make_faces(Path(folder) / "faces", n, identities, size, seed)
+        made = make_faces(Path(folder) / "faces", n, identities, size, seed, drawn=0)
         return np.load(made / "images.npy"), np.load(made / "labels.npy")
 
 

@@ -19,6 +19,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ ONE_THREAD = {
 }
 
 
-def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progress=True):
+def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progress=True, drawn=0.1):
     """Renders a dataset of faces, or goes on with one, or finds it finished.
 
     Args:
@@ -52,6 +53,8 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
             the size and `VERSION` alone.
         workers: processes; None for one a processor.
         progress: whether to show a progress bar.
+        drawn: share of the pictures that are drawn in one of the styles, evenly, instead of
+            photographed; who is shown and how does not depend on it.
 
     Returns:
         `Path` of the folder.
@@ -60,7 +63,7 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
         ValueError: if a number makes no sense, the folder holds something else, or nothing can be
             rendered or written.
     """
-    settings = _settings(n, identities, size, seed)
+    settings = _settings(n, identities, size, seed, drawn)
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1. Received: workers={workers}.")
     out = Path(out)
@@ -87,7 +90,7 @@ def available_processors():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _settings(n, identities, size, seed):
+def _settings(n, identities, size, seed, drawn):
     """Checks the numbers: what dataset.json holds."""
     if n < 1:
         raise ValueError(f"A dataset has at least one picture. Received: n={n}.")
@@ -102,6 +105,8 @@ def _settings(n, identities, size, seed):
         )
     if seed < 0:
         raise ValueError(f"seed must not be negative. Received: seed={seed}.")
+    if not 0 <= drawn <= 1:
+        raise ValueError(f"drawn must be from 0 to 1. Received: drawn={drawn}.")
     return {
         "kind": "rendered faces",
         "version": VERSION,
@@ -109,6 +114,7 @@ def _settings(n, identities, size, seed):
         "identities": int(identities),
         "size": int(size),
         "seed": int(seed),
+        "drawn": float(drawn),
         "parts": list(PARTS),
         "styles": list(STYLES),
     }
@@ -316,7 +322,8 @@ def sample_face(i, settings):
 
     person = sample_person(np.random.default_rng([settings["seed"], 0, _identity(i, settings)]))
     rng = np.random.default_rng([settings["seed"], 1, i])
-    return person, sample_view(person, rng), rng
+    style = _sample_style(np.random.default_rng([settings["seed"], 2, i]), settings)
+    return person, replace(sample_view(person, rng), style=style), rng
 
 
 def render_face(renderer, i, settings):
@@ -325,7 +332,7 @@ def render_face(renderer, i, settings):
     Args:
         renderer: a `data.render.Renderer`.
         i: its number.
-        settings: with n, identities and seed.
+        settings: with n, identities and seed, and perhaps drawn.
 
     Returns:
         a `data.render.Picture` and its line of faces.jsonl as a dictionary.
@@ -338,7 +345,7 @@ def render_face(renderer, i, settings):
     pose = view.pose
     record = {
         "identity": _identity(i, settings),
-        "style": "photo",
+        "style": view.style,
         "caption": describe(person, view, picture.labels, rng),
         "attributes": attributes(person, view),
         "points5": [[round(float(x), 2) for x in p] for p in picture.points5],
@@ -346,6 +353,12 @@ def render_face(renderer, i, settings):
         "pose": [round(pose.yaw, 2), round(pose.pitch, 2), round(pose.roll, 2)],
     }
     return picture, record
+
+
+def _sample_style(rng, settings):
+    """The style of a picture: a photo, or evenly one of the others."""
+    drawn = rng.random() < settings.get("drawn", 0)
+    return str(rng.choice(STYLES[1:])) if drawn else STYLES[0]
 
 
 def _finish(partial, out, settings):

@@ -21,7 +21,7 @@ PARTS = (
 )
 PART = {name: number for number, name in enumerate(PARTS)}
 
-STYLES = ("photo",)
+STYLES = ("photo", "manga", "pencil", "oil", "watercolour", "pixel art", "3-D cartoon")
 
 # Landmarks: where on the rest head (x, y, z in decimetres) each lies, for the middle line and for
 # the person's left; the right is its mirror image. The nearest vertex of the skin is taken.

@@ -106,6 +106,7 @@ class View:
     distance: float
     height: float
     seed: int
+    style: str = "photo"
 
 
 def sample_person(rng):

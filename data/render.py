@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 
 from . import scene as sc
+from .cartoon import painted
 from .raster import NEAR, Rasteriser, interpolate
 from .scene import build_scene
 from .shading import is_strand, light_direction, make_surface, shade
+from .styles import FAR, Layers, draw
 from .texture import linear
 
 EXPOSURE = 0.86
@@ -74,14 +76,17 @@ class Renderer:
         surface = make_surface(
             scene, triangle, hit, depth, values, lit, camera.eye, camera.focal / view.distance
         )
-        colour, part = shade(surface, scene, person, view)
+        shaded = painted(person) if view.style == "3-D cartoon" else person
+        colour, part = shade(surface, scene, shaded, view)
         picture, labels = backdrop(view, self.size * self.over), np.zeros(hit.shape, np.uint8)
         picture[hit], labels[hit] = colour, part
         middle = slice(self.over // 2, None, self.over)
         points5, points = _points(scene, camera, hit, depth, self.over)
-        return Picture(
-            develop(picture, self.size, view.seed), labels[middle, middle].copy(), points5, points
-        )
+        image = develop(picture, self.size, view.seed)
+        if view.style != "photo":
+            layers = _layers(picture, image, labels, depth, surface, view)
+            image = draw(view.style, layers, self.size, np.random.default_rng([view.seed, 3]))
+        return Picture(image, labels[middle, middle].copy(), points5, points)
 
     def _key_light(self, scene, light, places):
         """How much of the key light reaches places (P, 3): float32 (P,) in [0, 1], by a shadow map.
@@ -117,6 +122,19 @@ class Renderer:
                 (where[:, 2] - nearest[row, column] - 0.07) / 0.06, 0, 1
             )  # 7 mm: its own surface
         return 1 - shaded / len(SHADOW_TAPS)
+
+
+def _layers(picture, image, labels, depth, surface, view):
+    """What a drawing is made from: the `Layers` of a rendered picture."""
+    hit = surface.hit
+    far, normal = np.full(hit.shape, FAR, np.float32), np.zeros((*hit.shape, 3), np.float32)
+    lit, strand = np.ones(hit.shape, np.float32), np.zeros((*hit.shape, 2), np.float32)
+    far[hit], normal[hit] = depth, surface.normal
+    facing = surface.normal @ light_direction(view.light)
+    lit[hit] = surface.lit * np.clip(0.15 + facing, 0, 1)
+    tangent = surface.values[:, sc.REST][:, :2] * np.float32([1, -1])  # down in a picture
+    strand[hit] = tangent * is_strand(surface.material)[:, None]
+    return Layers(picture, image, labels, far, normal, lit, strand)
 
 
 def _casting(scene):

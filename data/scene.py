@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import clothes, hair
+from . import cartoon, clothes, hair
 from .cuts import BEARDS, CUTS, Cut, coarser, varied
 from .head import CENTRE, NECK, express, eyeball, load_head, rotation, shape_vertices, turn
 from .paint import beard_mask
@@ -138,12 +138,15 @@ def _static():
     return np.concatenate(kept), np.concatenate(kinds), names, vertices
 
 
-@lru_cache(maxsize=1)
-def _neutral(shape):
-    """Somebody's neutral face and its normals, kept because their pictures come one after
-    another."""
-    vertices = shape_vertices(load_head(), shape)
-    return vertices, load_head().normals(vertices)
+@lru_cache(maxsize=2)
+def _neutral(shape, style="photo"):
+    """Somebody's neutral face in a style and its normals, kept because their pictures come one
+    after another."""
+    head = load_head()
+    vertices = shape_vertices(head, shape)
+    if style == "3-D cartoon":
+        vertices = cartoon.exaggerate(head, vertices, vertices)
+    return vertices, head.normals(vertices)
 
 
 def build_scene(person, view, detail=1.0):
@@ -158,16 +161,19 @@ def build_scene(person, view, detail=1.0):
     """
     head = load_head()
     triangles, material, names, landmarks = _static()
-    neutral, normals = _neutral(person.shape)
+    plain, _ = _neutral(person.shape)
+    neutral, normals = _neutral(person.shape, view.style)
     parts = _Heap()
 
-    body = express(head, neutral, dict(view.units))
+    body = express(head, plain, dict(view.units))
+    if view.style == "3-D cartoon":
+        body = cartoon.exaggerate(head, body, plain)
     body = clothes.dress(body, normals, head.rest, view.garment)
     posed = turn(body, head.turn, view.pose)
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
 
-    eyes, radius = _add_eyes(parts, head, neutral, view.pose)
+    eyes, radius = _add_eyes(parts, head, neutral, view)
     _add_lashes(parts, posed)
     cut = _add_hair(parts, body, normals, person, view, detail)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
@@ -196,9 +202,10 @@ class _Heap:
         )
 
 
-def _add_eyes(parts, head, neutral, pose):
+def _add_eyes(parts, head, neutral, view):
     """Puts the eyeballs in: their centres (person's right, left) in the world and their radius."""
     ball, triangles = _sphere()
+    pose, looked_up = view.pose, cartoon.wide_iris(ball) if view.style == "3-D cartoon" else ball
     one = np.ones(1, np.float32)
     turned = rotation(pose.yaw, pose.pitch, pose.roll) @ rotation(pose.gaze[0], pose.gaze[1], 0)
     centres = []
@@ -208,7 +215,7 @@ def _add_eyes(parts, head, neutral, pose):
         normal = (ball @ turned.T).astype(np.float32)
         bulge = 1 + 0.045 * np.clip((ball[:, 2:] - 0.86) / 0.14, 0, 1)  # the cornea
         parts.add(
-            centre + radius * bulge * normal, normal, ball, np.zeros_like(ball), triangles, EYE
+            centre + radius * bulge * normal, normal, looked_up, np.zeros_like(ball), triangles, EYE
         )
         centres.append(centre)
     return np.array(centres), radius
@@ -216,7 +223,7 @@ def _add_eyes(parts, head, neutral, pose):
 
 def _add_hair(parts, body, normals, person, view, detail):
     """Adds hair and beard: the cut worn."""
-    cut, strands = _grown_hair(person, view.cut, detail)
+    cut, strands = _grown_hair(person, view.cut, view.style, detail)
     if strands is not None:
         _add_strands(parts, strands, HAIR, view)
     if person.beard in BEARDS:
@@ -233,13 +240,13 @@ def _add_hair(parts, body, normals, person, view, detail):
 
 
 @lru_cache(maxsize=1)
-def _grown_hair(person, name, detail):
+def _grown_hair(person, name, style, detail):
     """A cut as somebody wears it, and its strands on the neutral head, or None for a bald one."""
     rng = np.random.default_rng([person.seed, 0, list(CUTS).index(name)])
     cut = replace(varied(name, rng), recede=person.recede)
     if not cut.strands:
         return cut, None
-    return cut, hair.grow(*_neutral(person.shape), coarser(cut, detail), rng)
+    return cut, hair.grow(*_neutral(person.shape, style), coarser(cut, detail), rng)
 
 
 def _add_strands(parts, strands, material, view):
