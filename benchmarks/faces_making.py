@@ -210,8 +210,10 @@ def endure(folder, n, size, seed, kills):
     """
     whole, killed = Path(folder) / "whole", Path(folder) / "killed"
     moments = list(watch(start(whole, n, size, seed), whole, 0.5))
-    rate, cost = pace(moments)
-    found = {"memory": memory(moments) | {"size": size, "pictures_per_second": rate}}
+    rate, _ = pace(moments)
+    found = {
+        "memory": memory(moments) | {"size": size, "pictures_per_second": rate},
+    }
     if kills:
         killed_at = make_with_kills(killed, n, size, seed, kills)
         expected, got = digests(whole), digests(killed)

@@ -144,8 +144,7 @@ def _neutral(shape, style="photo"):
     after another."""
     head = load_head()
     vertices = shape_vertices(head, shape)
-    if style == "3-D cartoon":
-        vertices = cartoon.exaggerate(head, vertices, vertices)
+    vertices = cartoon.exaggerate(head, vertices, vertices, style)
     return vertices, head.normals(vertices)
 
 
@@ -166,8 +165,7 @@ def build_scene(person, view, detail=1.0):
     parts = _Heap()
 
     body = express(head, plain, dict(view.units))
-    if view.style == "3-D cartoon":
-        body = cartoon.exaggerate(head, body, plain)
+    body = cartoon.exaggerate(head, body, plain, view.style)
     body = clothes.dress(body, normals, head.rest, view.garment)
     posed = turn(body, head.turn, view.pose)
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
@@ -205,7 +203,7 @@ class _Heap:
 def _add_eyes(parts, head, neutral, view):
     """Puts the eyeballs in: their centres (person's right, left) in the world and their radius."""
     ball, triangles = _sphere()
-    pose, looked_up = view.pose, cartoon.wide_iris(ball) if view.style == "3-D cartoon" else ball
+    pose, looked_up = view.pose, cartoon.wide_iris(ball, view.style)
     one = np.ones(1, np.float32)
     turned = rotation(pose.yaw, pose.pitch, pose.roll) @ rotation(pose.gaze[0], pose.gaze[1], 0)
     centres = []

@@ -63,7 +63,14 @@ def draw(style, layers, size, rng):
 
 
 def _blur(array, sigma):
-    return cv2.GaussianBlur(array, (0, 0), max(sigma, 0.2))
+    """A Gaussian blur; a wide one is made of fewer samples, for its cost grows with its width."""
+    less = int(sigma / 2)
+    if less < 2:
+        return cv2.GaussianBlur(array, (0, 0), max(sigma, 0.2))
+    side = len(array)
+    small = _small(array, max(4, side // less))
+    small = cv2.GaussianBlur(small, (0, 0), sigma * len(small) / side)
+    return cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
 def _is(labels, *names):
@@ -77,9 +84,10 @@ def _tone(light):
     return np.sqrt(np.clip(0.9 * x / (1 + 0.35 * x), 0, 1))
 
 
-def _median(values, mask, otherwise):
-    """The median of values where a mask is, or `otherwise` where it is nowhere."""
-    return float(np.median(values[mask])) if mask.any() else otherwise
+def _median(values, mask, otherwise, percent=50):
+    """The median (or another percentile) of values where a mask is, or `otherwise` where it is
+    nowhere."""
+    return float(np.percentile(values[mask], percent)) if mask.any() else otherwise
 
 
 def _grain(size, rng, *sigmas):
@@ -102,8 +110,8 @@ def _outlines(layers, width):
     """
     labels, depth = layers.labels, layers.depth
     hair = _blur(_is(labels, "hair").astype(np.float32), 1.3 * width) > 0.5  # not every strand
-    groups = _is(labels, *BARE) * 1 + _is(labels, "clothes") * 2 + _is(labels, "glasses") * 4
-    groups = np.where(hair, 3, groups + _is(labels, "hat") * 5).astype(np.uint8)
+    groups = _groups(np.where(labels == PART["hair"], PART["skin"], labels))
+    groups[hair] = _groups(np.uint8(PART["hair"]))
     flat = np.where(hair, 0, np.minimum(depth, 30)).astype(np.float32)  # strands jump all over
     edge = np.zeros(labels.shape, np.float32)
     for axis in (0, 1):
@@ -162,7 +170,7 @@ def _along(picture, flow, reach, stride):
                 picture,
                 x + sign * right,
                 y + sign * down,
-                cv2.INTER_LINEAR,
+                cv2.INTER_NEAREST,
                 borderMode=cv2.BORDER_REFLECT,
             )
     return total / (2 * reach + 1)
@@ -185,34 +193,69 @@ def _manga(layers, size, rng):
     labels, over = layers.labels, len(layers.labels) / size
     unit = over * max(1.0, size / 200)  # a line at 256 pixels is a little finer than at 64
     tone = _tone(layers.light)
-    bare, hair, cloth = _is(labels, *BARE), _is(labels, "hair", "facial hair"), labels == 11
+    bare, hair, cloth = (
+        _is(labels, *BARE),
+        _is(labels, "hair", "facial hair"),
+        labels == PART["clothes"],
+    )
     coverage = np.zeros(tone.shape, np.float32)
     skin = _median(tone, _is(labels, "skin", "nose"), 0.6)
-    shadow = step(0.45, 0.25, _blur(layers.lit, 0.8 * unit))
+    shadow = step(0.4, 0.28, _blur(layers.lit, 3 * unit))
     coverage[bare] = (0.75 * np.clip(0.56 - skin, 0, 0.4) + 0.26 * shadow)[bare]
-    coverage[_is(labels, "eyes")] = 0
+    lips, eyeballs = labels == PART["lips"], _is(labels, "eyes")
+    coverage[lips] += np.clip(1.6 * (skin - _median(tone, lips, skin)) - 0.12, 0, 0.5)
     fabric = _median(tone, cloth, 0.5)
     coverage[cloth] = (np.round(4 * np.clip(0.95 - fabric, 0, 1)) / 4 + 0.2 * shadow)[cloth]
     lines = _hair_lines(layers, tone, unit, rng)
-    mass = _median(_blur(tone, unit), hair, 0.3)
-    coverage[hair] = _hair_coverage(mass, lines, tone, unit)[hair]
+    mass = _median(_blur(tone, unit), hair, 0.3, 75)  # of its lit side
+    if hair.any():
+        coverage[hair] = _hair_coverage(mass, lines[hair], _blur(tone, 1.2 * unit)[hair])
     ground = labels == 0
     coverage[ground] = _manga_ground(len(tone), rng, over)[ground]
     ink = _dots(tone.shape, 3.4 * over if size > 128 else 2.6 * over, coverage)
     ink = np.maximum(ink, coverage > 0.93)
-    fine = _dark_lines(tone, 1.1 * unit, 0.09, 0.2) * (bare & ~_is(labels, "facial hair"))
-    eyes = step(0.62, 0.4, tone / max(skin, 0.35)) * _is(labels, "eyes", "brows", "inner mouth")
-    ink = np.where(_is(labels, "eyes"), eyes, ink)
-    ink = np.maximum(np.maximum(ink, np.maximum(fine, eyes)), _outlines(layers, 1.15 * unit))
+    if size <= 128:  # dots would be as large as eyes
+        ink[bare] = 0.6 * coverage[bare]
+    keen = np.where(_is(labels, "lips", "nose", "inner mouth"), 0.6, 1.0)
+    fine = _dark_lines(tone, 1.1 * unit, 0.09 * keen, 0.2 * keen)
+    fine = fine * (bare & ~_is(labels, "facial hair"))
+    fine = np.maximum(fine, _mouth_line(layers, unit))
+    relative = tone / max(skin, 0.35)
+    solid = step(0.6, 0.45, relative) * eyeballs + step(1.02, 0.82, relative) * _is(labels, "brows")
+    ink = np.where(eyeballs, solid, ink)
+    for line in (fine, solid, _lids(eyeballs, 1.5 * unit), _outlines(layers, 1.15 * unit)):
+        ink = np.maximum(ink, line)
     return 1 - 0.94 * ink
 
 
-def _hair_coverage(mass, lines, tone, unit):
-    """Ink on hair (H, H): solid with a gleam when it is dark, tone when it is middling, lines."""
+def _mouth_line(layers, width):
+    """The line between closed lips: float32 (H, H). There the form turns from facing down to facing
+    up within a width (samples)."""
+    up, reach = _blur(layers.normal[..., 1], 0.5 * width), max(1, round(width))
+    turns = np.zeros_like(up)
+    turns[reach:-reach] = up[2 * reach :] - up[: -2 * reach]
+    return step(0.35, 0.7, turns) * (layers.labels == PART["lips"])
+
+
+def _lids(eyes, width):
+    """The upper lids' line: a band of a width (samples) above eyes, bool (H, H)."""
+    tall = cv2.dilate(eyes.astype(np.uint8), np.ones((2 * round(width) + 1, 1)))
+    below = np.zeros_like(eyes)
+    below[: -round(width)] = eyes[round(width) :]
+    return (tall > 0) & below & ~eyes
+
+
+def _hair_coverage(mass, lines, tone):
+    """Ink on hair (P,): solid with a gleam when it is dark, screen tone and lines when it is not.
+
+    Args:
+        mass: how light its lit side is.
+        lines, tone: float32 (P,), lines along the strands and how light each sample is.
+    """
     if mass < 0.36:
-        local = _blur(tone, 1.5 * unit) / max(mass, 0.05)
-        return 1.0 - step(1.35, 1.75, local + 0.5 * lines)
-    return (0.42 if mass < 0.6 else 0.12) + step(0.1, 0.5, -lines) * 0.9
+        gleam = tone * (1 + 0.5 * lines)
+        return 1 - step(*np.percentile(gleam, (90, 93)), gleam)
+    return (0.42 if mass < 0.62 else 0.1) + step(0.1, 0.5, -lines) * 0.9
 
 
 def _manga_ground(side, rng, over):
@@ -223,7 +266,7 @@ def _manga_ground(side, rng, over):
         rays = np.interp(angle, np.linspace(-np.pi, np.pi, 181), rng.random(181))
         inner = 0.50 + 0.22 * rays
         return ((np.hypot(x - 0.5, y - 0.5) > inner) * (rays > 0.25)).astype(np.float32)
-    low, high = rng.uniform(0, 0.15), rng.uniform(0.25, 0.5)
+    low, high = rng.uniform(0, 0.1), rng.uniform(0.2, 0.42)
     return np.float32(low) + np.float32(high - low) * (y if rng.random() < 0.5 else 1 - y)
 
 
@@ -234,23 +277,39 @@ def _pencil(layers, size, rng):
     tone = _blur(_tone(layers.light), 0.5 * unit)
     skin = _median(tone, _is(labels, "skin", "nose"), 0.6)
     paper = _grain(len(tone), rng, 0.7 * over, 1.6 * over)
-    dark = np.clip(1.02 - tone / (0.45 + 0.65 * skin), 0, 1)
+    dark = np.clip(1.02 - tone / (0.42 + 0.65 * skin), 0, 1)
+    bare = _blur(_is(labels, "skin", "nose", "neck", "ears").astype(np.float32), 0.5 * unit)
+    dark *= 1 - 0.35 * bare * step(0.75, 0.35, dark)  # skin stays light but for its shadows
+    hair, seeing = _is(labels, "hair", "facial hair"), _is(labels, "eyes", "brows")
+    mass = _median(tone, hair, 0.3)
+    dark[hair] = np.clip(0.88 * dark - 2.2 * (tone - mass), 0.05, 0.95)[hair]
+    dark[seeing] = np.maximum(dark, step(0.95, 0.45, tone / max(skin, 0.35)))[seeing]
     around = _blur((labels != 0).astype(np.float32), 0.07 * len(tone))
     loose = _blur(paper, 6 * unit) * 8
     dark = np.where(labels == 0, 0.5 * around * step(-0.6, 1.2, loose), dark)
-    flow = _form(layers, 2.2 * unit)
-    flow[labels == 0] = np.float32([0.6, -0.8])
+    flow = _hatching(layers, unit)
     across = np.stack([flow[..., 0] - flow[..., 1], flow[..., 0] + flow[..., 1]], -1) * 0.7071
     noise = _grain(len(tone), rng, 0.75 * unit)
-    first, second = _along(noise, flow, 5, 0.9 * unit), _along(noise[::-1], across, 4, 0.9 * unit)
+    first, second = _along(noise, flow, 3, 1.3 * unit), _along(noise[::-1], across, 3, 1.2 * unit)
     first, second = first / first.std(), second / second.std()
     graphite = 0.62 * step(-0.9, 0.9, first + 4.6 * (dark - 0.34))
     graphite += 0.32 * step(-0.8, 0.8, second + 5 * (dark - 0.62))
-    graphite = graphite * (0.35 + 0.75 * dark) * (0.85 + 0.13 * paper) + 0.12 * dark
+    graphite = graphite * (0.25 + 0.85 * dark) * (0.85 + 0.13 * paper) + 0.28 * dark
     fine = _dark_lines(tone, 1.0 * unit, 0.05, 0.22) * (labels != 0)
     lines = np.maximum(0.75 * _outlines(layers, 0.85 * unit), 0.8 * fine)
+    lines = np.maximum(lines, 0.75 * _mouth_line(layers, 0.7 * unit))
+    lines = np.maximum(lines, 0.7 * _lids(_is(labels, "eyes"), 0.8 * unit))
     graphite = 1 - (1 - np.clip(graphite, 0, 0.92)) * (1 - lines * (0.82 + 0.12 * paper))
     return 0.965 + 0.012 * paper - 0.86 * np.clip(graphite, 0, 1)
+
+
+def _hatching(layers, unit):
+    """The way a pencil runs: along strands, and else one slant that yields to the form a little."""
+    flow, strand = _form(layers, 3 * unit), _is(layers.labels, "hair", "facial hair")
+    slant = np.float32([0.55, -0.83])
+    side = np.where(flow @ slant < 0, -1, 1)[..., None].astype(np.float32)
+    flow = np.where(strand[..., None], flow, 0.3 * side * flow + slant)
+    return flow / np.linalg.norm(flow, axis=-1, keepdims=True)
 
 
 def _small(array, size):
@@ -264,12 +323,35 @@ def _purer(picture, factor):
     return grey + factor * (picture - grey)
 
 
-# Oil: width of a stroke (pixels of 256), its length, how many per picture, and where it may go.
+@dataclass(frozen=True)
+class _Brush:
+    """A brush: width of a stroke and its length (pixels of a picture of 256), how many strokes, and
+    between which amounts of detail it is used."""
+
+    width: float
+    length: float
+    count: int
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where strokes may go, (H, H) each: `flow` (H, H, 2), the way they run; uint8 `groups`, what
+    is drawn as one thing; `detail` in [0, 1]; `room`, samples to the nearest edge of a group."""
+
+    flow: np.ndarray
+    groups: np.ndarray
+    detail: np.ndarray
+    room: np.ndarray
+
+
 BRUSHES = (
-    (20, 3.2, 420, 0.0),
-    (9, 3.4, 1100, 0.02),
-    (4.2, 3.6, 1900, 0.12),
-    (2.0, 3.5, 1500, 0.35),
+    _Brush(18, 54, 320, 0.0, 0.2),
+    _Brush(9, 24, 800, 0.0, 0.38),
+    _Brush(5, 14, 1700, 0.12, 2.0),
+    _Brush(2.6, 9, 1700, 0.3, 2.0),
+    _Brush(1.5, 4, 1100, 0.6, 2.0),
 )
 
 
@@ -280,27 +362,46 @@ def _oil(layers, size, rng):
     """
     side = 2 * size
     photo = cv2.resize(layers.photo, (side, side), interpolation=cv2.INTER_LINEAR)
-    flow = cv2.resize(_form(layers, len(layers.labels) / 40), (side, side))
-    ground = cv2.resize(layers.labels, (side, side), interpolation=cv2.INTER_NEAREST) == 0
+    flow = cv2.resize(_form(layers, len(layers.labels) / 45), (side, side))
+    groups = cv2.resize(_groups(layers.labels), (side, side), interpolation=cv2.INTER_NEAREST)
+    ground = groups == 0
     sweep = 0.8 * _grain(side, rng, side / 5)[ground] + 0.6
     flow[ground] = np.stack([np.cos(sweep), np.sin(sweep)], -1)
     detail = _detail(layers, side)
+    inner = cv2.morphologyEx(groups, cv2.MORPH_GRADIENT, np.ones((3, 3))) == 0
+    room = cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, 3)
+    place = _Place(flow, groups, detail, room)
+    scale = side / 256 if size > 128 else side / 200  # coarser where there is less room
     canvas = np.zeros((side, side, 4), np.uint8)
-    canvas[..., :3] = cv2.blur(photo, (side // 16 | 1,) * 2)
-    scale = side / 256
-    for width, length, count, least in BRUSHES:
-        width = max(width * scale, 2.0) if size > 128 else max(width * scale, 1.6)
-        source = cv2.GaussianBlur(photo, (0, 0), max(0.3 * width, 0.3))
-        many = count if size > 128 else int(count * 0.45)
-        _strokes(canvas, source, flow, detail, width, length * width, many, least, rng)
-    colour = canvas[..., :3].astype(np.float32) / 255
+    canvas[..., :3] = _blur(photo, 2.5 * scale)
+    for brush in BRUSHES:
+        few = 1.0 if size > 128 else 0.3
+        brush = _Brush(
+            max(1.0, brush.width * scale),
+            brush.length * scale,
+            int(brush.count * few),
+            brush.least,
+            brush.most,
+        )
+        _strokes(canvas, _blur(photo, 0.2 * brush.width), place, brush, rng)
+    glaze = (0.8 * step(0.48, 0.95, detail))[..., None]  # eyes and mouth: the finest work
+    colour = (canvas[..., :3] + glaze * (photo.astype(np.float32) - canvas[..., :3])) / 255
     bristle = _along(_grain(side, rng, 0.9 * scale), flow, 3, scale)
     height = canvas[..., 3].astype(np.float32) / 255 + 0.35 * bristle
     relief = _blur(height, 0.4 * scale)
-    slope = relief - cv2.warpAffine(
-        relief, np.float32([[1, 0, 0.8 * scale], [0, 1, 0.8 * scale]]), (side, side), borderMode=2
-    )
-    return np.clip(_purer(colour, 1.22) * (1 + 0.16 * np.clip(slope, -1, 1))[..., None], 0, 1)
+    away = np.float32([[1, 0, 0.8 * scale], [0, 1, 0.8 * scale]])
+    slope = relief - cv2.warpAffine(relief, away, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(_purer(colour, 1.2) * (1 + 0.15 * np.clip(slope, -1, 1))[..., None], 0, 1)
+
+
+def _groups(labels):
+    """What is drawn as one thing: uint8, 0 behind, 1 bare skin, 2 clothes, 3 hair, 4 glasses, 5
+    hat."""
+    table = np.zeros(256, np.uint8)
+    table[[PART[name] for name in BARE]] = 1
+    for number, name in enumerate(("clothes", "hair", "glasses", "hat"), 2):
+        table[PART[name]] = number
+    return table[labels]
 
 
 def _detail(layers, side):
@@ -310,45 +411,56 @@ def _detail(layers, side):
     unit = len(fine) / 256
     edge = cv2.morphologyEx(np.minimum(layers.depth, 25), cv2.MORPH_GRADIENT, np.ones((3, 3)))
     face = _is(layers.labels, *BARE, "hair").astype(np.float32)
-    total = np.maximum(_blur(fine, 2 * unit) * 1.3, 0.45 * _blur(some, 2 * unit))
-    total = np.maximum(total, 0.25 * _blur(face, 2 * unit))
+    total = np.maximum(_blur(fine, 1.3 * unit) * 1.6, 0.62 * _blur(some, 2 * unit))
+    total = np.maximum(total, 0.36 * _blur(face, 2 * unit))
     total = np.maximum(total, 0.4 * np.clip(_blur((edge > 0.3).astype(np.float32), unit), 0, 1))
     return np.clip(cv2.resize(total, (side, side)), 0, 1)
 
 
-def _strokes(canvas, source, flow, detail, width, length, count, least, rng):
+def _strokes(canvas, source, place, brush, rng):
     """Lays strokes of one brush on a canvas uint8 (H, H, 4), in place; its fourth channel is how
-    thick the paint lies. A stroke takes the colour under its middle and bends with the flow."""
+    thick the paint lies. A stroke takes the colour under its middle, bends with the flow and ends
+    where its part ends.
+
+    Args:
+        source: uint8 (H, H, 3), the colours.
+        place: `_Place`.
+        brush: a `_Brush`.
+    """
     side = len(canvas)
-    at = rng.random((2, count * (1 + 3 * (least > 0.05))), np.float32) * (side - 1)
+    at = rng.random((2, 6 * brush.count), np.float32) * (side - 1)
     column, row = at.astype(int)
-    wanted = detail[row, column] > least * (0.6 + 0.8 * rng.random(len(row)))
-    at = at[:, wanted][:, :count]
-    path = _paths(at, flow, length)
+    found = place.detail[row, column] * rng.uniform(0.7, 1.3, len(row))
+    wanted = (found >= brush.least) & (found < brush.most)
+    wanted &= place.room[row, column] > 0.35 * brush.width - 1
+    at = at[:, wanted][:, : brush.count]
     column, row = at.astype(int)
-    colours = source[row, column].astype(np.float32)
-    colours += rng.normal(0, 5, (len(row), 1)) + rng.normal(0, 2.5, (len(row), 3))
+    path = _paths(at, place.flow, place.groups, brush.length)
+    colours = source[row, column] + rng.normal(0, 4, (len(row), 1))
+    colours += rng.normal(0, 2.5, (len(row), 3))
     colours = np.clip(np.column_stack([colours, rng.uniform(40, 255, len(row))]), 0, 255)
     points = np.ascontiguousarray(np.round(path * 8), np.int32)  # eighths of a pixel
-    thick = np.maximum(1, np.round(width * rng.uniform(0.7, 1.15, len(row)))).astype(int)
+    thick = np.maximum(1, np.round(brush.width * rng.uniform(0.7, 1.15, len(row)))).astype(int)
     for line, colour, across in zip(points, colours.tolist(), thick.tolist(), strict=True):
         cv2.polylines(canvas, [line], False, colour, across, cv2.LINE_8, 3)
 
 
-def _paths(at, flow, length):
-    """Courses of strokes through places (2, N): float32 (N, 5, 2), x and y."""
+def _paths(at, flow, groups, length):
+    """Courses of strokes through places (2, N) that keep to a part: float32 (N, 5, 2), x and y."""
     side, points = len(flow), [at]
+    column, row = at.astype(int)
+    own = groups[row, column]
     for sign in (-1, 1):
-        place, last = at, None
+        place, last = at, flow[row, column].T * sign
         for _ in range(2):
-            column, row = np.clip(place, 0, side - 1).astype(int)
-            way = flow[row, column].T * sign
-            if last is not None:
-                way = way * np.where((way * last).sum(0) < 0, -1, 1)
-            place, last = place + way * np.float32(length / 4), way
+            x, y = place.astype(int)
+            way = flow[y, x].T
+            way = way * np.where((way * last).sum(0) < 0, -1, 1)
+            ahead = np.clip(place + way * np.float32(length / 4), 0, side - 1)
+            x, y = ahead.astype(int)
+            place, last = np.where(groups[y, x] == own, ahead, place), way
             points.append(place)
-    order = [points[k] for k in (2, 1, 0, 3, 4)]
-    return np.stack(order, 0).transpose(2, 0, 1)
+    return np.stack([points[k] for k in (2, 1, 0, 3, 4)]).transpose(2, 0, 1)
 
 
 def _watercolour(layers, size, rng):
@@ -359,20 +471,21 @@ def _watercolour(layers, size, rng):
     unit, over = max(size / 256, 0.4), len(layers.labels) / size
     paper = _grain(size, rng, 1.0, 2.0)
     turbulence = _grain(size, rng, size / 4, size / 10, size / 22)
-    labels = layers.labels[int(over) // 2 :: int(over), int(over) // 2 :: int(over)]
+    shares = _shares(layers.labels, size)
     photo = layers.photo.astype(np.float32) / 255
-    wash = _in_parts(photo, labels, 1.6 * unit)
+    wash = _in_parts(photo, shares, 1.5 * unit)
+    fine = _is(layers.labels, "eyes", "brows", "lips", "inner mouth").astype(np.float32)
+    wash += 0.85 * _blur(_small(fine, size), 0.5 * unit)[..., None] * (photo - wash)
     level = wash.mean(-1)
     steps = 5.5
-    soft = np.floor(level * steps + 0.18 * turbulence)
-    soft = (soft + step(0.25, 0.75, level * steps + 0.18 * turbulence - soft)) / steps
+    soft = np.floor(level * steps + 0.1 * turbulence)
+    soft = (soft + step(0.25, 0.75, level * steps + 0.1 * turbulence - soft)) / steps
     wash = wash * ((0.35 * level + 0.65 * soft + 0.03) / (level + 0.03))[..., None]
-    wash = _purer(np.clip(0.16 + 0.92 * wash, 0, 1), 1.35)
-    ground = (labels == 0).astype(np.float32)
-    rim = _wash_edges(labels, soft, unit)
+    wash = _purer(np.clip(0.17 + 0.95 * wash, 0, 1), 1.25)
+    ground, rim = shares[0], _wash_edges(shares, soft, unit)
     y, x = np.indices((size, size), np.float32) / size
     border = np.maximum(np.abs(x - 0.5), np.abs(y - 0.5)) + 0.03 * turbulence
-    fade = step(0.49, 0.40, border) * (1 - ground * (0.35 + 0.35 * step(-0.4, 0.8, turbulence)))
+    fade = step(0.49, 0.40, border) * (1 - ground * (0.2 + 0.5 * step(-1.5, 1.7, turbulence)))
     density = 1 + 0.16 * turbulence + 0.13 * paper + 0.75 * rim
     wash = np.clip(wash, 0.02, 1)
     inked = np.clip(wash - (wash - wash * wash) * (density - 1)[..., None], 0, 1)
@@ -383,30 +496,31 @@ def _watercolour(layers, size, rng):
     return picture * (1 - 0.5 * pencil)[..., None]
 
 
-def _in_parts(picture, labels, sigma):
+def _shares(labels, size):
+    """Share of each pixel that is ground, bare skin, cloth, hair, the rest: float32 (S, S) each."""
+    groups = np.minimum(_groups(labels), 4)
+    return [_small((groups == k).astype(np.float32), size) for k in range(5)]
+
+
+def _in_parts(picture, shares, sigma):
     """Blurs a picture (S, S, 3) within its parts, so that no wash runs over an edge."""
-    result = picture.copy()
-    for names in (("background",), ("hair", "facial hair", "brows"), ("clothes",), BARE[:4]):
-        mask = _is(labels, *names)
-        weight = _blur(mask.astype(np.float32), sigma)
-        soft = _blur(picture * mask[..., None], sigma) / np.maximum(weight, 1e-3)[..., None]
-        result[mask] = soft[mask]
+    result = np.zeros_like(picture)
+    for share in shares:
+        weight = np.maximum(_blur(share, sigma), 1e-3)
+        result += (share / weight)[..., None] * _blur(picture * share[..., None], sigma)
     return result
 
 
-def _wash_edges(labels, level, unit):
+def _wash_edges(shares, level, unit):
     """Where pigment gathers at the edge of a wash: float32 (S, S) in [0, 1]."""
-    parts = _is(labels, "hair") * 1 + _is(labels, *BARE) * 2 + _is(labels, "clothes") * 3
-    total = np.zeros(labels.shape, np.float32)
-    for k in (1, 2, 3):
-        mask = (parts == k).astype(np.float32)
-        inside = mask * (1 - _blur(mask, 1.6 * unit)) * 2
-        total = np.maximum(total, np.clip(inside, 0, 1))
+    gathered = [np.clip(2 * share * (1 - _blur(share, 1.6 * unit)), 0, 1) for share in shares[1:]]
     steps = cv2.morphologyEx(level.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((3, 3)))
-    return np.maximum(total, np.clip(1.2 * steps, 0, 0.45))
+    return np.maximum(np.max(gathered, 0), np.clip(1.2 * steps, 0, 0.45))
 
 
-COLOURS = 20  # of a pixel picture
+# How many colours a pixel picture has for what is behind, skin, clothes,
+# hair, glasses and hat, and for eyes and mouth.
+COLOURS = (4, 7, 4, 5, 3, 6)
 
 
 def _pixel_art(layers, size, rng):
@@ -414,11 +528,16 @@ def _pixel_art(layers, size, rng):
     cells = max(16, min(size // 2, 64 if size >= 128 else 32))
     labels = _cell_labels(layers.labels, cells)
     light = _cell_colours(layers, labels, cells)
-    palette = _palette(light.reshape(-1, 3), COLOURS, rng)
     y, x = np.indices((cells, cells))
-    dither = ((x + y) % 2 - 0.5)[..., None] * 0.035 * (labels == 0)[..., None]
-    apart = ((light + dither)[:, :, None] - palette) ** 2 @ np.float32([0.35, 0.5, 0.15])
-    picture = palette[apart.argmin(-1)]
+    light[labels == 0] += (((x + y) % 2 - 0.5) * 0.03)[labels == 0][:, None]
+    light[labels == PART["eyes"]] *= 0.65 if cells < 64 else 0.85  # dark, to be seen at all
+    groups = np.minimum(_groups(labels), 4)
+    groups[_is(labels, "eyes", "lips", "inner mouth")] = 5
+    picture = np.zeros_like(light)
+    for group, count in enumerate(COLOURS):
+        own = groups == group
+        if own.any():
+            picture[own] = _few_colours(light[own], count, rng)
     picture = _pixel_lines(picture, labels)
     return cv2.resize(picture, (size, size), interpolation=cv2.INTER_NEAREST)
 
@@ -450,8 +569,9 @@ def _cell_colours(layers, labels, cells):
     return np.clip(_purer(0.5 + 1.12 * (colour - 0.5), 1.3), 0, 1).astype(np.float32)
 
 
-def _palette(colours, count, rng):
-    """A few colours (count, 3) for many (N, 3), by k-means from the most different ones."""
+def _few_colours(colours, count, rng):
+    """Colours (N, 3) drawn to `count` of their own, by k-means from the most different ones:
+    float32 (N, 3)."""
     centres = [colours[rng.integers(len(colours))]]
     nearest = np.full(len(colours), np.inf, np.float32)
     for _ in range(count - 1):
@@ -463,7 +583,7 @@ def _palette(colours, count, rng):
         total = np.stack([np.bincount(own, colours[:, k], count) for k in range(3)], 1)
         number = np.bincount(own, minlength=count)[:, None]
         centres = np.where(number > 0, total / np.maximum(number, 1), centres)
-    return centres.astype(np.float32)
+    return centres[own].astype(np.float32)
 
 
 def _pixel_lines(picture, labels):
@@ -498,7 +618,7 @@ def _cartoon(layers, size, rng):
     picture[hair] = (0.25 * picture + 0.75 * locks)[hair]
     normal = _small(layers.normal, size)
     rim = step(0.55, 0.15, normal[..., 2]) * step(-0.2, 0.6, normal[..., 1]) * (labels != 0)
-    picture = _purer(picture, 1.42)
+    picture = _purer(picture, 1.25)
     picture = np.clip(picture, 0, 1)
     picture = picture + 0.22 * picture * (1 - picture)  # lighter middle tones
     return np.clip(picture + 0.10 * rim[..., None] * np.float32([1, 0.97, 0.9]), 0, 1)

@@ -18,6 +18,7 @@ from data.cuts import CUTS
 from data.faces import sample_face
 from data.looks import HAIR
 from data.parts import PARTS, STYLES
+from data.people import attributes
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -90,7 +91,7 @@ def with_points(picture):
     canvas = Image.fromarray(picture.image).resize((size * zoom, size * zoom), Image.BICUBIC)
     draw = ImageDraw.Draw(canvas)
     visible = [(x, y) for x, y, seen in picture.points.values() if seen]
-    for points, radius, colour in ((visible, 2.2, "white"), (picture.points5, 3.6, (230, 30, 40))):
+    for points, radius, colour in ((visible, 1.6, "white"), (picture.points5, 3.2, (230, 30, 40))):
         for x, y in np.array(points) * zoom:
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), colour, "black")
     return np.asarray(canvas.resize((size, size), Image.LANCZOS))
@@ -142,13 +143,14 @@ def styles(studio):
 
 
 def cuts(studio):
-    """Every hair cut, on the first person drawn who wears it."""
+    """Every hair cut, on the first person drawn who wears it without a hat and faces us."""
     first = {}
     for person, view in sample(2000, SEED + 5):
-        if view.cut not in first and abs(view.pose.yaw) < 25:
+        bare = not attributes(person, view).get("hat")
+        if view.cut not in first and bare and abs(view.pose.yaw) < 25:
             first[view.cut] = person, view
     images = [named(studio.shoot(*first[cut], 192).image, cut) for cut in CUTS if cut in first]
-    columns = 6
+    columns = min(range(5, 9), key=lambda columns: -len(images) % columns)
     images += [np.full_like(images[0], 255)] * (-len(images) % columns)
     return grid(images, columns)
 

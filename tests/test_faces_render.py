@@ -17,7 +17,7 @@ SIZE = 128
 def dataset(tmp_path_factory):
     """12 people at 128 px: images, part maps and records."""
     folder = make_faces(
-        tmp_path_factory.mktemp("faces") / "d", 12, 12, SIZE, 1, workers=2, progress=False
+        tmp_path_factory.mktemp("faces") / "d", 12, 12, SIZE, 1, workers=2, progress=False, drawn=0
     )
     records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
     return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
@@ -107,7 +107,7 @@ def test_captions_say_what_the_record_says(dataset):
 def test_mediapipe_sees_a_face_where_we_say_it_is(tmp_path):
     """The five points of a detector that has never seen a render, against ours."""
     mediapipe = pytest.importorskip("mediapipe")
-    folder = make_faces(tmp_path / "d", 16, 16, 256, 2, workers=2, progress=False)
+    folder = make_faces(tmp_path / "d", 16, 16, 256, 2, workers=2, progress=False, drawn=0)
     records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
     errors = []
     with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True) as mesh:
