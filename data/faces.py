@@ -311,30 +311,40 @@ def _start_renderer(size):
     return Renderer(size)
 
 
-def render_face(renderer, i, settings, style=None):
+def _identity(i, settings):
+    return i * settings["identities"] // settings["n"]
+
+
+def sample_face(i, settings):
+    """Who is in picture `i` of a dataset, and how: a `Person`, a `View`, and the generator that
+    goes on to choose the caption's words."""
+    from .people import sample_person, sample_view
+
+    person = sample_person(np.random.default_rng([settings["seed"], 0, _identity(i, settings)]))
+    rng = np.random.default_rng([settings["seed"], 1, i])
+    style = _sample_style(np.random.default_rng([settings["seed"], 2, i]), settings)
+    return person, replace(sample_view(person, rng), style=style), rng
+
+
+def render_face(renderer, i, settings):
     """Renders picture `i` of a dataset.
 
     Args:
         renderer: a `data.render.Renderer`.
         i: its number.
         settings: with n, identities and seed, and perhaps drawn.
-        style: one of `parts.STYLES`; None to draw lots for it.
 
     Returns:
         a `data.render.Picture` and its line of faces.jsonl as a dictionary.
     """
     from .captions import describe
-    from .people import attributes, sample_person, sample_view
+    from .people import attributes
 
-    identity = i * settings["identities"] // settings["n"]
-    person = sample_person(np.random.default_rng([settings["seed"], 0, identity]))
-    rng = np.random.default_rng([settings["seed"], 1, i])
-    style = style or _sample_style(np.random.default_rng([settings["seed"], 2, i]), settings)
-    view = replace(sample_view(person, rng), style=style)
+    person, view, rng = sample_face(i, settings)
     picture = renderer.render(person, view)
     pose = view.pose
     record = {
-        "identity": identity,
+        "identity": _identity(i, settings),
         "style": view.style,
         "caption": describe(person, view, picture.labels, rng),
         "attributes": attributes(person, view),

@@ -1,0 +1,135 @@
+"""Measures the rendered faces. Written to benchmarks/results/faces.json, one key a part.
+
+    python -m benchmarks.faces                                  # all parts: about an hour
+    python -m benchmarks.faces --part identity --people 40
+    python -m benchmarks.faces --part detection --pictures data/faces256
+
+detection  the share of pictures in which MediaPipe finds a face, and how far its points are off
+identity   how well dlib's face recognition tells the people apart
+balance    shares and quantiles of what is known about people and views, without rendering
+speed      pictures a second on two processes, start-up apart, and processor seconds a picture
+memory     what a process keeps, along a run of --n pictures of 64 px
+kill       the bytes of such a run, and of one that is killed twice and started again
+
+Pictures are of a seed that nothing was tuned on. `memory` and `kill` share a run.
+"""
+
+import inspect
+import json
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from benchmarks import faces_making, faces_recognised
+from benchmarks.faces_balance import balance
+from benchmarks.step import machine
+from data.faces import VERSION, make_faces
+
+RESULTS = Path(__file__).resolve().parent / "results" / "faces.json"
+SEED = 31337
+VIEWS = 4
+DRAWN = inspect.signature(make_faces).parameters["drawn"].default
+KILLS = 2
+# What each part takes when --n does not say: pictures, or people for balance.
+NUMBERS = {"detection": 500, "balance": 5000, "memory": 20_000, "kill": 20_000}
+SPEED_SIZES = {64: 640, 256: 160}  # pixels: pictures a round
+
+
+@contextmanager
+def rendered(pictures, n, people, seed):
+    """A folder of photo-style faces of 256 px: `pictures` if given, else a fresh one that goes
+    away."""
+    if pictures:
+        yield pictures
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield make_faces(Path(folder) / "faces", n, people, 256, seed, drawn=0)
+
+
+def measure_detection(n, pictures, seed):
+    n = n or NUMBERS["detection"]
+    with rendered(pictures, n, n, seed) as folder:
+        return about(folder) | faces_recognised.detection(folder)
+
+
+def measure_identity(people, pictures, seed):
+    with rendered(pictures, people * VIEWS, people, seed) as folder:
+        return about(folder) | faces_recognised.identity(folder)
+
+
+def about(folder):
+    """What the dataset says of itself."""
+    settings = json.loads((Path(folder) / "dataset.json").read_text())
+    return {name: settings[name] for name in ("version", "seed")}
+
+
+def measure_balance(n, seed):
+    n = n or NUMBERS["balance"]
+    return {"version": VERSION, "seed": seed} | balance(
+        n, {"n": n, "identities": n, "seed": seed, "drawn": DRAWN}
+    )
+
+
+def measure_speed(rounds, seed):
+    facts = {"version": VERSION, "machine": machine(), "workers": faces_making.WORKERS}
+    with tempfile.TemporaryDirectory() as folder:
+        return facts | {"sizes": faces_making.speed(folder, SPEED_SIZES, rounds, seed)}
+
+
+def measure_long(n, seed, parts):
+    """The parts "memory" and "kill", which share a run."""
+    n = n or max(NUMBERS[part] for part in parts)
+    facts = {"version": VERSION, "seed": seed, "workers": faces_making.WORKERS}
+    with tempfile.TemporaryDirectory() as folder:
+        found = faces_making.endure(folder, n, 64, seed, KILLS if "kill" in parts else 0)
+    return {part: facts | found[part] for part in parts}
+
+
+def merge(path, results):
+    """Puts results into a JSON file, part by part, and leaves the other parts there."""
+    path = Path(path)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dict(sorted((known | results).items())), indent=1) + "\n")
+
+
+PARTS = ("detection", "identity", "balance", "speed", "memory", "kill")
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="[default: all]")
+@click.option("--n", type=click.IntRange(1), help=f"Pictures of a part.  [default: {NUMBERS}]")
+@click.option("--people", type=click.IntRange(2), default=100, help="For identity, 4 views each.")
+@click.option("--rounds", type=click.IntRange(1), default=5, help="For speed.")
+@click.option(
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A rendered dataset for detection or identity, instead of a fresh one.",
+)
+@click.option("--seed", type=click.IntRange(0), default=SEED)
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
+def main(parts, n, people, rounds, pictures, seed, out):
+    """Measure the rendered faces: how they are recognised, who they are, what they cost."""
+    measures = {
+        "detection": lambda: measure_detection(n, pictures, seed),
+        "identity": lambda: measure_identity(people, pictures, seed),
+        "balance": lambda: measure_balance(n, seed),
+        "speed": lambda: measure_speed(rounds, seed),
+    }
+    parts = parts or PARTS
+    for part in [part for part in measures if part in parts]:
+        show(out, {part: measures[part]()})
+    long = [part for part in ("memory", "kill") if part in parts]
+    if long:
+        show(out, measure_long(n, seed, long))
+
+
+def show(out, results):
+    merge(out, results)
+    click.echo(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

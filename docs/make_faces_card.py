@@ -1,0 +1,368 @@
+"""Make the card of the rendered faces: `python -m docs.make_faces_card [--no-pictures]`.
+
+It draws the pictures of docs/faces.md and data/README.md (docs/pictures/faces_*.png) and writes the
+tables between the markers of both, from benchmarks/results/faces.json. What is not between markers
+is written by hand.
+"""
+
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image, ImageDraw
+
+from data.cuts import CUTS
+from data.faces import sample_face
+from data.looks import HAIR
+from data.parts import PARTS, STYLES
+from data.people import attributes
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+RESULTS = ROOT / "benchmarks" / "results" / "faces.json"
+PAGES = (ROOT / "docs" / "faces.md", ROOT / "data" / "README.md")
+SEED = 41
+# A colour for each part, sRGB, in the order of `parts.PARTS`.
+PART_COLOURS = np.uint8(
+    [
+        (235, 235, 232), (232, 190, 160), (90, 60, 40), (70, 130, 180), (222, 160, 120),
+        (190, 80, 90), (110, 30, 40), (240, 210, 150), (120, 90, 140), (150, 120, 90),
+        (205, 165, 135), (110, 150, 120), (40, 40, 40), (200, 120, 60),
+    ]
+)  # fmt: skip
+AGES = (18, 30, 42, 54, 66, 80)
+# Where the hair of the people on the sheet of ages turns.
+GREY, WHITE = 58, 75
+# What each number should reach: (least or most, bound).
+TARGETS = {
+    "found_either": ("least", 0.99),
+    "error_median": ("most", 4.0),
+    "auc": ("least", 0.98),
+    "slope_per_1000": ("most", 1.0),
+}
+
+
+# --- pictures
+
+
+class Studio:
+    """Renders in this process; a renderer for each size is kept."""
+
+    def __init__(self):
+        self.renderers = {}
+
+    def shoot(self, person, view, size):
+        """A `data.render.Picture`."""
+        from data.render import Renderer
+
+        if size not in self.renderers:
+            self.renderers[size] = Renderer(size)
+        return self.renderers[size].render(person, view)
+
+    def dataset(self, n, people, size, seed):
+        """The first pictures of a dataset, as photos: a list of `data.render.Picture`."""
+        settings = {"n": n, "identities": people, "seed": seed}
+        return [self.shoot(*sample_face(i, settings)[:2], size) for i in range(n)]
+
+
+def grid(images, columns):
+    """Lays pictures (N, S, S, 3) out in rows: uint8 (N / columns * S, columns * S, 3)."""
+    rows = [np.concatenate(images[k : k + columns], 1) for k in range(0, len(images), columns)]
+    return np.concatenate(rows)
+
+
+def named(image, name):
+    """A picture with a word in its lower left corner."""
+    canvas = Image.fromarray(image)
+    draw = ImageDraw.Draw(canvas)
+    box = draw.textbbox((4, canvas.height - 14), name)
+    draw.rectangle((0, box[1] - 2, box[2] + 4, canvas.height), fill=(255, 255, 255))
+    draw.text((4, canvas.height - 14), name, fill=(30, 30, 30))
+    return np.asarray(canvas)
+
+
+def with_points(picture):
+    """A picture with its visible landmarks as white dots and its five points as red ones."""
+    zoom = 2
+    size = picture.image.shape[0]
+    canvas = Image.fromarray(picture.image).resize((size * zoom, size * zoom), Image.BICUBIC)
+    draw = ImageDraw.Draw(canvas)
+    visible = [(x, y) for x, y, seen in picture.points.values() if seen]
+    for points, radius, colour in ((visible, 2.0, "white"), (picture.points5, 3.6, (230, 30, 40))):
+        for x, y in np.array(points) * zoom:
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), colour, "black")
+    return np.asarray(canvas.resize((size, size), Image.LANCZOS))
+
+
+def portraits(studio):
+    """25 people, a square of five."""
+    return grid([p.image for p in studio.dataset(25, 25, 256, SEED)], 5)
+
+
+def views(studio):
+    """Four people, a row of six views each."""
+    return grid([p.image for p in studio.dataset(24, 4, 160, SEED + 1)], 6)
+
+
+def truth(studio):
+    """Four people: the picture, the points on it, and the part map."""
+    pictures = studio.dataset(4, 4, 288, SEED + 2)
+    maps = [PART_COLOURS[p.labels] for p in pictures]
+    rows = grid([p.image for p in pictures] + [with_points(p) for p in pictures] + maps, 4)
+    return np.concatenate([rows, legend(rows.shape[1])])
+
+
+def legend(width):
+    """A strip with the name of each part beside its colour: uint8 (20, width, 3)."""
+    strip = Image.new("RGB", (width, 20), "white")
+    draw = ImageDraw.Draw(strip)
+    for number, name in enumerate(PARTS):
+        left = number * width // len(PARTS)
+        colour = tuple(PART_COLOURS[number].tolist())
+        draw.rectangle((left + 3, 5, left + 12, 14), colour, (90, 90, 90))
+        draw.text((left + 15, 4), name, fill=(30, 30, 30))
+    return np.asarray(strip)
+
+
+def small(studio):
+    """96 pictures of 64 px, of 24 people."""
+    return grid([p.image for p in studio.dataset(96, 24, 64, SEED + 3)], 16)
+
+
+def styles(studio):
+    """Three people, a row each: the photo and each of the other styles of the same view."""
+    rows = [
+        named(studio.shoot(person, replace(view, style=style), 192).image, style)
+        for person, view in sample(3, SEED + 4)
+        for style in STYLES
+    ]
+    return grid(rows, len(STYLES))
+
+
+def cuts(studio):
+    """Every hair cut, on the first person drawn who wears it without a hat and faces us."""
+    first = {}
+    for person, view in sample(2000, SEED + 5):
+        bare = not attributes(person, view).get("hat")
+        if view.cut not in first and bare and abs(view.pose.yaw) < 25:
+            first[view.cut] = person, view
+    images = [named(studio.shoot(*first[cut], 192).image, cut) for cut in CUTS if cut in first]
+    columns = min(range(5, 9), key=lambda columns: -len(images) % columns)
+    images += [np.full_like(images[0], 255)] * (-len(images) % columns)
+    return grid(images, columns)
+
+
+def ages(studio):
+    """Four people from 18 to 80: shape and skin of the age, hair that turns grey, all else kept."""
+    young = (one for one in sample(100, SEED + 6) if one[0].hair not in ("grey", "white"))
+    images = []
+    for person, view in itertools.islice(young, 4):
+        for age in AGES:
+            hair = "white" if age > WHITE else "grey" if age > GREY else person.hair
+            colour = person.hair_colour if hair == person.hair else HAIR[hair]
+            aged = replace(
+                person, shape=replace(person.shape, age=age), hair=hair, hair_colour=colour
+            )
+            images.append(named(studio.shoot(aged, view, 192).image, f"{age} years"))
+    return grid(images, len(AGES))
+
+
+def sample(n, seed):
+    """People and views, one each, all photos."""
+    for i in range(n):
+        yield sample_face(i, {"n": n, "identities": n, "seed": seed})[:2]
+
+
+SHEETS = {
+    "256": portraits, "views": views, "truth": truth, "small": small, "styles": styles,
+    "cuts": cuts, "ages": ages,
+}  # fmt: skip
+
+
+# --- tables
+
+
+def table(head, rows):
+    """Lines of a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def percent(share):
+    return f"{100 * share:.1f}%"
+
+
+def judged(name, value, unit=""):
+    """The target of a number in words, and whether it is met."""
+    word, bound = TARGETS[name]
+    met = value >= bound if word == "least" else value <= bound
+    shown = f"{100 * bound:g}%" if name == "found_either" else f"{bound:g}{unit}"
+    return f"at {word} {shown}: {'met' if met else '**missed**'}"
+
+
+def measured_rows(results):
+    """What was measured: rows of (what, result, target)."""
+    rows = []
+    for part, make in ROWS.items():
+        rows += make(results[part]) if part in results else [(part, "not measured yet", "")]
+    return rows
+
+
+def detection_rows(r):
+    what = f"MediaPipe finds a face ({r['pictures']} people, {r['size']} px)"
+    found = (
+        f"{percent(r['found_either'])} (short-range detector {percent(r['found_short_range'])}, "
+        f"mesh {percent(r['found_mesh'])})"
+    )
+    points = ", ".join(f"{name} {e:.1f}%" for name, e in r["error_median_by_point"].items())
+    return [
+        (what, found, judged("found_either", r["found_either"])),
+        (
+            "the mesh's five points lie off ours by (median, of the eye distance)",
+            f"{r['error_median']:.1f}% ({points})",
+            judged("error_median", r["error_median"], "%"),
+        ),
+    ]
+
+
+def identity_rows(r):
+    def distances(name):
+        d = r[name]
+        return f"{d['median']:.2f} (1% to 99%: {d['1%']:.2f} to {d['99%']:.2f})"
+
+    views = r["pictures"] // r["people"]
+    return [
+        (
+            f"dlib tells people apart ({r['people']} people, {views} views each, {r['size']} px): "
+            "area under the curve over all pairs",
+            f"{r['auc']:.4f}",
+            judged("auc", r["auc"]),
+        ),
+        (
+            "the same, against people of the same sex and main origin only",
+            f"{r['auc_same_sex_and_main_origin']:.4f}",
+            "",
+        ),
+        (
+            "the nearest other picture is of the same person",
+            percent(r["nearest_is_same_person"]),
+            "",
+        ),
+        ("distance within a person", distances("within_a_person"), "below dlib's 0.6"),
+        ("distance between people", distances("between_people"), "above dlib's 0.6"),
+        (
+            "faces that dlib's own detector missed (box from the true points instead)",
+            f"{r['not_found_by_detector']} of {r['pictures']}",
+            "",
+        ),
+    ]
+
+
+def speed_rows(r):
+    return [
+        (
+            f"speed at {size} px, {r['workers']} processes, start-up apart",
+            f"{s['pictures_per_second']:.1f} pictures/s "
+            f"({s['processor_seconds_per_picture']:.3f} processor seconds each)",
+            "",
+        )
+        for size, s in r["sizes"].items()
+    ]
+
+
+def memory_rows(r):
+    return [
+        (
+            f"memory of a process over {r['pictures']:,} pictures of {r['size']} px",
+            f"{r['start']:.0f} MB at the start, {r['end']:.0f} at the end, {r['maximum']:.0f} at "
+            f"most; {r['slope_per_1000']:+.2f} MB per 1000 pictures",
+            judged("slope_per_1000", r["slope_per_1000"], " MB per 1000"),
+        )
+    ]
+
+
+def kill_rows(r):
+    at = " and ".join(f"{k:,}" for k in r["killed_at_picture"])
+    found = "every file the same, byte for byte" if r["equal"] else "**files differ**"
+    what = f"{r['pictures']:,} pictures in one go, and killed (`kill -9`) after {at}"
+    return [(what, found, "the same bytes: " + ("met" if r["equal"] else "**missed**"))]
+
+
+ROWS = {
+    "detection": detection_rows, "identity": identity_rows, "speed": speed_rows,
+    "memory": memory_rows, "kill": kill_rows,
+}  # fmt: skip
+
+
+def balance_tables(results):
+    """Shares and quantiles, as Markdown."""
+    if "balance" not in results:
+        return "Not counted yet."
+    r = results["balance"]
+    shares = [
+        (name, ", ".join(f"{value} {percent(share)}" for value, share in values.items()))
+        for name, values in r["shares"].items()
+    ]
+    percents = list(next(iter(r["quantiles"].values())))
+    numbers = [
+        (name, *(f"{value:.4g}" for value in values.values()))
+        for name, values in r["quantiles"].items()
+    ]
+    head = ["", *("least" if p == "0" else "most" if p == "100" else f"{p}%" for p in percents)]
+    return (
+        f"Of {r['people']:,} people, one view each:\n\n{table(['', 'share'], shares)}\n\n"
+        f"and of what is a number, quantiles:\n\n{table(head, numbers)}"
+    )
+
+
+def blocks(results):
+    """What goes between the markers: name -> Markdown."""
+    return {
+        "measured": table(["", "measured", "target"], measured_rows(results)),
+        "balance": balance_tables(results),
+    }
+
+
+def fill(text, filled):
+    """Puts Markdown between the markers `<!-- begin NAME -->` and `<!-- end NAME -->` of a page.
+
+    Raises:
+        ValueError: if a marker names no block, or has no end.
+    """
+    for name in re.findall(r"<!-- begin (\w+) -->", text):
+        if name not in filled:
+            raise ValueError(f"No block is called so. Received: {name!r}.")
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise ValueError(f"The marker {begin} has no {end}.")
+        text = f"{before}{begin}\n{filled[name]}\n{end}{after}"
+    return text
+
+
+@click.command()
+@click.option("--pictures/--no-pictures", default=True, help="Draw the pictures, too.")
+@click.option("--sheet", "sheets", multiple=True, type=click.Choice(list(SHEETS)))
+@click.option(
+    "--results", type=click.Path(exists=True, path_type=Path), default=RESULTS, show_default=True
+)
+def main(pictures, sheets, results):
+    """Make the card of the rendered faces."""
+    filled = blocks(json.loads(results.read_text()))
+    for page in PAGES:
+        page.write_text(fill(page.read_text(), filled))
+        click.echo(f"{page.relative_to(ROOT)} is filled in.")
+    studio = Studio()
+    for name in (sheets or SHEETS) if pictures else ():
+        sheet = SHEETS[name](studio)
+        Image.fromarray(sheet).save(PICTURES / f"faces_{name}.png", optimize=True)
+        click.echo(f"docs/pictures/faces_{name}.png: {sheet.shape[1]} x {sheet.shape[0]}")
+
+
+if __name__ == "__main__":
+    main()
