@@ -230,3 +230,17 @@ LEAN_FEMALE = {
     "neck/neck-scale-horiz": -0.5,
     "neck/measure-neck-circ": -0.2,
 }
+# What the years add to the middle of a feature, from 30 to 85.
+AGING = {
+    "eyes/eye-bag": 0.9,
+    "eyes/eye-eyefold": -0.5,
+    "mouth/mouth-laugh-lines": 0.9,
+    "mouth/mouth-upperlip-volume": -0.5,
+    "mouth/mouth-lowerlip-volume": -0.4,
+    "cheek/cheek-inner": -0.4,
+    "cheek/cheek-trans-height": -0.4,
+    "neck/neck-double": 0.5,
+    "ears/ear-scale": 0.4,
+    "nose/nose-scale-vert": 0.25,
+    "mouth/mouth-angles": -0.3,
+}

@@ -137,7 +137,7 @@ def _blush(rest, person, blotch):
 def _age_lines(albedo, rest, person):
     """Lines of age on the forehead, beside the eyes and beside the mouth, painted as fine dark
     folds."""
-    old = float(step(34, 76, person.shape.age)) * person.lines
+    old = float(step(28, 74, person.shape.age)) * person.lines
     if old == 0:
         return albedo
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
@@ -166,7 +166,7 @@ def _age_lines(albedo, rest, person):
     )
     return albedo * (
         1
-        - old * np.float32([0.8, 1, 1.05]) * (0.17 * forehead + 0.24 * laugh + 0.2 * crow)[:, None]
+        - old * np.float32([0.8, 1, 1.05]) * (0.22 * forehead + 0.3 * laugh + 0.26 * crow)[:, None]
     )
 
 
@@ -180,6 +180,10 @@ def _freckles(albedo, rest, person, u, v):
             * min(1.0, 1.6 * person.freckles)
         )
         albedo = albedo * (1 - spots[:, None] * np.float32([0.22, 0.36, 0.45]))
+    spotted = 0.2 * float(step(48, 82, person.shape.age)) * person.lines
+    if spotted:
+        spots = step(1.0, 1.9, noise(1, u * 0.3 + person.seed % 97, v * 0.3)) * (z > 0.5)
+        albedo = albedo * (1 - spotted * spots[:, None] * np.float32([0.6, 0.9, 1.0]))
     for mx, my in person.marks:
         near = np.exp(-((((rest[:, 0] - mx) ** 2 + (y - my) ** 2) / 0.016**2) ** 2)) * (z > 0.8)
         albedo = albedo * (1 - 0.6 * near)[:, None]

@@ -13,6 +13,7 @@ import numpy as np
 from .cuts import CUTS
 from .head import PROPORTIONS, Pose, Shape, load_head
 from .looks import (
+    AGING,
     BACKDROPS,
     CLOTHES,
     DYES,
@@ -43,6 +44,7 @@ class Person:
         blush, freckles: 0 to 1; `marks`: rest (x, y) of moles.
         eyes, hair: a colour's name, and its sRGB with this person's variation.
         natural: sRGB of brows and beard, which are never dyed; `dyed`: whether the hair is.
+        greying: share of the hairs that have lost their colour.
         brows: (thickness, arch, density, height of the outer end), about 1, the last about 0.
         lines: how deep the lines of age are for the age, about 1; `shadows`: how dark it is under
             the eyes, 0 to 1.
@@ -64,6 +66,7 @@ class Person:
     hair_colour: Colour
     natural: Colour
     dyed: bool
+    greying: float
     brows: tuple[float, float, float, float]
     lines: float
     shadows: float
@@ -137,7 +140,7 @@ def sample_person(rng):
         float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),
         age,
         float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
-        _sample_features(rng, male),
+        _sample_features(rng, male, age),
         tuple((name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS),
     )
     tone = float(
@@ -162,6 +165,7 @@ def sample_person(rng):
         hair_colour,
         natural,
         dyed,
+        float(np.clip(rng.normal((age - 45) / 50, 0.15), 0, 0.5)) if not dyed else 0.0,
         _sample_brows(rng, male),
         float(np.exp(rng.normal(0, 0.3))),
         float(rng.beta(1.5, 2.5)),
@@ -182,12 +186,13 @@ def _sample_origin(rng):
     return rng.dirichlet((0.9, 0.9, 0.9))
 
 
-def _sample_features(rng, male):
+def _sample_features(rng, male, age):
     drawn = []
-    lean = LEAN if male else LEAN | LEAN_FEMALE
+    lean, old = LEAN if male else LEAN | LEAN_FEMALE, np.clip((age - 30) / 55, 0, 1)
     for name in load_head().features:
         spread = FEATURE_SPREAD[name.partition("/")[0]] * GENTLE.get(name, 1.0)
-        value = float(np.clip(rng.normal(lean.get(name, 0.0), spread), -1, 1))
+        middle = lean.get(name, 0.0) + old * AGING.get(name, 0.0)
+        value = float(np.clip(rng.normal(middle, spread), -1, 1))
         if spread:
             drawn.append((name, round(value, 4)))
     return tuple(drawn)
@@ -413,6 +418,7 @@ def attributes(person, view):
         "eyes": person.eyes,
         "hair": person.hair,
         "dyed": person.dyed,
+        "greying": round(person.greying, 2),
         "cut": view.cut,
         "beard": person.beard,
         "freckles": person.freckles > 0.3,

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from . import scene as sc
+from .looks import HAIR
 from .paint import around, eye_paint, skin_paint, teeth_paint
 from .parts import PART
 from .texture import linear, noise, step
@@ -222,6 +223,9 @@ def _hair_light(surface, person, lamps):
     base = np.where(
         (surface.material == sc.BEARD)[:, None], linear(person.natural), linear(person.hair_colour)
     )
+    lost = np.mod(tint * 389, 1) < person.greying
+    pale = np.maximum(base, 0.4 * base + 0.6 * linear(HAIR["grey"]))
+    base = np.where(lost[:, None], pale, base)
     fibre = noise(2, along * 90, across * 5 + tint * FIBRES)
     tone = (0.62 + 0.5 * tint) * (1 + 0.16 * fibre) * (0.6 + 0.4 * step(0, 0.35, along))
     albedo = base * tone[:, None]
