@@ -163,7 +163,7 @@ def _features(person, view, seen, rng):
 def _surroundings(view, rng):
     """Light and background, sometimes."""
     clauses = []
-    if rng.random() < 0.3 and view.light.name != "light":
+    if rng.random() < 0.3:
         clauses.append(f"in {view.light.name}")
     if rng.random() < 0.3:
         blurred = "blurred " if view.blurred else ""

@@ -12,6 +12,7 @@ import numpy as np
 
 from .cuts import CUTS
 from .head import PROPORTIONS, Pose, Shape, load_head
+from .lights import Light, sample_light
 from .looks import (
     AGING,
     BACKDROPS,
@@ -83,23 +84,30 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Light:
-    """A key light with shadow, a soft fill from the other side, a rim from behind, and light from
-    all round.
+class Shot:
+    """How a camera is held and set.
 
     Attributes:
-        azimuth, elevation: of the key, degrees; positive is from the picture's right, from above.
-        key, fill, rim, ambient: linear RGB strengths.
-        name: what a caption may call it.
+        distance: from the middle of the head, dm; `height`: what the picture spans there, dm.
+        shift: how far the head's middle is from its usual place, across and up, dm.
+        aperture: 0 (all is sharp) to 1 (shoulders and the back of the head are soft).
+        grain: deviation of the grain, as a share of white.
+        vignette: share of the light that is lost in the corners.
+        white: linear RGB gains of the white balance.
     """
 
-    azimuth: float
-    elevation: float
-    key: Colour
-    fill: Colour
-    rim: Colour
-    ambient: Colour
-    name: str
+    distance: float
+    height: float
+    shift: tuple[float, float]
+    aperture: float
+    grain: float
+    vignette: float
+    white: Colour
+
+    @property
+    def focal_length(self):
+        """Millimetres, for a picture 24 mm high as on small-format film."""
+        return 24 * self.distance / self.height
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,7 @@ class View:
     backdrop_colour: Colour
     blurred: bool
     light: Light
-    distance: float
-    height: float
+    shot: Shot
     seed: int
     style: str = "photo"
 
@@ -327,9 +334,8 @@ def sample_view(person, rng):
         backdrop,
         _vary(rng, BACKDROPS[backdrop], 0.07),
         bool(rng.random() < 0.35),
-        _sample_light(rng),
-        float(rng.uniform(9, 18)),
-        float(np.clip(rng.normal(3.5, 0.1), 3.2, 3.9)),
+        sample_light(rng, outdoors=rng.random() < 0.4),
+        _sample_shot(rng),
         int(rng.integers(2**31)),
     )
 
@@ -366,29 +372,16 @@ def _sample_units(rng, expression):
     return tuple((name, round(float(np.clip(value, 0, 1.2)), 4)) for name, value in drawn.items())
 
 
-def _sample_light(rng):
-    warmth = float(np.clip(rng.normal(0.1, 0.5), -1, 1))
-    warm, cool = np.array([1.0, 0.965, 0.915]), np.array([0.95, 0.98, 1.03])
-    tint = warm if warmth > 0 else cool
-    key = (1 + abs(warmth) * (tint - 1)) * rng.uniform(1.05, 1.4)
-    soft = rng.uniform(0, 1)
-    fill = np.array([1.0, 1, 1]) * (0.2 + 0.28 * soft)
-    ambient = np.array([1.0, 1, 1]) * (0.26 + 0.2 * soft)
-    rim = np.array([1.0, 1, 1]) * (rng.uniform(0.3, 0.9) if rng.random() < 0.5 else 0.0)
-    azimuth = float(rng.choice([-1, 1]) * abs(rng.normal(28, 18)))
-    name = (
-        ("soft " if soft > 0.5 else "")
-        + ("warm " if warmth > 0.45 else "cool " if warmth < -0.45 else "")
-        + "light"
-    )
-    return Light(
-        float(np.clip(azimuth, -65, 65)),
-        float(rng.uniform(12, 50)),
-        tuple(key * (1.1 - 0.35 * soft)),
-        tuple(fill),
-        tuple(rim),
-        tuple(ambient),
-        name,
+def _sample_shot(rng):
+    """From a moderate wide angle near by to a long lens far off."""
+    return Shot(
+        float(np.exp(rng.uniform(np.log(7), np.log(24)))),
+        float(np.clip(rng.normal(3.1, 0.13), 2.8, 3.5)),
+        (float(np.clip(rng.normal(0, 0.08), -0.2, 0.2)), float(rng.normal(0, 0.04))),
+        float(np.clip(rng.normal(0.35, 0.4), 0, 1)),
+        float(np.clip(np.exp(rng.normal(np.log(0.0045), 0.4)), 0.002, 0.011)),
+        float(rng.uniform(0, 0.3)),
+        tuple(map(float, np.exp(rng.normal(0, 0.025, 3)))),
     )
 
 
@@ -409,7 +402,7 @@ def _vary(rng, colour, spread):
 def attributes(person, view):
     """What is recorded of a picture: a dictionary of plain values."""
     african, asian, caucasian = (round(share, 3) for share in person.shape.origin)
-    light = view.light
+    light, shot = view.light, view.shot
     return {
         "sex": person.noun,
         "age": round(person.shape.age),
@@ -431,5 +424,12 @@ def attributes(person, view):
         "blurred": view.blurred,
         "light": light.name,
         "light_from": [round(light.azimuth, 1), round(light.elevation, 1)],
-        "distance": round(view.distance, 2),
+        "light_softness": round(light.softness, 2),
+        "light_strengths": {
+            name: [round(part, 3) for part in getattr(light, name)]
+            for name in ("key", "fill", "rim", "sky", "ground")
+        },
+        "distance": round(shot.distance, 2),
+        "focal_length": round(shot.focal_length),
+        "aperture": round(shot.aperture, 2),
     }

@@ -7,13 +7,13 @@ import numpy as np
 
 from . import scene as sc
 from .cartoon import painted
+from .film import defocus, develop
 from .raster import NEAR, Rasteriser, interpolate
 from .scene import build_scene
 from .shading import is_strand, light_direction, make_surface, shade
 from .styles import FAR, Layers, draw
 from .texture import linear
 
-EXPOSURE = 0.86
 SHADOW_SIZE = 192  # side of the shadow map, pixels
 SHADOW_SPAN = 6.0  # dm that it covers
 SHADOW_FAR = 20.0  # dm from the lamp to the head in it
@@ -74,7 +74,7 @@ class Renderer:
         hit, triangle, depth, values = interpolate(ids, screen, scene.triangles, scene.attributes)
         lit = self._key_light(scene, view.light, values[:, sc.POSITION])
         surface = make_surface(
-            scene, triangle, hit, depth, values, lit, camera.eye, camera.focal / view.distance
+            scene, triangle, hit, depth, values, lit, camera.eye, camera.focal / view.shot.distance
         )
         shaded = painted(person) if view.style == "3-D cartoon" else person
         colour, part = shade(surface, scene, shaded, view)
@@ -82,9 +82,15 @@ class Renderer:
         picture[hit], labels[hit] = colour, part
         middle = slice(self.over // 2, None, self.over)
         points5, points = _points(scene, camera, hit, depth, self.over)
-        image = develop(picture, self.size, view.seed)
+        far = np.full(hit.shape, FAR, np.float32)
+        far[hit] = depth
+        focus = camera.eye[2] - scene.eyes[:, 2].max()
+        sharp = (
+            picture if view.style != "photo" else defocus(picture, far, focus, view.shot.aperture)
+        )
+        image = develop(sharp, self.size, view.shot, view.seed)
         if view.style != "photo":
-            layers = _layers(picture, image, labels, depth, surface, view)
+            layers = _layers(picture, image, labels, far, surface, view)
             image = draw(view.style, layers, self.size, np.random.default_rng([view.seed, 3]))
         return Picture(image, labels[middle, middle].copy(), points5, points)
 
@@ -116,20 +122,23 @@ class Renderer:
         )
         where = seen_from_lamp(places)
         shaded = np.zeros(len(where), np.float32)
+        apart = 0.35 + 1.5 * light.softness  # a large lamp casts soft edges
         for tap in SHADOW_TAPS:
-            column, row = np.clip(where[:, :2] + np.float32(tap), 0, SHADOW_SIZE - 1).astype(int).T
+            column, row = (
+                np.clip(where[:, :2] + apart * np.float32(tap), 0, SHADOW_SIZE - 1).astype(int).T
+            )
             shaded += np.clip(
                 (where[:, 2] - nearest[row, column] - 0.07) / 0.06, 0, 1
             )  # 7 mm: its own surface
         return 1 - shaded / len(SHADOW_TAPS)
 
 
-def _layers(picture, image, labels, depth, surface, view):
+def _layers(picture, image, labels, far, surface, view):
     """What a drawing is made from: the `Layers` of a rendered picture."""
     hit = surface.hit
-    far, normal = np.full(hit.shape, FAR, np.float32), np.zeros((*hit.shape, 3), np.float32)
+    normal = np.zeros((*hit.shape, 3), np.float32)
     lit, strand = np.ones(hit.shape, np.float32), np.zeros((*hit.shape, 2), np.float32)
-    far[hit], normal[hit] = depth, surface.normal
+    normal[hit] = surface.normal
     facing = surface.normal @ light_direction(view.light)
     lit[hit] = surface.lit * np.clip(0.15 + facing, 0, 1)
     tangent = surface.values[:, sc.REST][:, :2] * np.float32([1, -1])  # down in a picture
@@ -150,15 +159,18 @@ class Camera:
 
     Args:
         middle: (3,), the middle of the head.
-        view: a `data.people.View`; its `height` is how many dm of the world the picture is high at
-            the head.
+        view: a `data.people.View`.
         pixels: side of the picture.
     """
 
     def __init__(self, middle, view, pixels):
         self.pixels = pixels
-        self.eye = np.float32([middle[0] * 0.85, middle[1] - 0.12, middle[2] + view.distance])
-        self.focal = pixels * view.distance / view.height
+        shot = view.shot
+        across, up = shot.shift
+        self.eye = np.float32(
+            [middle[0] * 0.85 - across, middle[1] - 0.1 - up, middle[2] + shot.distance]
+        )
+        self.focal = pixels * shot.distance / shot.height
 
     def project(self, position):
         """x, y in pixels (y down) and distance, of positions (N, 3): float32 (N, 3)."""
@@ -199,25 +211,6 @@ def _out_of_focus(picture, base, x, y, rng):
         colour = base * np.exp(rng.normal(-0.1, 0.5)) * np.exp(rng.normal(0, 0.07, 3))
         picture = picture + 0.6 * np.exp(-((across + along) ** 2))[..., None] * (colour - picture)
     return cv2.GaussianBlur(picture.astype(np.float32), (0, 0), rng.uniform(2, 4))
-
-
-def develop(picture, size, seed):
-    """Develops linear light: a soft shoulder, samples averaged, sRGB, a touch of grain.
-
-    Args:
-        picture: float32 (H, H, 3), linear RGB.
-        size: width and height wanted, pixels.
-        seed: of the grain.
-
-    Returns:
-        uint8 (size, size, 3).
-    """
-    x = picture * EXPOSURE
-    x = x * (1 + x / 4.0) / (1 + 0.62 * x)  # Reinhard et al. 2002, eq. 4, gentler
-    x = np.clip(cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA), 0, 1)
-    x = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    grain = np.random.default_rng([seed, 2]).normal(0, 0.006, (size, size, 1))
-    return np.clip((x + grain) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def _points(scene, camera, hit, depth, over):

@@ -268,5 +268,5 @@ def _add_strands(parts, strands, material, view):
     strands = hair.Strands(
         posed.reshape(shape), outward.reshape(shape).astype(np.float32), strands.width, strands.tint
     )
-    points, triangles, tangent, normal, known = hair.ribbons(strands, (0, 7.2, view.distance))
+    points, triangles, tangent, normal, known = hair.ribbons(strands, (0, 7.2, view.shot.distance))
     parts.add(points, normal, tangent, known, triangles, material)

@@ -163,9 +163,10 @@ class Lamps:
     round."""
 
     def __init__(self, light):
-        self.key, self.fill, self.rim_light, self.ambient = (
-            np.float32(c) for c in (light.key, light.fill, light.rim, light.ambient)
+        self.key, self.fill, self.rim_light, self.sky, self.ground = (
+            np.float32(c) for c in (light.key, light.fill, light.rim, light.sky, light.ground)
         )
+        self.softness = light.softness
         side = -np.sign(light.azimuth) or 1.0
         self.key_from = light_direction(light)
         self.fill_from, self.rim_from = unit(
@@ -175,11 +176,13 @@ class Lamps:
     def diffuse(self, surface, wrap):
         """Light that falls on a surface: (P, 3). `wrap` lets it reach round the edge of the
         shadow."""
-        normal = surface.normal
+        normal, wrap = surface.normal, wrap * (0.5 + self.softness)
         key = np.clip((normal @ self.key_from + wrap) / (1 + wrap), 0, 1) * surface.lit
         fill = np.clip((normal @ self.fill_from + 0.5) / 1.5, 0, 1) * (0.4 + 0.6 * surface.open)
-        sky = (0.72 + 0.28 * normal[:, 1]) * surface.open
-        return key[:, None] * self.key + fill[:, None] * self.fill + sky[:, None] * self.ambient
+        above = (0.5 + 0.5 * normal[:, 1:2]) * surface.open[:, None]
+        below = (0.5 - 0.5 * normal[:, 1:2]) * surface.open[:, None]
+        around = above * self.sky + below * self.ground
+        return key[:, None] * self.key + fill[:, None] * self.fill + around
 
     def shine(self, surface, power):
         """Reflected key and fill: (P, 3). Reference: Blinn 1977, normalised roughly for energy."""
@@ -191,7 +194,7 @@ class Lamps:
     def rim(self, normal):
         """Light from behind: (P, 3)."""
         behind = np.clip(normal @ self.rim_from + 0.3, 0, 1)[:, None]
-        return 4 * behind * self.rim_light + 0.25 * self.ambient
+        return 4 * behind * self.rim_light + 0.25 * self.sky
 
 
 def _gleam(surface, light_from, power):

@@ -409,7 +409,7 @@ def _detail(layers, side):
     fine = _is(layers.labels, "eyes", "lips", "inner mouth", "brows").astype(np.float32)
     some = _is(layers.labels, "nose", "glasses").astype(np.float32)
     unit = len(fine) / 256
-    edge = cv2.morphologyEx(np.minimum(layers.depth, 25), cv2.MORPH_GRADIENT, np.ones((3, 3)))
+    edge = cv2.morphologyEx(np.minimum(layers.depth, 32), cv2.MORPH_GRADIENT, np.ones((3, 3)))
     face = _is(layers.labels, *BARE, "hair").astype(np.float32)
     total = np.maximum(_blur(fine, 1.3 * unit) * 1.6, 0.62 * _blur(some, 2 * unit))
     total = np.maximum(total, 0.36 * _blur(face, 2 * unit))
