@@ -257,7 +257,7 @@ def _sample_brows(rng, male):
     return (
         float(np.clip(thick, 0.4, 1.8)),
         float(np.clip(rng.normal(0.7 if male else 1.1, 0.5), -0.3, 2.2)),
-        float(rng.uniform(0.6, 1)),
+        float(rng.uniform(0.75, 1)),
         float(np.clip(rng.normal(0, 0.018), -0.035, 0.035)),
     )
 
