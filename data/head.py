@@ -34,7 +34,7 @@ PROPORTIONS = {
     "chin length": ((0, 6.25, 1.30), 0.15, 0.60, (0, 0, 0), (0, -0.07, 0.01), ""),
     "jaw width": ((0, 6.50, 0.90), 0.50, 1.05, (0.12, 0, 0), (0, 0, 0), ""),
     "cheek width": ((0, 7.00, 0.90), 0.50, 1.05, (0.09, 0, 0), (0, 0, 0), ""),
-    "forehead height": ((0, 7.95, 1.10), 0.30, 0.90, (0, 0, 0), (0, 0.07, 0), ""),
+    "forehead height": ((0, 7.95, 1.10), 0.30, 0.90, (0, 0, 0), (0, 0.05, 0), ""),
 }
 EYE_SIZE = 2.0  # everybody's: the base mesh's eyes are small beside those of photographs
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled

@@ -146,14 +146,14 @@ EXPRESSIONS = {
 
 # How far single features may go; features of these folders are drawn, all others stay put.
 FEATURE_SPREAD = {
-    "head": 0.32,
+    "head": 0.28,
     "forehead": 0.35,
     "eyebrows": 0.5,
     "eyes": 0.36,
     "nose": 0.4,
     "mouth": 0.34,
     "cheek": 0.4,
-    "chin": 0.4,
+    "chin": 0.38,
     "ears": 0.3,
     "neck": 0.15,
     "asym": 0.12,

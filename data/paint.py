@@ -80,6 +80,8 @@ def skin_paint(rest, known, person, view, cut):
     blotch, pores = noise(0, u + shift, v), noise(1, u * 1.6, v * 1.6 + shift)
     base = linear(person.skin) * np.float32([1, 0.975, 0.94])
     albedo = base * (1 + 0.04 * pores[:, None] + blotch[:, None] * np.float32([0.03, 0.055, 0.06]))
+    own = noise(0, np.abs(x) * 150 + shift, v * 1.25 + person.seed % 383)  # alike on both sides
+    albedo = albedo * np.exp((-0.05 * own * (z > 0.5))[:, None] * np.float32([0.8, 1.0, 1.15]))
     albedo = albedo * _blush(rest, person, blotch)
     albedo = _age_lines(albedo, rest, person)
     albedo = _freckles(albedo, rest, person, u, v)
