@@ -28,6 +28,7 @@ from .looks import (
     SKIN,
     Colour,
 )
+from .wardrobe import sample_owned, sample_worn
 
 STIRRINGS = (
     "browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthStretchLeft", "mouthStretchRight"
@@ -52,6 +53,8 @@ class Person:
         recede: dm that the front hairline has gone up.
         cuts: ways this person wears hair.
         seed: of everything fixed about them that is finer than this (noise of the skin, strands).
+        glasses: "" or a shape of `wardrobe.GLASSES`; `frame`: their colour's name and sRGB;
+            `dark_lenses`: whether they are sunglasses.
     """
 
     shape: Shape
@@ -75,6 +78,10 @@ class Person:
     cuts: tuple[str, ...]
     lipstick: float
     seed: int
+    glasses: str = ""
+    frame: str = ""
+    frame_colour: Colour = (0.0, 0.0, 0.0)
+    dark_lenses: bool = False
 
     @property
     def noun(self):
@@ -121,6 +128,7 @@ class View:
     height: float
     seed: int
     style: str = "photo"
+    glasses: bool = False
 
 
 def sample_person(rng):
@@ -174,6 +182,7 @@ def sample_person(rng):
         _sample_cuts(rng, male, age, origin),
         float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0,
         int(rng.integers(2**31)),
+        **sample_owned(rng, male, age),
     )
 
 
@@ -331,6 +340,7 @@ def sample_view(person, rng):
         float(rng.uniform(9, 18)),
         float(np.clip(rng.normal(3.5, 0.1), 3.2, 3.9)),
         int(rng.integers(2**31)),
+        **sample_worn(person, rng),
     )
 
 
@@ -423,6 +433,9 @@ def attributes(person, view):
         "beard": person.beard,
         "freckles": person.freckles > 0.3,
         "lipstick": person.lipstick > 0.3,
+        "glasses": person.glasses if view.glasses else "",
+        "frame": person.frame if view.glasses else "",
+        "sunglasses": view.glasses and person.dark_lenses,
         "expression": view.expression,
         "gaze": [round(angle, 1) for angle in view.pose.gaze],
         "garment": view.garment,
