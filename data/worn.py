@@ -5,6 +5,7 @@ left), and turned with it by `data.scene`.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,7 +24,7 @@ LENSES = {
     "half-rim": (0.262, 0.165, 3.4),
 }
 TILT, WRAP = 0.14, 0.16  # a lens's top leans forward, its outer side goes back with x squared
-CLEAR = 0.045  # dm that frames stand off the face
+CLEAR = 0.022  # dm that frames stand off the face
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,7 @@ def _inside(outline, points):
         np.linalg.norm(outline, axis=1)[order],
         period=2 * np.pi,
     )
-    return np.linalg.norm(points, axis=1) < reach + 0.05
+    return np.linalg.norm(points, axis=1) < reach + 0.035
 
 
 def glasses(person, vertices):
@@ -139,10 +140,11 @@ def glasses(person, vertices):
     rest, metal = head.rest, person.frame in METAL
     half = np.array([0.011, 0.011]) if metal else np.array([0.021, 0.024])
     eyes = {sign: eyeball(head, vertices, side) for side, sign in (("r", -1), ("l", 1))}
-    size = np.clip(eyes[1][1] / 0.16, 0.95, 1.3) * (0.95 + 0.12 * (person.seed % 101) / 100)
+    middle = np.mean([centre for centre, _ in eyes.values()], 0)
+    wide = np.mean([_at(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
+    size = wide / 0.665 * (0.96 + 0.12 * (person.seed % 101) / 100)
     outline = _outline(person.glasses, size)
     width = outline[:, 0].max()
-    middle = np.mean([centre for centre, _ in eyes.values()], 0)
     apart = max(abs(eyes[1][0][0] - eyes[-1][0][0]) / 2 + 0.012, 0.10 - outline[:, 0].min())
     low = middle[1] - 0.025
 
@@ -151,7 +153,7 @@ def glasses(person, vertices):
         return TILT * (y - low) - WRAP * (x - middle[0]) ** 2
 
     near = (rest[:, 2] > 0.85) & (rest[:, 1] > 6.7) & (rest[:, 1] < 7.8)
-    near &= np.isin(np.arange(len(rest)), np.concatenate([head.of_group("body"), _lashes(head)]))
+    near &= np.isin(np.arange(len(rest)), _skin_and_lashes())
     face = vertices[near & (head.masks["inside-mouth"] < 0.5)]
     covered = np.zeros(len(face), bool)
     for sign in (-1, 1):
@@ -179,8 +181,16 @@ def glasses(person, vertices):
     return joined(parts)
 
 
-def _lashes(head):
-    return head.of_group("lashes")
+@lru_cache(maxsize=1)
+def _skin_and_lashes():
+    head = load_head()
+    return np.concatenate([head.of_group("body"), head.of_group("lashes")])
+
+
+def _at(vertices, place):
+    """The vertex (3,) that lies nearest to a place on the rest head."""
+    rest = load_head().rest
+    return vertices[np.linalg.norm(rest - np.float32(place), axis=1).argmin()]
 
 
 def _lens(rim):
@@ -216,9 +226,9 @@ def _temple(sign, rim, outline, width, half, vertices):
     side = sign * rest[:, 0]
     high = 0.45 * outline[:, 1].max()
     hinge = rim[np.hypot(outline[:, 0] - width, outline[:, 1] - high).argmin()]
-    ear = vertices[np.argmin(np.linalg.norm(rest - np.float32([sign * 0.80, 7.33, 0.42]), axis=1))]
+    ear = _at(vertices, (sign * 0.80, 7.33, 0.42))
     skin = np.isin(np.arange(len(rest)), head.of_group("body")) & (side > 0.35)
-    skin &= (head.masks["ears"] < 0.2) & (rest[:, 1] > 6.9) & (rest[:, 1] < 7.8)
+    skin &= (head.masks["ears"] < 0.03) & (rest[:, 1] > 6.9) & (rest[:, 1] < 7.8)
     skin = vertices[skin]
     s = np.linspace(0, 1, 15)
     z = hinge[2] - 0.02 + s * (ear[2] - 0.16 - hinge[2])
@@ -226,7 +236,6 @@ def _temple(sign, rim, outline, width, half, vertices):
     near = np.hypot(skin[None, :, 1] - y[:, None], skin[None, :, 2] - z[:, None]) < 0.1
     outer = np.where(near, sign * skin[None, :, 0], -9).max(1) + 0.015 + half[0]
     x = np.maximum(sign * hinge[0] + 0.045 * np.minimum(1, 12 * s), outer)
-    x = np.maximum.accumulate(x)
     arm = np.stack([sign * x, y, z], 1)
     tip = arm[-1] + np.float32([[-0.01 * sign, -0.06, -0.10], [-0.03 * sign, -0.22, -0.18]])
     path = np.concatenate([hinge[None] + [0, 0, -0.005], arm, tip])
