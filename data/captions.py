@@ -109,7 +109,14 @@ def _as_drawn(person, view):
 
 def visible_parts(labels):
     """Which parts that captions name cover enough of a part map (S, S) to be seen: a set."""
-    least = {"hair": 0.01, "facial hair": 0.004, "eyes": 0.0004, "clothes": 0.01}
+    least = {
+        "hair": 0.01,
+        "facial hair": 0.004,
+        "eyes": 0.0004,
+        "clothes": 0.01,
+        "glasses": 0.001,
+        "hat": 0.01,
+    }
     return {
         name for name, share in least.items() if (labels == PART[name]).sum() > share * labels.size
     }
@@ -150,14 +157,26 @@ def _features(person, view, seen, rng):
         features.append(_a(words[2:]) if words.startswith("a ") else words)
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
         features.append(BEARD_WORDS[person.beard])
-    shut = view.expression == "eyes closed"
+    shut = view.expression == "eyes closed" or (view.glasses and person.dark_lenses)
     if "eyes" in seen and person.eyes and not shut and rng.random() < 0.35:
         features.append(f"{person.eyes} eyes")
     if view.style not in GREY and rng.random() < 0.3:
         features.append(f"{tone_word(person.tone)} skin")
     if person.freckles > 0.3 and rng.random() < 0.7:
         features.append("freckles")
+    if "glasses" in seen and view.glasses and rng.random() < 0.9:
+        features.append(_glasses_words(person, view, rng))
     return features
+
+
+def _glasses_words(person, view, rng):
+    """What glasses are called: by their shape, by their frame, or neither."""
+    if person.dark_lenses:
+        return "sunglasses"
+    frame = person.frame.removesuffix(" metal")
+    by_frame = f"{frame} glasses" if frame == "tortoiseshell" else f"{frame}-framed glasses"
+    words = ["glasses", f"{person.glasses} glasses"]
+    return str(rng.choice(words if view.style in GREY else [*words, by_frame]))
 
 
 def _surroundings(view, rng):

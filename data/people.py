@@ -29,6 +29,7 @@ from .looks import (
     SKIN,
     Colour,
 )
+from .wardrobe import sample_owned, sample_worn
 
 STIRRINGS = (
     "browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthStretchLeft", "mouthStretchRight"
@@ -53,6 +54,8 @@ class Person:
         recede: dm that the front hairline has gone up.
         cuts: ways this person wears hair.
         seed: of everything fixed about them that is finer than this (noise of the skin, strands).
+        glasses: "" or a shape of `wardrobe.GLASSES`; `frame`: their colour's name and sRGB;
+            `dark_lenses`: whether they are sunglasses.
     """
 
     shape: Shape
@@ -76,6 +79,10 @@ class Person:
     cuts: tuple[str, ...]
     lipstick: float
     seed: int
+    glasses: str = ""
+    frame: str = ""
+    frame_colour: Colour = (0.0, 0.0, 0.0)
+    dark_lenses: bool = False
 
     @property
     def noun(self):
@@ -128,6 +135,7 @@ class View:
     shot: Shot
     seed: int
     style: str = "photo"
+    glasses: bool = False
 
 
 def sample_person(rng):
@@ -181,6 +189,7 @@ def sample_person(rng):
         _sample_cuts(rng, male, age, origin),
         float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0,
         int(rng.integers(2**31)),
+        **sample_owned(rng, male, age),
     )
 
 
@@ -337,6 +346,7 @@ def sample_view(person, rng):
         sample_light(rng, outdoors=rng.random() < 0.4),
         _sample_shot(rng),
         int(rng.integers(2**31)),
+        **sample_worn(person, rng),
     )
 
 
@@ -416,6 +426,9 @@ def attributes(person, view):
         "beard": person.beard,
         "freckles": person.freckles > 0.3,
         "lipstick": person.lipstick > 0.3,
+        "glasses": person.glasses if view.glasses else "",
+        "frame": person.frame if view.glasses else "",
+        "sunglasses": view.glasses and person.dark_lenses,
         "expression": view.expression,
         "gaze": [round(angle, 1) for angle in view.pose.gaze],
         "garment": view.garment,

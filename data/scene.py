@@ -6,13 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import cartoon, clothes, hair
+from . import cartoon, clothes, hair, worn
 from .cuts import BEARDS, CUTS, Cut, coarser, varied
 from .head import CENTRE, NECK, express, eyeball, load_head, rotation, shape_vertices, turn
 from .paint import beard_mask
 from .parts import landmark_vertices
 
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD = range(7)  # materials
+SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES = range(8)  # materials
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
@@ -176,6 +176,8 @@ def build_scene(person, view, detail=1.0):
     eyes, radius = _add_eyes(parts, head, neutral, view)
     _add_lashes(parts, posed)
     cut = _add_hair(parts, body, normals, person, view, detail)
+    if view.glasses:
+        _add_worn(parts, worn.glasses(person, body), np.float32(1), GLASSES, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
     return Scene(*parts.join(), cut, posed[landmarks], names, eyes, radius, middle)
 
@@ -254,6 +256,14 @@ def _grown_hair(person, name, style, detail):
     if not cut.strands:
         return cut, None
     return cut, hair.grow(*_neutral(person.shape, style), coarser(cut, detail), rng)
+
+
+def _add_worn(parts, mesh, weight, material, view):
+    """Turns a `worn.Mesh` with the head, as far as `weight` says, and adds it."""
+    weight = np.broadcast_to(weight, len(mesh.points))
+    posed = turn(mesh.points, weight, view.pose)
+    normals = turn(mesh.normals + NECK.astype(np.float32), weight, view.pose) - NECK
+    parts.add(posed, normals, mesh.points, mesh.known, mesh.triangles, material)
 
 
 def _add_strands(parts, strands, material, view):

@@ -15,6 +15,7 @@ from .looks import HAIR
 from .paint import around, eye_paint, skin_paint, teeth_paint
 from .parts import PART
 from .texture import linear, noise, step
+from .worn import glasses_paint
 
 TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
@@ -155,6 +156,12 @@ def _paint(surface, scene, person, view):
         albedo[material == kind], part[material == kind] = colour, PART[name]
     teeth = material == sc.TEETH
     albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
+    worn = material == sc.GLASSES
+    if worn.any():
+        albedo[worn], gloss[worn] = glasses_paint(
+            surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], person
+        )
+        part[worn] = PART["glasses"]
     return albedo, gloss, soft, part
 
 

@@ -1,0 +1,47 @@
+"""What people may wear: glasses, hats, earrings, scarves, their colours, and how often."""
+
+import numpy as np
+
+GLASSES = ("round", "rectangular", "cat-eye", "aviator", "half-rim")
+FRAMES = {  # sRGB
+    "gold": (196, 160, 96),
+    "silver": (176, 178, 182),
+    "black metal": (40, 40, 42),
+    "black": (24, 23, 24),
+    "brown": (74, 48, 34),
+    "tortoiseshell": (104, 62, 32),
+    "clear": (158, 154, 148),
+    "red": (124, 30, 34),
+    "blue": (38, 58, 104),
+}
+METAL = ("gold", "silver", "black metal")
+DARK_LENSES = 0.04  # share of glasses that are sunglasses
+WORN = 0.7  # share of an owner's pictures
+
+
+def sample_owned(rng, male, age):
+    """Draws what belongs to somebody: a dictionary of fields of `data.people.Person`.
+
+    Args:
+        rng: numpy Generator.
+        male: bool.
+        age: years.
+    """
+    owns = rng.random() < 0.2 + 0.2 * np.clip((age - 25) / 50, 0, 1)
+    odds = np.array([1.0, 1.1, 0.15 if male else 0.8, 0.6, 0.6])
+    glasses = str(rng.choice(GLASSES, p=odds / odds.sum()))
+    metal = rng.random() < (0.9 if glasses == "aviator" else 0.4)
+    frame = str(rng.choice(METAL if metal else [name for name in FRAMES if name not in METAL]))
+    colour = np.clip(np.array(FRAMES[frame]) * np.exp(rng.normal(0, 0.08)), 0, 255)
+    dark = rng.random() < DARK_LENSES
+    return {
+        "glasses": glasses if owns else "",
+        "frame": frame if owns else "",
+        "frame_colour": tuple(map(float, colour)),
+        "dark_lenses": bool(owns and dark),
+    }
+
+
+def sample_worn(person, rng):
+    """Draws what somebody wears in a view: a dictionary of fields of `data.people.View`."""
+    return {"glasses": bool(person.glasses and rng.random() < WORN)}

@@ -1,0 +1,263 @@
+"""What people wear on the head: glasses.
+
+Everything is built on somebody's own head in the upright frame (decimetres, x to the person's
+left), and turned with it by `data.scene`.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .head import eyeball, load_head
+from .texture import linear, noise, step
+from .wardrobe import METAL
+
+SIDES = 6  # of a tube
+RIM = 44  # places round a rim
+# Lenses: half their width and height (dm), and how square they are (2 is an ellipse).
+LENSES = {
+    "round": (0.225, 0.215, 2.0),
+    "rectangular": (0.262, 0.165, 4.5),
+    "cat-eye": (0.258, 0.170, 2.8),
+    "aviator": (0.268, 0.222, 2.5),
+    "half-rim": (0.262, 0.165, 3.4),
+}
+TILT, WRAP = 0.14, 0.16  # a lens's top leans forward, its outer side goes back with x squared
+CLEAR = 0.022  # dm that frames stand off the face
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Something worn: points and unit normals float32 (N, 3), triangles int32 (F, 3), and for each
+    vertex what its paint needs, float32 (N, 3)."""
+
+    points: np.ndarray
+    normals: np.ndarray
+    triangles: np.ndarray
+    known: np.ndarray
+
+
+def joined(meshes):
+    """Several meshes as one."""
+    start = np.cumsum([0] + [len(mesh.points) for mesh in meshes[:-1]])
+    return Mesh(
+        *(
+            np.concatenate([getattr(mesh, name) for mesh in meshes]).astype(np.float32)
+            for name in ("points", "normals")
+        ),
+        np.concatenate([m.triangles + s for m, s in zip(meshes, start, strict=True)]),
+        np.concatenate([mesh.known for mesh in meshes]).astype(np.float32),
+    )
+
+
+def _unit(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+
+
+def grid_triangles(rows, columns, closed):
+    """Triangles int32 (F, 3) of a grid of vertices (rows, columns), its last column joined to its
+    first if `closed`."""
+    r, c = np.mgrid[: rows - 1, : columns - (not closed)]
+    a, b = r * columns + c, r * columns + (c + 1) % columns
+    quads = np.stack([a, a + columns, b + columns, a, b + columns, b], -1)
+    return quads.reshape(-1, 3).astype(np.int32)
+
+
+def tube(path, half, up, closed=False, known=(0, 0, 0)):
+    """A tube along a path.
+
+    Args:
+        path: (K, 3).
+        half: (2,) half its extent across `up` and along it, or (K, 2).
+        up: (3,) or (K, 3), a direction not along the path.
+        closed: whether the end meets the beginning.
+
+    Returns:
+        a `Mesh`.
+    """
+    along = np.gradient(path, axis=0)
+    if closed:
+        along = np.roll(path, -1, 0) - np.roll(path, 1, 0)
+    across = _unit(np.cross(along, np.broadcast_to(up, path.shape)))
+    over = _unit(np.cross(across, along))
+    angle = np.linspace(0, 2 * np.pi, SIDES, endpoint=False)[None, :, None]
+    half = np.broadcast_to(half, (len(path), 2))[:, None, :, None]
+    sides = np.cos(angle) * across[:, None], np.sin(angle) * over[:, None]
+    points = path[:, None] + half[:, :, 0] * sides[0] + half[:, :, 1] * sides[1]
+    normals = _unit(sides[0] / half[:, :, 0] + sides[1] / half[:, :, 1])
+    if closed:
+        points, normals = (np.concatenate([a, a[:1]]) for a in (points, normals))
+    return Mesh(
+        points.reshape(-1, 3),
+        normals.reshape(-1, 3),
+        grid_triangles(len(points), SIDES, True),
+        np.broadcast_to(np.float32(known), (points.shape[0] * SIDES, 3)),
+    )
+
+
+def _outline(shape, size):
+    """The rim of a lens about its middle, x outwards from the nose: (RIM, 2), from the outer side
+    over the top."""
+    width, height, square = LENSES[shape]
+    angle = np.linspace(0, 2 * np.pi, RIM, endpoint=False)
+    cos, sin = np.cos(angle), np.sin(angle)
+    x = width * np.sign(cos) * np.abs(cos) ** (2 / square)
+    y = height * np.sign(sin) * np.abs(sin) ** (2 / square)
+    if shape == "cat-eye":
+        y = y + 0.075 * np.clip(x / width, 0, 1) ** 2 * np.clip(0.4 + y / height, 0, 1)
+    if shape == "aviator":
+        low = np.clip(-y / height, 0, 1)
+        x = x * (1 - 0.20 * low**1.5) - 0.018 * low
+        y = np.where(y > 0, 0.72 * y, y)
+    return size * np.stack([x, y], 1)
+
+
+def _inside(outline, points):
+    """Whether 2-D points (N, 2) are within a star-shaped outline (K, 2), widened a little."""
+    angle = np.arctan2(outline[:, 1], outline[:, 0])
+    order = np.argsort(angle)
+    reach = np.interp(
+        np.arctan2(points[:, 1], points[:, 0]),
+        angle[order],
+        np.linalg.norm(outline, axis=1)[order],
+        period=2 * np.pi,
+    )
+    return np.linalg.norm(points, axis=1) < reach + 0.035
+
+
+def glasses(person, vertices):
+    """Somebody's glasses.
+
+    Args:
+        person: a `data.people.Person` who owns some.
+        vertices: float32 (V, 3), their face in the upright frame, with its expression.
+
+    Returns:
+        a `Mesh`; `known` is whether it is a lens, then how far along a temple.
+    """
+    head = load_head()
+    rest, metal = head.rest, person.frame in METAL
+    half = np.array([0.011, 0.011]) if metal else np.array([0.021, 0.024])
+    eyes = {sign: eyeball(head, vertices, side) for side, sign in (("r", -1), ("l", 1))}
+    middle = np.mean([centre for centre, _ in eyes.values()], 0)
+    wide = np.mean([_at(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
+    size = wide / 0.665 * (0.96 + 0.12 * (person.seed % 101) / 100)
+    outline = _outline(person.glasses, size)
+    width = outline[:, 0].max()
+    apart = max(abs(eyes[1][0][0] - eyes[-1][0][0]) / 2 + 0.012, 0.10 - outline[:, 0].min())
+    low = middle[1] - 0.025
+
+    def back(x, y):
+        """How far a place of the front lies behind its foremost: (N,)."""
+        return TILT * (y - low) - WRAP * (x - middle[0]) ** 2
+
+    near = (rest[:, 2] > 0.85) & (rest[:, 1] > 6.7) & (rest[:, 1] < 7.8)
+    near &= np.isin(np.arange(len(rest)), _skin_and_lashes())
+    face = vertices[near & (head.masks["inside-mouth"] < 0.5)]
+    covered = np.zeros(len(face), bool)
+    for sign in (-1, 1):
+        flat = np.stack([sign * (face[:, 0] - middle[0]) - apart, face[:, 1] - low], 1)
+        covered |= _inside(outline, flat)
+    front = (face[covered, 2] - back(face[covered, 0], face[covered, 1])).max() + CLEAR + half[0]
+
+    def placed(sign, flat):
+        x, y = middle[0] + sign * (apart + flat[:, 0]), low + flat[:, 1]
+        return np.stack([x, y, front + back(x, y)], 1)
+
+    parts, forward = [], np.array([0, 0, 1.0])
+    for sign in (-1, 1):
+        rim = placed(sign, outline)
+        if person.glasses == "half-rim":
+            upper = np.r_[RIM - 3 : RIM, : RIM // 2 + 4]
+            parts.append(tube(rim[upper], half[::-1], forward))
+            parts.append(tube(rim[RIM // 2 + 3 : RIM - 2], (0.004, 0.004), forward))
+        else:
+            parts.append(tube(rim, half[::-1], forward, closed=True))
+        if person.dark_lenses:
+            parts.append(_lens(rim))
+        parts.append(_temple(sign, rim, outline, width, half, vertices))
+    parts.append(_bridge(placed, outline, half, face))
+    return joined(parts)
+
+
+@lru_cache(maxsize=1)
+def _skin_and_lashes():
+    head = load_head()
+    return np.concatenate([head.of_group("body"), head.of_group("lashes")])
+
+
+def _at(vertices, place):
+    """The vertex (3,) that lies nearest to a place on the rest head."""
+    rest = load_head().rest
+    return vertices[np.linalg.norm(rest - np.float32(place), axis=1).argmin()]
+
+
+def _lens(rim):
+    """A flat dark lens in a rim (RIM, 3)."""
+    middle = rim.mean(0) - [0, 0, 0.004]
+    points = np.concatenate([rim - [0, 0, 0.004], middle[None]])
+    k = np.arange(len(rim))
+    triangles = np.stack([k, (k + 1) % len(rim), np.full(len(rim), len(rim))], 1).astype(np.int32)
+    bent = (points - middle) * np.float32([1.2, 1.2, 0]) + [0, 0.08, 1]  # lenses bulge
+    known = np.broadcast_to(np.float32([1, 0, 0]), points.shape)
+    return Mesh(points, _unit(bent), triangles, known)
+
+
+def _bridge(placed, outline, half, face):
+    """The bridge over the nose, clear of it."""
+    at = np.linspace(-1, 1, 13)
+    inner = outline[np.abs(outline[:, 1] - 0.4 * outline[:, 1].max()) < 0.08]
+    inner = inner[inner[:, 0].argmin()]
+    left, right = (placed(sign, inner[None])[0] for sign in (1, -1))
+    path = right + (left - right) * (at[:, None] + 1) / 2
+    arch = 1 - at**2
+    path[:, 1] += 0.025 * arch
+    reach = np.linalg.norm((face[None] - path[:, None])[..., :2], axis=-1) < 0.06
+    skin = np.where(reach, face[None, :, 2], -9).max(1) + 0.02 + half[0]
+    path[:, 2] += np.sqrt(arch) * max(0.02, (skin - path[:, 2]).max())
+    return tube(path, half[::-1] * [1, 0.9], (0, 0, 1.0))
+
+
+def _temple(sign, rim, outline, width, half, vertices):
+    """The arm from the outer side of a rim over the ear."""
+    head = load_head()
+    rest = head.rest
+    side = sign * rest[:, 0]
+    high = 0.45 * outline[:, 1].max()
+    hinge = rim[np.hypot(outline[:, 0] - width, outline[:, 1] - high).argmin()]
+    ear = _at(vertices, (sign * 0.80, 7.33, 0.42))
+    skin = np.isin(np.arange(len(rest)), head.of_group("body")) & (side > 0.35)
+    skin &= (head.masks["ears"] < 0.03) & (rest[:, 1] > 6.9) & (rest[:, 1] < 7.8)
+    skin = vertices[skin]
+    s = np.linspace(0, 1, 15)
+    z = hinge[2] - 0.02 + s * (ear[2] - 0.16 - hinge[2])
+    y = hinge[1] + s * (ear[1] - 0.04 - hinge[1])
+    near = np.hypot(skin[None, :, 1] - y[:, None], skin[None, :, 2] - z[:, None]) < 0.1
+    outer = np.where(near, sign * skin[None, :, 0], -9).max(1) + 0.015 + half[0]
+    x = np.maximum(sign * hinge[0] + 0.045 * np.minimum(1, 12 * s), outer)
+    arm = np.stack([sign * x, y, z], 1)
+    tip = arm[-1] + np.float32([[-0.01 * sign, -0.06, -0.10], [-0.03 * sign, -0.22, -0.18]])
+    path = np.concatenate([hinge[None] + [0, 0, -0.005], arm, tip])
+    thick = np.array([half[0] * 0.8, half[1]])
+    return tube(path, thick, (0, 1.0, 0), known=(0, 1, 0))
+
+
+def glasses_paint(position, known, person):
+    """Paints glasses.
+
+    Args:
+        position: float32 (P, 3), in the upright frame.
+        known: float32 (P, 3), as in `glasses`.
+
+    Returns:
+        albedo (P, 3) linear, gloss (P,).
+    """
+    albedo = np.tile(linear(person.frame_colour), (len(position), 1))
+    if person.frame == "tortoiseshell":
+        mottle = noise(0, position[:, 0] * 190 + person.seed % 97, position[:, 1] * 190)
+        albedo *= (1.5 - 1.25 * step(-0.2, 0.7, mottle))[:, None]
+    gloss = np.full(len(position), 0.9 if person.frame in METAL else 0.7, np.float32)
+    lens = known[:, 0] > 0.5
+    albedo[lens], gloss[lens] = (0.012, 0.012, 0.014), 1.0
+    return albedo.astype(np.float32), gloss
