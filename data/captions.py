@@ -47,6 +47,24 @@ BEARD_WORDS = {
     "short beard": "a short beard",
     "full beard": "a full beard",
 }
+_PAPER = ("before a {} background", "in front of a {} background", "a {} background")
+BACKDROP_WORDS = {
+    "sweep": _PAPER,
+    "gradient": _PAPER,
+    "muslin": ("before a mottled {} background", "before painted {} cloth"),
+    "room": ("in a room", "indoors", "in a blurred room"),
+    "bookshelf": ("in front of a bookshelf", "before shelves of books", "in a library"),
+    "cafe": ("in a dim cafe", "before blurred warm lights"),
+    "brick wall": ("in front of a brick wall", "by a brick wall"),
+    "plaster wall": ("in front of a {} wall", "before a plain {} wall"),
+    "wooden wall": ("in front of a wooden wall", "before wooden planks"),
+    "trees": ("among trees", "before green leaves", "with trees behind"),
+    "park": ("in a park", "outdoors in a park"),
+    "street": ("in a street", "in a city street", "before blurred houses"),
+    "sea": ("by the sea", "before the sea"),
+    "mountains": ("in the mountains", "before mountains"),
+    "night city": ("in a city at night", "before the lights of a city at night"),
+}
 TONES = ("very fair", "fair", "light", "olive", "tan", "brown", "dark brown", "deep brown")
 # How a caption may begin in each style.
 LEADS = {
@@ -185,8 +203,9 @@ def _surroundings(view, rng):
     if rng.random() < 0.3:
         clauses.append(f"in {view.light.name}")
     if rng.random() < 0.3:
-        blurred = "blurred " if view.blurred else ""
-        clauses.append(f"before {_a(blurred + view.backdrop + ' background')}")
+        words = BACKDROP_WORDS[view.backdrop.kind]
+        words = words[rng.integers(len(words))].format(view.backdrop.colour_name)
+        clauses.append(words)
     return clauses
 
 

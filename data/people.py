@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .backdrops import Backdrop, sample_backdrop
 from .cuts import CUTS
 from .head import PROPORTIONS, Pose, Shape, load_head
 from .lights import Light, sample_light
 from .looks import (
     AGING,
-    BACKDROPS,
     CLOTHES,
     DYES,
     EXPRESSIONS,
@@ -128,9 +128,7 @@ class View:
     garment: str
     cloth: str
     cloth_colour: Colour
-    backdrop: str
-    backdrop_colour: Colour
-    blurred: bool
+    backdrop: Backdrop
     light: Light
     shot: Shot
     seed: int
@@ -331,7 +329,7 @@ def sample_view(person, rng):
     """
     odds = [share for _, _, share in EXPRESSIONS.values()]
     expression = str(rng.choice(list(EXPRESSIONS), p=np.array(odds) / sum(odds)))
-    cloth, backdrop = str(rng.choice(list(CLOTHES))), str(rng.choice(list(BACKDROPS)))
+    cloth, backdrop = str(rng.choice(list(CLOTHES))), sample_backdrop(rng)
     return View(
         _sample_pose(rng),
         expression,
@@ -341,9 +339,7 @@ def sample_view(person, rng):
         cloth,
         _vary(rng, CLOTHES[cloth], 0.08),
         backdrop,
-        _vary(rng, BACKDROPS[backdrop], 0.07),
-        bool(rng.random() < 0.35),
-        sample_light(rng, outdoors=rng.random() < 0.4),
+        sample_light(rng, backdrop.outdoors),
         _sample_shot(rng),
         int(rng.integers(2**31)),
         **sample_worn(person, rng),
@@ -433,8 +429,10 @@ def attributes(person, view):
         "gaze": [round(angle, 1) for angle in view.pose.gaze],
         "garment": view.garment,
         "cloth": view.cloth,
-        "backdrop": view.backdrop,
-        "blurred": view.blurred,
+        "backdrop": view.backdrop.kind,
+        "backdrop_colour": view.backdrop.colour_name,
+        "backdrop_blur": round(view.backdrop.blur, 2),
+        "outdoors": view.backdrop.outdoors,
         "light": light.name,
         "light_from": [round(light.azimuth, 1), round(light.elevation, 1)],
         "light_softness": round(light.softness, 2),

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from . import scene as sc
+from .backdrops import paint_backdrop
 from .cartoon import painted
 from .film import defocus, develop
 from .raster import NEAR, Rasteriser, interpolate
 from .scene import build_scene
 from .shading import is_strand, light_direction, make_surface, shade
 from .styles import FAR, Layers, draw
-from .texture import linear
 
 SHADOW_SIZE = 192  # side of the shadow map, pixels
 SHADOW_SPAN = 6.0  # dm that it covers
@@ -78,7 +78,8 @@ class Renderer:
         )
         shaded = painted(person) if view.style == "3-D cartoon" else person
         colour, part = shade(surface, scene, shaded, view)
-        picture, labels = backdrop(view, self.size * self.over), np.zeros(hit.shape, np.uint8)
+        picture = paint_backdrop(view.backdrop, self.size * self.over)
+        labels = np.zeros(hit.shape, np.uint8)
         picture[hit], labels[hit] = colour, part
         middle = slice(self.over // 2, None, self.over)
         points5, points = _points(scene, camera, hit, depth, self.over)
@@ -178,39 +179,6 @@ class Camera:
         distance = np.maximum(-z, 1.0)
         half, scale = self.pixels / 2, self.focal / distance
         return np.stack([half + scale * x, half - scale * y, distance], 1).astype(np.float32)
-
-
-def backdrop(view, pixels):
-    """What is behind the head: a studio sweep, or a place far out of focus.
-
-    Args:
-        view: a `data.people.View`.
-        pixels: side of the picture.
-
-    Returns:
-        float32 (pixels, pixels, 3), linear RGB.
-    """
-    rng = np.random.default_rng([view.seed, 1])
-    y, x = np.mgrid[:64, :64].astype(np.float32) / 64
-    centre = rng.uniform(0.25, 0.75), rng.uniform(0.2, 0.6)
-    glow = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / rng.uniform(0.15, 0.4))
-    slope = (x - 0.5) * rng.normal(0, 0.15) - (y - 0.5) * rng.uniform(0, 0.3)
-    base = linear(view.backdrop_colour)
-    small = base * (0.62 + 0.5 * glow + slope)[..., None]
-    if view.blurred:
-        small = _out_of_focus(0.8 * small, base, x, y, rng)
-    large = cv2.resize(small.astype(np.float32), (pixels, pixels), interpolation=cv2.INTER_CUBIC)
-    return np.clip(large, 0, 4)
-
-
-def _out_of_focus(picture, base, x, y, rng):
-    """Lays blurred shapes of nearby colours over a backdrop."""
-    for _ in range(rng.integers(8, 20)):
-        across = ((x - rng.random()) / rng.uniform(0.05, 0.2)) ** 2
-        along = ((y - rng.random()) / rng.uniform(0.05, 0.35)) ** 2
-        colour = base * np.exp(rng.normal(-0.1, 0.5)) * np.exp(rng.normal(0, 0.07, 3))
-        picture = picture + 0.6 * np.exp(-((across + along) ** 2))[..., None] * (colour - picture)
-    return cv2.GaussianBlur(picture.astype(np.float32), (0, 0), rng.uniform(2, 4))
 
 
 def _points(scene, camera, hit, depth, over):
