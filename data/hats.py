@@ -21,14 +21,15 @@ FIT = {
 }
 PRESSED = 0.035  # dm that hair under a hat stands off the skull
 CROWN, BRIM, BUTTON = range(3)  # what a vertex of a hat belongs to
-# The edge of a headscarf round the face: rest places on the person's left, from the forehead down.
+# The edge of a headscarf round the face: places on the rest head's left, from the forehead down.
 EDGE = (
-    (0, 7.88, 1.46), (0.36, 7.80, 1.33), (0.58, 7.58, 1.10), (0.655, 7.28, 1.00), (0.63, 6.95, 0.95),
-    (0.54, 6.60, 0.95), (0.38, 6.32, 1.10), (0, 6.16, 1.34),
+    (0, 7.88, 1.46), (0.36, 7.80, 1.33), (0.58, 7.58, 1.10), (0.655, 7.28, 1.00),
+    (0.63, 6.95, 0.95), (0.54, 6.60, 0.95), (0.38, 6.32, 1.10), (0, 6.16, 1.34),
 )  # fmt: skip
 MIDDLE = np.array([0.0, 6.95, 0.40])  # from where a headscarf is seen as a radius
 DIRECTIONS = (36, 72)
 SCARF_THICKNESS = 0.055
+FLARE, NECK_DROP = 0.38, 0.55  # below the neck: widening, and how far under MIDDLE it begins (dm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +131,7 @@ def _visor(base):
     """A cap's visor on a piece of its border (C, 3)."""
     across = np.linspace(-1, 1, len(base))
     out = np.linspace(-0.06, 1, 7)[:, None]
-    reach = 0.66 * np.sqrt(np.maximum(1 - across**2, 0)) ** 0.8
+    reach = 0.78 * np.sqrt(np.maximum(1 - across**2, 0)) ** 0.8
     way = np.stack([0.12 * across, np.full_like(across, -0.30), np.ones_like(across)], -1)
     points = base + (out * reach)[..., None] * way
     points[..., 1] += 0.08 * np.clip(out, 0, 1) * reach * (1 - 1.6 * across**2)
@@ -191,22 +192,20 @@ def headscarf(vertices, seed):
     head = load_head()
     skin = head.of_group("body")
     table = _envelope(vertices[skin[head.rest[skin, 1] > 4.9]])
-    angle, edge = _face_edge(vertices)
     round_ = np.linspace(-np.pi, np.pi, 73)
-    start = np.interp(round_, angle, edge, period=2 * np.pi)
-    kernel = np.hanning(9) / np.hanning(9).sum()
-    start = np.convolve(np.r_[start[-5:-1], start, start[1:5]], kernel, "valid")
-    along = np.linspace(0, 1, 26)[:, None] ** 1.15
+    start, touching = _face_edge(vertices, round_)
+    along = np.linspace(0, 1, 34)[:, None] ** 1.25
     polar = start + along * (0.97 * np.pi - start)
     wide = np.broadcast_to(round_, polar.shape)
     reach = look_up(table, *_cells(polar, wide)[::-1]).reshape(polar.shape)
-    low = step(0.9, 2.2, np.abs(wide))
+    reach = np.minimum(reach + SCARF_THICKNESS, _wrapped(_from_face(polar, wide)))
+    low = step(1.2, 2.4, np.abs(wide))
     phase = seed % 101
     folds = np.sin(11 * wide + 9 * along + phase) + 0.6 * np.sin(23 * wide - 5 * along + 2 * phase)
-    reach = reach + SCARF_THICKNESS + 0.022 * folds * (0.25 + low) * step(0, 0.15, along)
-    reach = reach + 0.03 * np.exp(-((along - 0.03) ** 2) / 0.0012)  # the rolled edge
+    reach = reach + 0.02 * folds * (0.2 + low) * step(0, 0.15, along)
+    reach = touching + 0.03 + step(0, 0.14, along) * (reach - touching - 0.03)
     points = MIDDLE + reach[..., None] * _from_face(polar, wide)
-    inner = points[:1] - 0.09 * _from_face(polar[:1], wide[:1])
+    inner = points[:1] - 0.06 * _from_face(polar[:1], wide[:1])
     points = np.concatenate([inner, points])
     down = np.concatenate([[[0.0]], along])
     known = np.stack(np.broadcast_arrays(round_, down, np.float32(CROWN)), -1)
@@ -249,13 +248,27 @@ def _envelope(points):
     return cv2.GaussianBlur(wide, (0, 0), 1.3)
 
 
-def _face_edge(vertices):
-    """The headscarf's edge: angles round the face, sorted, and from straight ahead there."""
+def _wrapped(direction):
+    """How far cloth that is wrapped round the neck and flares below it may be from MIDDLE in
+    directions (..., 3)."""
+    flat, down = np.hypot(direction[..., 0], direction[..., 2]), -direction[..., 1]
+    front = np.clip(direction[..., 2] / np.maximum(flat, 1e-6), 0, 1)
+    radius = 0.80 + 0.12 * front**2
+    most = (radius - NECK_DROP * FLARE) / np.maximum(flat - FLARE * np.maximum(down, 0), 0.05)
+    return np.where(down > 0.25, most, 9 + 0 * most)
+
+
+def _face_edge(vertices, round_):
+    """The headscarf's edge at angles round the face (C,): its angle from straight ahead, and how
+    far the face is there from MIDDLE."""
     places = [(side * x, y, z) for x, y, z in EDGE for side in ((1, -1) if x else (1,))]
-    at = np.array([at_place(vertices, place) for place in places])
-    polar, round_, _ = _angles(at)
-    order = np.argsort(round_)
-    return round_[order], polar[order]
+    polar, angle, radius = _angles(np.array([at_place(vertices, place) for place in places]))
+    order, kernel = np.argsort(angle), np.hanning(9) / np.hanning(9).sum()
+    edge = []
+    for values in (polar, radius):
+        own = np.interp(round_, angle[order], values[order], period=2 * np.pi)
+        edge.append(np.convolve(np.r_[own[-5:-1], own, own[1:5]], kernel, "valid"))
+    return edge
 
 
 def hat_paint(position, known, view):
@@ -273,9 +286,9 @@ def hat_paint(position, known, view):
     weave = noise(1, position[:, 0] * 180 + position[:, 2] * 90, position[:, 1] * 180)
     shade = 1 + 0.03 * weave
     if view.hat == "beanie":
-        ribs = np.cos(round_ * 46) * step(0.1, 0.4, down)
+        ribs = np.cos(round_ * 52) * step(0.1, 0.4, down)
         rows = np.cos(down * 120)
-        shade = (0.95 + 0.13 * ribs + 0.04 * rows) * shade
+        shade = (0.88 + 0.2 * ribs + 0.05 * rows) * shade
         shade = shade * (1 - 0.35 * np.exp(-(((down - 0.745) / 0.012) ** 2)))
     if view.hat == "baseball cap":
         seam = np.abs(np.mod(round_ / (np.pi / 3) + 0.5, 1) - 0.5) * np.sin(down * np.pi / 2)

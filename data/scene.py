@@ -8,7 +8,17 @@ import numpy as np
 
 from . import cartoon, clothes, hair, hats, worn
 from .cuts import BEARDS, CUTS, Cut, coarser, varied
-from .head import CENTRE, NECK, express, eyeball, load_head, rotation, shape_vertices, turn, turn_weights
+from .head import (
+    CENTRE,
+    NECK,
+    express,
+    eyeball,
+    load_head,
+    rotation,
+    shape_vertices,
+    turn,
+    turn_weights,
+)
 from .paint import beard_mask
 from .parts import landmark_vertices
 
