@@ -29,6 +29,7 @@ EDGE = (
 MIDDLE = np.array([0.0, 6.95, 0.40])  # from where a headscarf is seen as a radius
 DIRECTIONS = (36, 72)
 SCARF_THICKNESS = 0.055
+EDGE_WIDTH = 0.12  # share of the way to the back in which it leaves the face
 FLARE, NECK_DROP = 0.38, 0.55  # below the neck: widening, and how far under MIDDLE it begins (dm)
 
 
@@ -192,8 +193,8 @@ def headscarf(vertices, seed):
     head = load_head()
     skin = head.of_group("body")
     table = _envelope(vertices[skin[head.rest[skin, 1] > 4.9]])
-    round_ = np.linspace(-np.pi, np.pi, 73)
-    start, touching = _face_edge(vertices, round_)
+    round_ = np.linspace(-np.pi, np.pi, 97)
+    start = _face_edge(vertices, round_)
     along = np.linspace(0, 1, 34)[:, None] ** 1.25
     polar = start + along * (0.97 * np.pi - start)
     wide = np.broadcast_to(round_, polar.shape)
@@ -201,11 +202,14 @@ def headscarf(vertices, seed):
     reach = np.minimum(reach + SCARF_THICKNESS, _wrapped(_from_face(polar, wide)))
     low = step(1.2, 2.4, np.abs(wide))
     phase = seed % 101
-    folds = np.sin(11 * wide + 9 * along + phase) + 0.6 * np.sin(23 * wide - 5 * along + 2 * phase)
-    reach = reach + 0.02 * folds * (0.2 + low) * step(0, 0.15, along)
-    reach = touching + 0.03 + step(0, 0.14, along) * (reach - touching - 0.03)
+    folds = np.sin(11 * wide + 9 * along + phase) + 0.6 * np.sin(17 * wide - 5 * along + 2 * phase)
+    reach = reach + 0.02 * folds * (0.2 + 1.6 * low) * step(0, 0.15, along)
+    face = vertices[skin[(head.rest[skin, 1] > 6.0) & (head.rest[skin, 2] > 0.4)]]
+    near = along[:, 0] < EDGE_WIDTH
+    touching = _touching(face, _from_face(polar[near], wide[near])) + 0.03
+    reach[near] = touching + step(0, EDGE_WIDTH, along[near]) * (reach[near] - touching)
     points = MIDDLE + reach[..., None] * _from_face(polar, wide)
-    inner = points[:1] - 0.06 * _from_face(polar[:1], wide[:1])
+    inner = points[:1] - 0.035 * _from_face(polar[:1], wide[:1])
     points = np.concatenate([inner, points])
     down = np.concatenate([[[0.0]], along])
     known = np.stack(np.broadcast_arrays(round_, down, np.float32(CROWN)), -1)
@@ -252,23 +256,31 @@ def _wrapped(direction):
     """How far cloth that is wrapped round the neck and flares below it may be from MIDDLE in
     directions (..., 3)."""
     flat, down = np.hypot(direction[..., 0], direction[..., 2]), -direction[..., 1]
-    front = np.clip(direction[..., 2] / np.maximum(flat, 1e-6), 0, 1)
-    radius = 0.80 + 0.12 * front**2
-    most = (radius - NECK_DROP * FLARE) / np.maximum(flat - FLARE * np.maximum(down, 0), 0.05)
-    return np.where(down > 0.25, most, 9 + 0 * most)
+    ahead = direction[..., 2] / np.maximum(flat, 1e-6)
+    radius = np.where(ahead > 0, 0.80 + 0.12 * ahead**2, 0.80 + 0.30 * ahead**2)
+    cone = (radius - NECK_DROP * FLARE) / np.maximum(flat - FLARE * down, 0.05)
+    most = np.maximum(radius / np.maximum(flat, 0.05), cone)
+    return most + 3 * step(0.15, -0.25, down)
 
 
 def _face_edge(vertices, round_):
-    """The headscarf's edge at angles round the face (C,): its angle from straight ahead, and how
-    far the face is there from MIDDLE."""
+    """The headscarf's edge at angles round the face (C,): its angles from straight ahead."""
     places = [(side * x, y, z) for x, y, z in EDGE for side in ((1, -1) if x else (1,))]
-    polar, angle, radius = _angles(np.array([at_place(vertices, place) for place in places]))
+    polar, angle, _ = _angles(np.array([at_place(vertices, place) for place in places]))
     order, kernel = np.argsort(angle), np.hanning(9) / np.hanning(9).sum()
-    edge = []
-    for values in (polar, radius):
-        own = np.interp(round_, angle[order], values[order], period=2 * np.pi)
-        edge.append(np.convolve(np.r_[own[-5:-1], own, own[1:5]], kernel, "valid"))
-    return edge
+    edge = np.interp(round_, angle[order], polar[order], period=2 * np.pi)
+    return np.convolve(np.r_[edge[-5:-1], edge, edge[1:5]], kernel, "valid")
+
+
+def _touching(face, direction):
+    """How far the outermost of the vertices (N, 3) that lie about each direction (R, C, 3) is from
+    MIDDLE: (R, C), smooth."""
+    offset = face - MIDDLE
+    radius = np.linalg.norm(offset, axis=1)
+    near = direction.reshape(-1, 3) @ (offset / radius[:, None]).T > np.cos(0.10)
+    reach = np.where(near, radius, 0).max(1).reshape(direction.shape[:2])
+    reach = np.where(reach > 0, reach, np.median(reach[reach > 0]))
+    return cv2.blur(np.pad(reach, ((0, 0), (4, 4)), "wrap"), (5, 1))[:, 4:-4]
 
 
 def hat_paint(position, known, view):
