@@ -40,6 +40,13 @@ CUT_WORDS = {
     "braids": "{} hair in braids",
     "bald": "a bald head",
 }
+HIDDEN_CUT = "{} hair"  # what can be said of hair under a hat
+HAT_WORDS = {
+    "beanie": ("beanie", "knitted hat", "woolly hat"),
+    "baseball cap": ("baseball cap", "cap"),
+    "sun hat": ("sun hat", "wide-brimmed hat", "straw hat"),
+    "headscarf": ("headscarf", "hijab"),
+}
 BEARD_WORDS = {
     "stubble": "stubble",
     "moustache": "a moustache",
@@ -110,8 +117,13 @@ def describe(person, view, labels, rng):
     turned = direction_words(view.pose.yaw, view.pose.pitch)
     if turned:
         clauses.append(rng.choice(["facing ", "turned "]) + turned)
+    worn = []
     if "clothes" in seen and rng.random() < 0.6:
-        clauses.append(rng.choice(["wearing ", "in "]) + _a(f"{view.cloth} {view.garment}"))
+        worn.append(_a(f"{view.cloth} {view.garment}"))
+    if view.hat and "hat" in seen and rng.random() < 0.9:
+        worn.append(_a(f"{view.hat_cloth} {rng.choice(HAT_WORDS[view.hat])}"))
+    if worn:
+        clauses.append(str(rng.choice(["wearing ", "in "])) + " and ".join(worn))
     clauses += _surroundings(view, rng) if view.style in ("photo", "3-D cartoon", "oil") else []
     return " ".join(", ".join([text, *clauses]).split())
 
@@ -121,7 +133,7 @@ def _as_drawn(person, view):
     if view.style in COARSE:
         person = replace(person, eyes="", freckles=0.0)
     if view.style in GREY:
-        person, view = replace(person, hair=""), replace(view, cloth="")
+        person, view = replace(person, hair=""), replace(view, cloth="", hat_cloth="")
     return person, view
 
 
@@ -169,9 +181,10 @@ def _possessive(person):
 def _features(person, view, seen, rng):
     """Hair, beard, eyes, skin: some of those that are seen."""
     features = []
-    if (view.cut == "bald" or "hair" in seen) and rng.random() < 0.9:
+    bald = view.cut == "bald" and not view.hat
+    if (bald or "hair" in seen) and rng.random() < 0.9:
         dyed = "dyed " if person.dyed and rng.random() < 0.4 else ""
-        words = CUT_WORDS[view.cut].format(dyed + person.hair)
+        words = (HIDDEN_CUT if view.hat else CUT_WORDS[view.cut]).format(dyed + person.hair)
         features.append(_a(words[2:]) if words.startswith("a ") else words)
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
         features.append(BEARD_WORDS[person.beard])

@@ -171,7 +171,7 @@ def load_head():
         masks,
         targets,
         _pair_features(targets),
-        _turn_weights(rest),
+        turn_weights(rest),
         _faces_around(triangles, len(rest)),
     )
 
@@ -197,7 +197,7 @@ def _pair_features(targets):
     return features
 
 
-def _turn_weights(rest):
+def turn_weights(rest):
     """How much each vertex follows the head rather than the shoulders: float32 (V,)."""
     along = rest[:, 1] + 0.45 * np.clip(
         rest[:, 2] - 0.3, 0, 1.2

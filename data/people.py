@@ -56,6 +56,7 @@ class Person:
         seed: of everything fixed about them that is finer than this (noise of the skin, strands).
         glasses: "" or a shape of `wardrobe.GLASSES`; `frame`: their colour's name and sRGB;
             `dark_lenses`: whether they are sunglasses.
+        headscarf: whether she always wears one.
     """
 
     shape: Shape
@@ -83,6 +84,7 @@ class Person:
     frame: str = ""
     frame_colour: Colour = (0.0, 0.0, 0.0)
     dark_lenses: bool = False
+    headscarf: bool = False
 
     @property
     def noun(self):
@@ -134,6 +136,9 @@ class View:
     seed: int
     style: str = "photo"
     glasses: bool = False
+    hat: str = ""
+    hat_cloth: str = ""
+    hat_colour: Colour = (0.0, 0.0, 0.0)
 
 
 def sample_person(rng):
@@ -424,6 +429,8 @@ def attributes(person, view):
         "lipstick": person.lipstick > 0.3,
         "glasses": person.glasses if view.glasses else "",
         "frame": person.frame if view.glasses else "",
+        "hat": view.hat,
+        "hat_cloth": view.hat_cloth,
         "sunglasses": view.glasses and person.dark_lenses,
         "expression": view.expression,
         "gaze": [round(angle, 1) for angle in view.pose.gaze],

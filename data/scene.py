@@ -6,13 +6,23 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import cartoon, clothes, hair, worn
+from . import cartoon, clothes, hair, hats, worn
 from .cuts import BEARDS, CUTS, Cut, coarser, varied
-from .head import CENTRE, NECK, express, eyeball, load_head, rotation, shape_vertices, turn
+from .head import (
+    CENTRE,
+    NECK,
+    express,
+    eyeball,
+    load_head,
+    rotation,
+    shape_vertices,
+    turn,
+    turn_weights,
+)
 from .paint import beard_mask
 from .parts import landmark_vertices
 
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES = range(8)  # materials
+SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT = range(9)  # materials
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
@@ -232,6 +242,9 @@ def _add_eyes(parts, head, neutral, view):
 def _add_hair(parts, body, normals, person, view, detail):
     """Adds hair and beard: the cut worn."""
     cut, strands = _grown_hair(person, view.cut, view.style, detail)
+    hat = _add_hat(parts, body, person, view)
+    if hat and strands is not None:
+        strands = hats.press(strands, hat) if view.hat in hats.FIT else None
     if strands is not None:
         _add_strands(parts, strands, HAIR, view)
     if person.beard in BEARDS:
@@ -245,6 +258,19 @@ def _add_hair(parts, body, normals, person, view, detail):
         )
         _add_strands(parts, strands, BEARD, view)
     return cut
+
+
+def _add_hat(parts, body, person, view):
+    """Adds the hat that is worn: a `hats.Hat`, True for a headscarf, or None."""
+    if view.hat == "headscarf":
+        mesh = hats.headscarf(body, view.seed)
+        _add_worn(parts, mesh, turn_weights(mesh.points), HAT, view)
+        return True
+    if not view.hat:
+        return None
+    hat = hats.hat(view.hat, _neutral(person.shape, view.style)[0])
+    _add_worn(parts, hat.mesh, np.float32(1), HAT, view)
+    return hat
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from . import scene as sc
+from .hats import hat_paint
 from .looks import HAIR
 from .paint import around, eye_paint, skin_paint, teeth_paint
 from .parts import PART
@@ -162,6 +163,12 @@ def _paint(surface, scene, person, view):
             surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], person
         )
         part[worn] = PART["glasses"]
+    worn = material == sc.HAT
+    if worn.any():
+        albedo[worn], gloss[worn] = hat_paint(
+            surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], view
+        )
+        part[worn] = PART["hat"]
     return albedo, gloss, soft, part
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .looks import CLOTHES
+
 GLASSES = ("round", "rectangular", "cat-eye", "aviator", "half-rim")
 FRAMES = {  # sRGB
     "gold": (196, 160, 96),
@@ -17,6 +19,9 @@ FRAMES = {  # sRGB
 METAL = ("gold", "silver", "black metal")
 DARK_LENSES = 0.04  # share of glasses that are sunglasses
 WORN = 0.7  # share of an owner's pictures
+HATS = ("beanie", "baseball cap", "sun hat")
+HAT_SHARE, HEADSCARF_SHARE = 0.07, 0.03  # of views, and of women
+STRAW = {"beige": (206, 180, 132), "white": (222, 214, 196), "brown": (128, 92, 60)}
 
 
 def sample_owned(rng, male, age):
@@ -34,14 +39,27 @@ def sample_owned(rng, male, age):
     frame = str(rng.choice(METAL if metal else [name for name in FRAMES if name not in METAL]))
     colour = np.clip(np.array(FRAMES[frame]) * np.exp(rng.normal(0, 0.08)), 0, 255)
     dark = rng.random() < DARK_LENSES
+    headscarf = rng.random() < HEADSCARF_SHARE and not male
     return {
         "glasses": glasses if owns else "",
         "frame": frame if owns else "",
         "frame_colour": tuple(map(float, colour)),
         "dark_lenses": bool(owns and dark),
+        "headscarf": bool(headscarf),
     }
 
 
 def sample_worn(person, rng):
     """Draws what somebody wears in a view: a dictionary of fields of `data.people.View`."""
-    return {"glasses": bool(person.glasses and rng.random() < WORN)}
+    glasses = person.glasses and rng.random() < WORN
+    hat = str(rng.choice(HATS)) if rng.random() < HAT_SHARE else ""
+    hat = "headscarf" if person.headscarf else hat
+    palette = STRAW if hat == "sun hat" else CLOTHES
+    cloth = str(rng.choice(list(palette)))
+    colour = np.clip(np.array(palette[cloth]) * np.exp(rng.normal(0, 0.08)), 0, 255)
+    return {
+        "glasses": bool(glasses),
+        "hat": hat,
+        "hat_cloth": cloth if hat else "",
+        "hat_colour": tuple(map(float, colour)),
+    }

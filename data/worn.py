@@ -141,7 +141,7 @@ def glasses(person, vertices):
     half = np.array([0.011, 0.011]) if metal else np.array([0.021, 0.024])
     eyes = {sign: eyeball(head, vertices, side) for side, sign in (("r", -1), ("l", 1))}
     middle = np.mean([centre for centre, _ in eyes.values()], 0)
-    wide = np.mean([_at(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
+    wide = np.mean([at_place(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
     size = wide / 0.665 * (0.96 + 0.12 * (person.seed % 101) / 100)
     outline = _outline(person.glasses, size)
     width = outline[:, 0].max()
@@ -187,7 +187,7 @@ def _skin_and_lashes():
     return np.concatenate([head.of_group("body"), head.of_group("lashes")])
 
 
-def _at(vertices, place):
+def at_place(vertices, place):
     """The vertex (3,) that lies nearest to a place on the rest head."""
     rest = load_head().rest
     return vertices[np.linalg.norm(rest - np.float32(place), axis=1).argmin()]
@@ -226,7 +226,7 @@ def _temple(sign, rim, outline, width, half, vertices):
     side = sign * rest[:, 0]
     high = 0.45 * outline[:, 1].max()
     hinge = rim[np.hypot(outline[:, 0] - width, outline[:, 1] - high).argmin()]
-    ear = _at(vertices, (sign * 0.80, 7.33, 0.42))
+    ear = at_place(vertices, (sign * 0.80, 7.33, 0.42))
     skin = np.isin(np.arange(len(rest)), head.of_group("body")) & (side > 0.35)
     skin &= (head.masks["ears"] < 0.03) & (rest[:, 1] > 6.9) & (rest[:, 1] < 7.8)
     skin = vertices[skin]
