@@ -62,7 +62,7 @@ class Shape:
         age: years.
         weight: -1 (thin) to 1 (heavy).
         features: (feature name, value in [-1, 1]) pairs; names are those of `Head.features`.
-        proportions: (name, value in [-1, 1]) pairs; names are those of `PROPORTIONS`.
+        proportions: (name, value about -1 to 1) pairs; names are those of `PROPORTIONS`.
     """
 
     origin: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)

@@ -11,7 +11,7 @@ import numpy as np
 from .looks import Colour
 
 EXPOSED = 1.36  # light on a face turned to the camera, after exposure
-UNEVEN = 0.11  # deviation of the exposure's logarithm
+UNEVEN = 0.18  # deviation of the exposure's logarithm
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ class Shot:
         grain: deviation of the grain, as a share of white.
         vignette: share of the light that is lost in the corners.
         white: linear RGB gains of the white balance.
+        contrast: exponent about middle grey, about 1; `saturation`: about 1.
     """
 
     distance: float
@@ -112,6 +113,8 @@ class Shot:
     grain: float
     vignette: float
     white: Colour
+    contrast: float
+    saturation: float
 
     @property
     def focal_length(self):
@@ -159,7 +162,10 @@ def sample_person(rng):
         age,
         float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
         _sample_features(rng, male, age),
-        tuple((name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS),
+        tuple(
+            (name, round(float(np.clip(rng.normal(0, 0.65), -1.25, 1.25)), 4))
+            for name in PROPORTIONS
+        ),
     )
     tone = float(
         np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1)
@@ -392,7 +398,9 @@ def _sample_shot(rng):
         float(np.clip(rng.normal(0.35, 0.4), 0, 1)),
         float(np.clip(np.exp(rng.normal(np.log(0.0045), 0.4)), 0.002, 0.011)),
         float(rng.uniform(0, 0.3)),
-        tuple(map(float, np.exp(rng.normal(0, 0.025, 3)))),
+        tuple(map(float, np.exp(rng.normal(0, 0.05, 3)))),
+        float(np.clip(np.exp(rng.normal(0.02, 0.1)), 0.8, 1.3)),
+        float(np.clip(rng.normal(0.95, 0.13), 0.6, 1.3)),
     )
 
 
@@ -450,4 +458,6 @@ def attributes(person, view):
         "distance": round(shot.distance, 2),
         "focal_length": round(shot.focal_length),
         "aperture": round(shot.aperture, 2),
+        "contrast": round(shot.contrast, 2),
+        "saturation": round(shot.saturation, 2),
     }
