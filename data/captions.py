@@ -47,6 +47,7 @@ HAT_WORDS = {
     "sun hat": ("sun hat", "wide-brimmed hat", "straw hat"),
     "headscarf": ("headscarf", "hijab"),
 }
+EARRING_WORDS = {"studs": ("ear studs", "earrings"), "hoops": ("hoop earrings", "earrings")}
 BEARD_WORDS = {
     "stubble": "stubble",
     "moustache": "a moustache",
@@ -122,8 +123,10 @@ def describe(person, view, labels, rng):
         worn.append(_a(f"{view.cloth} {view.garment}"))
     if view.hat and "hat" in seen and rng.random() < 0.9:
         worn.append(_a(f"{view.hat_cloth} {rng.choice(HAT_WORDS[view.hat])}"))
+    if view.scarf and rng.random() < 0.9:
+        worn.append(_a(f"{view.scarf} scarf"))
     if worn:
-        clauses.append(str(rng.choice(["wearing ", "in "])) + " and ".join(worn))
+        clauses.append(str(rng.choice(["wearing ", "in "])) + _joined(worn))
     clauses += _surroundings(view, rng) if view.style in ("photo", "3-D cartoon", "oil") else []
     return " ".join(", ".join([text, *clauses]).split())
 
@@ -134,6 +137,7 @@ def _as_drawn(person, view):
         person = replace(person, eyes="", freckles=0.0)
     if view.style in GREY:
         person, view = replace(person, hair=""), replace(view, cloth="", hat_cloth="")
+        view = replace(view, scarf=view.scarf and "knitted")
     return person, view
 
 
@@ -146,6 +150,7 @@ def visible_parts(labels):
         "clothes": 0.01,
         "glasses": 0.001,
         "hat": 0.01,
+        "jewellery": 0.0004,
     }
     return {
         name for name, share in least.items() if (labels == PART[name]).sum() > share * labels.size
@@ -197,6 +202,9 @@ def _features(person, view, seen, rng):
         features.append("freckles")
     if "glasses" in seen and view.glasses and rng.random() < 0.9:
         features.append(_glasses_words(person, view, rng))
+    if "jewellery" in seen and rng.random() < 0.8:
+        jewel = "" if view.style in GREY else f"{person.jewel} "
+        features.append(f"{jewel}{rng.choice(EARRING_WORDS[person.earrings])}")
     return features
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from .head import CENTRE, load_head
 from .skull import Skull
 from .texture import linear, look_up, noise, step
-from .worn import Mesh, at_place, grid_triangles, joined
+from .worn import Mesh, at_place, ball, joined, surface
 
 ROWS, COLUMNS = 16, 49  # of a crown, from its top to its border and round it
 # Where the border runs: dm above the middle of the forehead, above the ears, and of the nape above
@@ -43,24 +43,6 @@ class Hat:
     border: np.ndarray
 
 
-def _surface(points, known, inside):
-    """A `Mesh` of a grid of points (R, C, 3) whose first and last columns are the same, with
-    normals away from `inside` (3,)."""
-    along = np.gradient(points, axis=0)
-    wide = np.concatenate([points[:, -2:-1], points, points[:, 1:2]], 1)
-    normals = np.cross(along, wide[:, 2:] - wide[:, :-2])
-    away = ((points - inside) * normals).sum(-1, keepdims=True)
-    normals = normals * np.where(away < 0, -1, 1)
-    normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
-    rows, columns = points.shape[:2]
-    return Mesh(
-        points.reshape(-1, 3),
-        normals.reshape(-1, 3),
-        grid_triangles(rows, columns, False),
-        np.broadcast_to(known, points.shape).reshape(-1, 3),
-    )
-
-
 def _directions(polar, round_):
     """Unit vectors (..., 3) at angles from straight up and round the head from the front."""
     sine = np.sin(polar)
@@ -69,8 +51,8 @@ def _directions(polar, round_):
 
 def _reach(skull, polar, round_):
     """How far the skull reaches from its centre in directions: the shape of the angles."""
-    far = _directions(polar, round_) * 3
-    return 3 - skull.gap((CENTRE + far).reshape(-1, 3)).reshape(far.shape[:-1])
+    within = _directions(polar, round_) * 0.5
+    return 0.5 - skull.gap((CENTRE + within).reshape(-1, 3)).reshape(within.shape[:-1])
 
 
 def _border(skull, vertices, kind, round_):
@@ -112,7 +94,7 @@ def hat(kind, vertices):
     points = np.concatenate([*rows, edge[None] - [0, 0.01, 0]])
     down = np.append(down[:, 0], 1.02)[:, None]
     known = np.stack(np.broadcast_arrays(round_, down, np.float32(CROWN)), -1)
-    parts = [_surface(points, known, CENTRE)]
+    parts = [surface(points, known, CENTRE)]
     base = points[-2]
     if kind == "baseball cap":
         parts += [*_visor(base[np.abs(round_) < 1.0]), _button(points[0].mean(0))]
@@ -123,9 +105,9 @@ def hat(kind, vertices):
 
 def _sheet(points, known, thick=0.016):
     """Both sides of a sheet, (R, C, 3), as meshes: lit from above and from below."""
-    above = _surface(points, known, points.mean((0, 1)) - [0, 9, 0])
+    above = surface(points, known, points.mean((0, 1)) - [0, 9, 0])
     below = points - [0, thick, 0]
-    return [above, _surface(below, known, points.mean((0, 1)) + [0, 9, 0])]
+    return [above, surface(below, known, points.mean((0, 1)) + [0, 9, 0])]
 
 
 def _visor(base):
@@ -156,9 +138,7 @@ def _open_sheet(points, known):
 
 def _button(place):
     """The button on top of a cap."""
-    polar, round_ = np.linspace(0.05, np.pi / 2, 4)[:, None], np.linspace(-np.pi, np.pi, 9)
-    ball = _directions(polar + 0 * round_, round_ + 0 * polar) * [0.05, 0.028, 0.05]
-    return _surface(place + ball, np.float32([0, 0, BUTTON]), place)
+    return ball(place, (0.05, 0.028, 0.05), (0, 0, BUTTON))
 
 
 def _wide_brim(base, round_):
@@ -213,7 +193,7 @@ def headscarf(vertices, seed):
     points = np.concatenate([inner, points])
     down = np.concatenate([[[0.0]], along])
     known = np.stack(np.broadcast_arrays(round_, down, np.float32(CROWN)), -1)
-    return _surface(points, known, MIDDLE)
+    return surface(points, known, MIDDLE)
 
 
 def _from_face(polar, round_):

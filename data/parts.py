@@ -18,6 +18,7 @@ PARTS = (
     "clothes",
     "glasses",
     "hat",
+    "jewellery",
 )
 PART = {name: number for number, name in enumerate(PARTS)}
 

@@ -57,6 +57,7 @@ class Person:
         glasses: "" or a shape of `wardrobe.GLASSES`; `frame`: their colour's name and sRGB;
             `dark_lenses`: whether they are sunglasses.
         headscarf: whether she always wears one.
+        earrings: "" or a kind of `wardrobe.EARRINGS`, of `jewel`.
     """
 
     shape: Shape
@@ -85,6 +86,8 @@ class Person:
     frame_colour: Colour = (0.0, 0.0, 0.0)
     dark_lenses: bool = False
     headscarf: bool = False
+    earrings: str = ""
+    jewel: str = ""
 
     @property
     def noun(self):
@@ -142,6 +145,8 @@ class View:
     hat: str = ""
     hat_cloth: str = ""
     hat_colour: Colour = (0.0, 0.0, 0.0)
+    scarf: str = ""
+    scarf_colour: Colour = (0.0, 0.0, 0.0)
 
 
 def sample_person(rng):
@@ -439,6 +444,9 @@ def attributes(person, view):
         "frame": person.frame if view.glasses else "",
         "hat": view.hat,
         "hat_cloth": view.hat_cloth,
+        "scarf": view.scarf,
+        "earrings": person.earrings,
+        "jewel": person.jewel,
         "sunglasses": view.glasses and person.dark_lenses,
         "expression": view.expression,
         "gaze": [round(angle, 1) for angle in view.pose.gaze],

@@ -22,7 +22,7 @@ from .head import (
 from .paint import beard_mask
 from .parts import landmark_vertices
 
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT = range(9)  # materials
+SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF = range(11)  # materials
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
@@ -188,6 +188,11 @@ def build_scene(person, view, detail=1.0):
     cut = _add_hair(parts, body, normals, person, view, detail)
     if view.glasses:
         _add_worn(parts, worn.glasses(person, body), np.float32(1), GLASSES, view)
+    if person.earrings and view.hat != "headscarf":
+        _add_worn(parts, worn.earrings(person, body), np.float32(1), JEWEL, view)
+    if view.scarf:
+        mesh = worn.scarf(body, view.seed)
+        _add_worn(parts, mesh, turn_weights(mesh.points), SCARF, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
     return Scene(*parts.join(), cut, posed[landmarks], names, eyes, radius, middle)
 

@@ -16,7 +16,8 @@ from .looks import HAIR
 from .paint import around, eye_paint, skin_paint, teeth_paint
 from .parts import PART
 from .texture import linear, noise, step
-from .worn import glasses_paint
+from .wardrobe import JEWELS
+from .worn import glasses_paint, scarf_paint
 
 TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
@@ -169,6 +170,13 @@ def _paint(surface, scene, person, view):
             surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], view
         )
         part[worn] = PART["hat"]
+    jewel, scarf = material == sc.JEWEL, material == sc.SCARF
+    if jewel.any():
+        albedo[jewel], gloss[jewel] = linear(JEWELS[person.jewel]), 1.0
+        part[jewel] = PART["jewellery"]
+    if scarf.any():
+        albedo[scarf] = scarf_paint(surface.values[scarf, sc.KNOWN], view)
+        gloss[scarf], part[scarf] = 0.1, PART["clothes"]
     return albedo, gloss, soft, part
 
 

@@ -23,6 +23,10 @@ HATS = ("beanie", "baseball cap", "sun hat")
 HAT_SHARE, HEADSCARF_SHARE = 0.07, 0.03  # of views, and of women
 STRAW = {"beige": (206, 180, 132), "white": (222, 214, 196), "brown": (128, 92, 60)}
 
+EARRINGS = ("studs", "hoops")
+JEWELS = {"gold": (212, 168, 92), "silver": (190, 192, 196), "pearl": (232, 224, 212)}
+SCARF_SHARE = 0.04  # of views
+
 
 def sample_owned(rng, male, age):
     """Draws what belongs to somebody: a dictionary of fields of `data.people.Person`.
@@ -39,6 +43,10 @@ def sample_owned(rng, male, age):
     frame = str(rng.choice(METAL if metal else [name for name in FRAMES if name not in METAL]))
     colour = np.clip(np.array(FRAMES[frame]) * np.exp(rng.normal(0, 0.08)), 0, 255)
     dark = rng.random() < DARK_LENSES
+    wears = rng.random() < (0.06 if male else 0.5)
+    earrings, jewel = str(rng.choice(EARRINGS)), str(rng.choice(list(JEWELS)))
+    if jewel == "pearl":
+        earrings = "studs"
     headscarf = rng.random() < HEADSCARF_SHARE and not male
     return {
         "glasses": glasses if owns else "",
@@ -46,6 +54,8 @@ def sample_owned(rng, male, age):
         "frame_colour": tuple(map(float, colour)),
         "dark_lenses": bool(owns and dark),
         "headscarf": bool(headscarf),
+        "earrings": earrings if wears else "",
+        "jewel": jewel if wears else "",
     }
 
 
@@ -57,9 +67,13 @@ def sample_worn(person, rng):
     palette = STRAW if hat == "sun hat" else CLOTHES
     cloth = str(rng.choice(list(palette)))
     colour = np.clip(np.array(palette[cloth]) * np.exp(rng.normal(0, 0.08)), 0, 255)
+    scarf = rng.random() < SCARF_SHARE and hat != "headscarf"
+    wool = str(rng.choice(list(CLOTHES)))
     return {
         "glasses": bool(glasses),
         "hat": hat,
         "hat_cloth": cloth if hat else "",
         "hat_colour": tuple(map(float, colour)),
+        "scarf": wool if scarf else "",
+        "scarf_colour": tuple(map(float, CLOTHES[wool])),
     }

@@ -1,4 +1,4 @@
-"""What people wear on the head: glasses.
+"""What people wear on the head and round the neck: glasses, earrings, scarves.
 
 Everything is built on somebody's own head in the upright frame (decimetres, x to the person's
 left), and turned with it by `data.scene`.
@@ -24,6 +24,7 @@ LENSES = {
     "half-rim": (0.262, 0.165, 3.4),
 }
 TILT, WRAP = 0.14, 0.16  # a lens's top leans forward, its outer side goes back with x squared
+NECK_AXIS = 0.1  # z of the middle of the neck
 CLEAR = 0.022  # dm that frames stand off the face
 
 
@@ -94,6 +95,32 @@ def tube(path, half, up, closed=False, known=(0, 0, 0)):
         grid_triangles(len(points), SIDES, True),
         np.broadcast_to(np.float32(known), (points.shape[0] * SIDES, 3)),
     )
+
+
+def surface(points, known, inside):
+    """A `Mesh` of a grid of points (R, C, 3) whose first and last columns are the same, with
+    normals away from `inside` (3,)."""
+    along = np.gradient(points, axis=0)
+    wide = np.concatenate([points[:, -2:-1], points, points[:, 1:2]], 1)
+    normals = np.cross(along, wide[:, 2:] - wide[:, :-2])
+    away = ((points - inside) * normals).sum(-1, keepdims=True)
+    normals = normals * np.where(away < 0, -1, 1)
+    normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    rows, columns = points.shape[:2]
+    return Mesh(
+        points.reshape(-1, 3),
+        normals.reshape(-1, 3),
+        grid_triangles(rows, columns, False),
+        np.broadcast_to(known, points.shape).reshape(-1, 3),
+    )
+
+
+def ball(centre, radius, known=(0, 0, 0)):
+    """An ellipsoid about a centre (3,), with radii (3,) or one: a `Mesh`."""
+    polar, round_ = np.linspace(0.02, np.pi - 0.02, 7)[:, None], np.linspace(-np.pi, np.pi, 11)
+    sine = np.sin(polar)
+    unit = np.stack([sine * np.sin(round_), np.cos(polar) + 0 * round_, sine * np.cos(round_)], -1)
+    return surface(centre + unit * radius, np.float32(known), centre)
 
 
 def _outline(shape, size):
@@ -261,3 +288,55 @@ def glasses_paint(position, known, person):
     lens = known[:, 0] > 0.5
     albedo[lens], gloss[lens] = (0.012, 0.012, 0.014), 1.0
     return albedo.astype(np.float32), gloss
+
+
+def earrings(person, vertices):
+    """Somebody's earrings, on the face (V, 3) that wears them: a `Mesh`."""
+    ears = load_head().masks["ears"] > 0.5
+    fine = (person.seed % 89) / 88
+    parts = []
+    for sign in (-1, 1):
+        ear = vertices[ears & (sign * load_head().rest[:, 0] > 0)]
+        lobe = ear[ear[:, 1] < ear[:, 1].min() + 0.07]
+        place = lobe[(sign * lobe[:, 0] + 0.5 * lobe[:, 2]).argmax()] + [sign * 0.01, 0.015, 0.005]
+        if person.earrings == "studs":
+            parts.append(ball(place, 0.022 + 0.014 * fine + 0.012 * (person.jewel == "pearl")))
+            continue
+        radius, angle = 0.07 + 0.10 * fine, np.linspace(0, 2 * np.pi, 28, endpoint=False)
+        flat = np.float32([sign * 0.55, 0, 0.83])
+        ring = np.cos(angle)[:, None] * flat + np.sin(angle)[:, None] * np.float32([0, 1, 0])
+        across = np.cross(flat, [0, 1, 0])
+        parts.append(tube(place - [0, radius, 0] + radius * ring, (0.013, 0.013), across, True))
+    return joined(parts)
+
+
+def scarf(vertices, seed):
+    """A scarf wound round the neck of a dressed body (V, 3) in the upright frame: a `Mesh`; `known`
+    is the angle round the neck and that round the scarf."""
+    rest = load_head().rest
+    near = (rest[:, 1] > 5.5) & (rest[:, 1] < 6.05) & (np.hypot(rest[:, 0], rest[:, 2]) < 0.95)
+    offset = vertices[near] - np.float32([0, 0, NECK_AXIS])
+    round_ = np.linspace(-np.pi, np.pi, 73)
+    angle, far = np.arctan2(offset[:, 0], offset[:, 2]), np.hypot(offset[:, 0], offset[:, 2])
+    apart = np.abs((angle - round_[:, None] + np.pi) % (2 * np.pi) - np.pi)
+    neck = np.where(apart < 0.3, far, 0).max(1)
+    neck = np.convolve(np.r_[neck[-7:-1], neck, neck[1:7]], np.ones(13) / 13, "valid")
+    section, phase = np.linspace(-np.pi, np.pi, 33)[:, None], seed % 97
+    folds = np.sin(7 * section + 1.2 * np.sin(2 * round_ + phase) + 3 * round_)
+    folds = 1 + 0.10 * folds + 0.08 * np.sin(2 * round_ + section + phase)
+    radius = neck + 0.10 + 0.17 * folds * np.cos(section)
+    height = 5.80 - 0.20 * np.cos(round_) + 0.26 * folds * np.sin(section)
+    points = np.stack(
+        [radius * np.sin(round_), height, NECK_AXIS + radius * np.cos(round_)], -1
+    ).astype(np.float32)
+    middle = np.stack([neck * np.sin(round_), 5.8 + 0 * round_, neck * np.cos(round_)], -1)
+    known = np.stack(np.broadcast_arrays(round_, section, np.float32(0)), -1)
+    return surface(points, known, middle + [0, 0, NECK_AXIS])
+
+
+def scarf_paint(known, view):
+    """Paints a scarf: albedo (P, 3) linear."""
+    weave = noise(1, known[:, 0] * 220, known[:, 1] * 60)
+    stripes = np.where(np.mod(known[:, 1] * 4 / np.pi + view.seed % 5, 2) < 0.35, 0.72, 1)
+    shade = (1 + 0.05 * weave) * (stripes if view.seed % 3 == 0 else 1)
+    return linear(view.scarf_colour) * shade[:, None]
