@@ -5,11 +5,11 @@ import numpy as np
 # How the neckline runs: height at the throat, height at the nape, depth of a V at the front, half
 # its width (dm).
 NECKLINES = {
-    "T-shirt": (5.42, 5.74, 0.0, 0.3),
-    "V-neck top": (5.46, 5.74, 0.75, 0.42),
+    "T-shirt": (5.57, 5.80, 0.0, 0.3),
+    "V-neck top": (5.50, 5.74, 0.85, 0.62),
     "polo neck": (5.93, 6.12, 0.0, 0.3),
     "shirt": (5.66, 5.90, 0.62, 0.2),
-    "jacket": (5.62, 5.88, 1.5, 0.5),
+    "jacket": (5.66, 5.88, 1.4, 0.62),
 }
 THICKNESS = {
     "T-shirt": 0.035,
@@ -27,13 +27,21 @@ def depth_below_neckline(rest, garment):
     x, y, z = rest[..., 0], rest[..., 1], rest[..., 2]
     toward_front = np.clip((z + 0.45) / 1.3, 0, 1)
     line = back + (front - back) * toward_front
-    opening = cut * np.clip(1 - np.abs(x) / half, 0, 1) * np.clip((z - 0.2) / 0.3, 0, 1)
-    return line - opening - y + 0.9 * np.clip(np.abs(x) - 0.55, 0, 1)
+    # Nothing here may change fast with z: the chest's triangles are large, and a border that hangs
+    # on their depth runs in steps.
+    across = np.sqrt(x**2 + 0.02**2)
+    opening = cut * _soft(1 - across / half, 0.06) * np.clip((z + 0.15) / 0.25, 0, 1)
+    return line - opening - y + 0.9 * _soft(across - 0.55, 0.08)
+
+
+def _soft(value, width):
+    """A value where it is positive and 0 where it is not, with a round corner of a width."""
+    return 0.5 * (value + np.sqrt(value**2 + width**2)) - 0.1 * width
 
 
 def dress(vertices, normals, rest, garment):
     """Lifts the cloth off the skin: float32 (V, 3)."""
-    s = np.clip(depth_below_neckline(rest, garment) / 0.2, 0, 1)
+    s = np.clip((depth_below_neckline(rest, garment) + 0.15) / 0.3, 0, 1)
     outside = (rest[:, 1] < 6.2)[:, None]
     return vertices + normals * outside * (s * s * (3 - 2 * s) * THICKNESS[garment])[
         :, None

@@ -105,35 +105,26 @@ def hat(kind, vertices):
 
 def _sheet(points, known, thick=0.016):
     """Both sides of a sheet, (R, C, 3), as meshes: lit from above and from below."""
-    above = surface(points, known, points.mean((0, 1)) - [0, 9, 0])
-    below = points - [0, thick, 0]
-    return [above, surface(below, known, points.mean((0, 1)) + [0, 9, 0])]
+    normals = np.cross(np.gradient(points, axis=0), np.gradient(points, axis=1))
+    normals = normals * np.sign(normals[..., 1:2] + 1e-9)
+    normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    above = surface(points, known, CENTRE)
+    return [
+        replace(above, points=above.points - [0, low, 0], normals=sign * normals.reshape(-1, 3))
+        for sign, low in ((1, 0), (-1, thick))
+    ]
 
 
 def _visor(base):
     """A cap's visor on a piece of its border (C, 3)."""
     across = np.linspace(-1, 1, len(base))
     out = np.linspace(-0.06, 1, 7)[:, None]
-    reach = 0.78 * np.sqrt(np.maximum(1 - across**2, 0)) ** 0.8
+    reach = 0.02 + 0.76 * np.sqrt(np.maximum(1 - across**2, 0)) ** 0.8
     way = np.stack([0.12 * across, np.full_like(across, -0.30), np.ones_like(across)], -1)
     points = base + (out * reach)[..., None] * way
     points[..., 1] += 0.08 * np.clip(out, 0, 1) * reach * (1 - 1.6 * across**2)
     known = np.stack(np.broadcast_arrays(across, 1 + out, np.float32(BRIM)), -1)
-    parts = _open_sheet(points, known)
-    return parts
-
-
-def _open_sheet(points, known):
-    """A sheet whose first and last columns are not the same."""
-    meshes = _sheet(points, known)
-    along, over = np.gradient(points, axis=0), np.gradient(points, axis=1)
-    normals = np.cross(along, over)
-    normals *= np.sign(normals[..., 1:2] + 1e-9)
-    normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
-    return [
-        replace(mesh, normals=sign * normals.reshape(-1, 3))
-        for mesh, sign in zip(meshes, (1, -1), strict=True)
-    ]
+    return _sheet(points, known)
 
 
 def _button(place):
