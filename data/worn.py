@@ -324,6 +324,11 @@ def _neck(vertices, heights, round_):
     return np.interp(round_, places, neck, period=2 * np.pi)
 
 
+def _throat(vertices):
+    """How far a throat lies above that of the rest head, in decimetres."""
+    return at_place(vertices, (0, 5.78, 0.69))[1] - 5.78
+
+
 def scarf(vertices, seed):
     """A scarf wound round the neck of a dressed body (V, 3) in the upright frame: a `Mesh`; `known`
     is the angle round the neck and that round the scarf."""
@@ -333,7 +338,7 @@ def scarf(vertices, seed):
     folds = np.sin(7 * section + 1.2 * np.sin(2 * round_ + phase) + 3 * round_)
     folds = 1 + 0.10 * folds + 0.08 * np.sin(2 * round_ + section + phase)
     radius = neck + 0.10 + 0.17 * folds * np.cos(section)
-    height = 5.80 - 0.20 * np.cos(round_) + 0.26 * folds * np.sin(section)
+    height = 0.5 * _throat(vertices) + 5.80 - 0.20 * np.cos(round_) + 0.26 * folds * np.sin(section)
     points = np.stack(
         [radius * np.sin(round_), height, NECK_AXIS + radius * np.cos(round_)], -1
     ).astype(np.float32)
@@ -349,6 +354,7 @@ def collar(vertices):
     neck = _neck(vertices, (5.82, 6.08), round_)
     front = step(1.1, 0.1, np.minimum(round_, 2 * np.pi - round_))
     foot = 5.86 - 0.19 * np.cos(round_)
+    foot = foot + 0.6 * _throat(vertices) * np.clip(np.cos(round_), 0, 1)
     fall = 0.24 + 0.16 * front**2  # the points of the collar
     rows = [  # out from the neck and up from the foot: along the stand, over the fold
         (0.02, -0.06), (0.03, 0.08), (0.04, 0.19), (0.06, 0.215), (0.085, 0.20),
