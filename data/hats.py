@@ -159,6 +159,13 @@ def press(strands, hat):
     return replace(strands, points=points.reshape(strands.points.shape).astype(np.float32))
 
 
+def tucked(vertices):
+    """A head (V, 3) with its ears laid flat, as tight cloth lays them."""
+    ears = load_head().masks["ears"][:, None]
+    flat = np.clip(vertices[:, :1], -0.62, 0.62)
+    return vertices + ears * (flat - vertices[:, :1]) * np.float32([0.75, 0, 0])
+
+
 def headscarf(vertices, seed):
     """A headscarf that frames a face with its expression (V, 3): a `Mesh`; `known` as in `hat`."""
     head = load_head()

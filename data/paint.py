@@ -263,25 +263,20 @@ def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
 
 
 def _trim(garment, x, depth):
-    """What is sewn on cloth: a hem, or a collar's or lapel's edge with its shadow, and a row of
-    buttons: a factor (P,)."""
+    """What is sewn on cloth: a hem, a lapel's edge with its shadow, the strip under buttons: a
+    factor (P,)."""
     x = np.abs(x)
     if garment in ("T-shirt", "V-neck top"):
         return 1 - 0.2 * np.exp(-(((depth - 0.07) / 0.012) ** 2))
     if garment == "polo neck":
         return 1 - 0.22 * np.exp(-(((depth - 0.24) / 0.02) ** 2))
-    edge = (
-        (0.17 + 0.20 * step(0.5, 0.12, x))
-        if garment == "shirt"
-        else 0.26 + 0.12 * step(0.2, 0.5, x)
-    )
+    placket = 1 - 0.2 * np.exp(-(((x - 0.055) / 0.008) ** 2))
+    if garment == "shirt":
+        return placket  # its collar is a mesh of its own
+    edge = 0.26 + 0.12 * step(0.2, 0.5, x)
     inside = step(edge + 0.008, edge - 0.008, depth)
     shadow = np.exp(-np.clip(depth - edge, 0, 1) / 0.035) * (1 - inside)
-    return (
-        (0.97 + 0.09 * inside)
-        * (1 - 0.33 * shadow)
-        * (1 - 0.2 * np.exp(-(((x - 0.055) / 0.008) ** 2)) * (1 - inside))
-    )
+    return (0.97 + 0.09 * inside) * (1 - 0.33 * shadow) * (1 + (placket - 1) * (1 - inside))
 
 
 def teeth_paint(rest):

@@ -22,7 +22,10 @@ from .head import (
 from .paint import beard_mask
 from .parts import landmark_vertices
 
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF = range(11)  # materials
+# Materials.
+SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR = range(
+    12
+)  # materials
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
@@ -179,6 +182,8 @@ def build_scene(person, view, detail=1.0):
     body[head.of_group("lower-teeth")] += np.float32([0, 0.11, -0.14]) * dict(view.units)["jawOpen"]
     body = cartoon.exaggerate(head, body, plain, view.style)
     body = clothes.dress(body, normals, head.rest, view.garment)
+    if view.hat == "headscarf":
+        body = hats.tucked(body)
     posed = turn(body, head.turn, view.pose)
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
@@ -190,6 +195,9 @@ def build_scene(person, view, detail=1.0):
         _add_worn(parts, worn.glasses(person, body), np.float32(1), GLASSES, view)
     if person.earrings and view.hat != "headscarf":
         _add_worn(parts, worn.earrings(person, body), np.float32(1), JEWEL, view)
+    if view.garment == "shirt" and not view.scarf and view.hat != "headscarf":
+        mesh = worn.collar(body)
+        _add_worn(parts, mesh, turn_weights(mesh.points), COLLAR, view)
     if view.scarf:
         mesh = worn.scarf(body, view.seed)
         _add_worn(parts, mesh, turn_weights(mesh.points), SCARF, view)

@@ -170,7 +170,7 @@ def _paint(surface, scene, person, view):
             surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], view
         )
         part[worn] = PART["hat"]
-    jewel, scarf = material == sc.JEWEL, material == sc.SCARF
+    jewel, scarf = material == sc.JEWEL, (material == sc.SCARF) | (material == sc.COLLAR)
     if jewel.any():
         albedo[jewel], gloss[jewel] = linear(JEWELS[person.jewel]), 1.0
         part[jewel] = PART["jewellery"]

@@ -310,22 +310,35 @@ def earrings(person, vertices):
     return joined(parts)
 
 
+def _neck(vertices, heights, round_):
+    """How far the neck reaches between two rest heights at angles round it from the front (C,)."""
+    rest = load_head().rest
+    near = (rest[:, 1] > heights[0]) & (rest[:, 1] < heights[1])
+    near &= np.hypot(rest[:, 0], rest[:, 2]) < 0.95
+    offset = vertices[near] - np.float32([0, 0, NECK_AXIS])
+    angle, far = np.arctan2(offset[:, 0], offset[:, 2]), np.hypot(offset[:, 0], offset[:, 2])
+    places = np.linspace(-np.pi, np.pi, 73)
+    apart = np.abs((angle - places[:, None] + np.pi) % (2 * np.pi) - np.pi)
+    neck = np.where(apart < 0.3, far, 0).max(1)
+    neck = np.convolve(np.r_[neck[-7:-1], neck, neck[1:7]], np.ones(13) / 13, "valid")
+    return np.interp(round_, places, neck, period=2 * np.pi)
+
+
+def _throat(vertices):
+    """How far a throat lies above that of the rest head, in decimetres."""
+    return at_place(vertices, (0, 5.78, 0.69))[1] - 5.78
+
+
 def scarf(vertices, seed):
     """A scarf wound round the neck of a dressed body (V, 3) in the upright frame: a `Mesh`; `known`
     is the angle round the neck and that round the scarf."""
-    rest = load_head().rest
-    near = (rest[:, 1] > 5.5) & (rest[:, 1] < 6.05) & (np.hypot(rest[:, 0], rest[:, 2]) < 0.95)
-    offset = vertices[near] - np.float32([0, 0, NECK_AXIS])
     round_ = np.linspace(-np.pi, np.pi, 73)
-    angle, far = np.arctan2(offset[:, 0], offset[:, 2]), np.hypot(offset[:, 0], offset[:, 2])
-    apart = np.abs((angle - round_[:, None] + np.pi) % (2 * np.pi) - np.pi)
-    neck = np.where(apart < 0.3, far, 0).max(1)
-    neck = np.convolve(np.r_[neck[-7:-1], neck, neck[1:7]], np.ones(13) / 13, "valid")
+    neck = _neck(vertices, (5.5, 6.05), round_)
     section, phase = np.linspace(-np.pi, np.pi, 33)[:, None], seed % 97
     folds = np.sin(7 * section + 1.2 * np.sin(2 * round_ + phase) + 3 * round_)
     folds = 1 + 0.10 * folds + 0.08 * np.sin(2 * round_ + section + phase)
     radius = neck + 0.10 + 0.17 * folds * np.cos(section)
-    height = 5.80 - 0.20 * np.cos(round_) + 0.26 * folds * np.sin(section)
+    height = 0.5 * _throat(vertices) + 5.80 - 0.20 * np.cos(round_) + 0.26 * folds * np.sin(section)
     points = np.stack(
         [radius * np.sin(round_), height, NECK_AXIS + radius * np.cos(round_)], -1
     ).astype(np.float32)
@@ -334,8 +347,40 @@ def scarf(vertices, seed):
     return surface(points, known, middle + [0, 0, NECK_AXIS])
 
 
+def collar(vertices):
+    """A shirt's collar on a dressed body (V, 3) in the upright frame, open at the throat: a `Mesh`;
+    `known` is the angle round the neck, how far down the leaf, and 1."""
+    round_ = np.linspace(0.08, 2 * np.pi - 0.08, 61)
+    neck = _neck(vertices, (5.82, 6.08), round_)
+    front = step(1.1, 0.1, np.minimum(round_, 2 * np.pi - round_))
+    foot = 5.86 - 0.19 * np.cos(round_)
+    foot = foot + 0.6 * _throat(vertices) * np.clip(np.cos(round_), 0, 1)
+    fall = 0.24 + 0.16 * front**2  # the points of the collar
+    rows = [  # out from the neck and up from the foot: along the stand, over the fold
+        (0.02, -0.06), (0.03, 0.08), (0.04, 0.19), (0.06, 0.215), (0.085, 0.20),
+    ]  # fmt: skip
+    rows = [(neck + out, foot + up) for out, up in rows]
+    rows += [
+        (neck + 0.09 + (0.10 + 0.10 * front) * share, foot + 0.20 - fall * share)
+        for share in (0.35, 0.7, 1.0)
+    ]
+    radius, height = (np.stack(column) for column in zip(*rows, strict=True))
+    leaf = np.float32([0, 0, 0, 0, 0.1, 0.4, 0.7, 1])[:, None]
+    spread = np.pi + (round_ - np.pi) * (1 - 0.09 * leaf * front)
+    points = [radius * np.sin(spread), height, NECK_AXIS + radius * np.cos(spread)]
+    points = np.stack(points, -1).astype(np.float32)
+    normals = _unit(np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0)))
+    known = np.stack(np.broadcast_arrays(round_, leaf, np.float32(1)), -1).reshape(-1, 3)
+    triangles = grid_triangles(*radius.shape, False)
+    return Mesh(points.reshape(-1, 3), normals.reshape(-1, 3), triangles, known)
+
+
 def scarf_paint(known, view):
-    """Paints a scarf: albedo (P, 3) linear."""
+    """Paints a scarf, or a collar in the garment's colour: albedo (P, 3) linear."""
+    if known[0, 2] > 0.5:
+        seam = 1 - 0.12 * np.exp(-(((known[:, 1] - 0.9) / 0.02) ** 2))
+        weave = 1 + 0.025 * noise(1, known[:, 0] * 130, known[:, 1] * 60)
+        return linear(view.cloth_colour) * (seam * weave)[:, None]
     weave = noise(1, known[:, 0] * 220, known[:, 1] * 60)
     stripes = np.where(np.mod(known[:, 1] * 4 / np.pi + view.seed % 5, 2) < 0.35, 0.72, 1)
     shade = (1 + 0.05 * weave) * (stripes if view.seed % 3 == 0 else 1)
