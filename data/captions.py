@@ -150,7 +150,7 @@ def visible_parts(labels):
         "clothes": 0.01,
         "glasses": 0.001,
         "hat": 0.01,
-        "jewellery": 0.0004,
+        "ears": 0.003,
     }
     return {
         name for name, share in least.items() if (labels == PART[name]).sum() > share * labels.size
@@ -202,7 +202,7 @@ def _features(person, view, seen, rng):
         features.append("freckles")
     if "glasses" in seen and view.glasses and rng.random() < 0.9:
         features.append(_glasses_words(person, view, rng))
-    if "jewellery" in seen and rng.random() < 0.8:
+    if person.earrings and "ears" in seen and rng.random() < 0.8:
         jewel = "" if view.style in GREY else f"{person.jewel} "
         features.append(f"{jewel}{rng.choice(EARRING_WORDS[person.earrings])}")
     return features

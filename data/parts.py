@@ -18,7 +18,6 @@ PARTS = (
     "clothes",
     "glasses",
     "hat",
-    "jewellery",
 )
 PART = {name: number for number, name in enumerate(PARTS)}
 

@@ -167,10 +167,7 @@ def sample_person(rng):
         age,
         float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
         _sample_features(rng, male, age),
-        tuple(
-            (name, round(float(np.clip(rng.normal(0, 0.65), -1.25, 1.25)), 4))
-            for name in PROPORTIONS
-        ),
+        tuple((name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS),
     )
     tone = float(
         np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1)
@@ -398,7 +395,7 @@ def _sample_shot(rng):
     """From a moderate wide angle near by to a long lens far off."""
     return Shot(
         float(np.exp(rng.uniform(np.log(7), np.log(24)))),
-        float(np.clip(rng.normal(3.1, 0.13), 2.8, 3.5)),
+        float(np.clip(rng.normal(3.2, 0.13), 2.95, 3.6)),
         (float(np.clip(rng.normal(0, 0.08), -0.2, 0.2)), float(rng.normal(0, 0.04))),
         float(np.clip(rng.normal(0.35, 0.4), 0, 1)),
         float(np.clip(np.exp(rng.normal(np.log(0.0045), 0.4)), 0.002, 0.011)),

@@ -173,6 +173,7 @@ def build_scene(person, view, detail=1.0):
     """
     head = load_head()
     triangles, material, names, landmarks = _static()
+    landmarks = _with_nose_tip(names, landmarks, _neutral(person.shape)[0])
     plain, _ = _neutral(person.shape)
     neutral, normals = _neutral(person.shape, view.style)
     parts = _Heap()
@@ -203,6 +204,18 @@ def build_scene(person, view, detail=1.0):
         _add_worn(parts, mesh, turn_weights(mesh.points), SCARF, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
     return Scene(*parts.join(), cut, posed[landmarks], names, eyes, radius, middle)
+
+
+def _with_nose_tip(names, landmarks, neutral):
+    """The landmarks' vertices (L,) with the one that stands out most, seen from a little below, as
+    the tip of the nose."""
+    x, y, z = load_head().rest.T
+    ridge = np.nonzero((np.abs(x) < 0.01) & (y > 6.83) & (y < 6.98) & (z > 1.58))[0]
+    landmarks = landmarks.copy()
+    landmarks[names.index("nose tip")] = ridge[
+        (neutral[ridge, 2] - 0.45 * neutral[ridge, 1]).argmax()
+    ]
+    return landmarks
 
 
 def _lids(up):

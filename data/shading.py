@@ -173,7 +173,7 @@ def _paint(surface, scene, person, view):
     jewel, scarf = material == sc.JEWEL, (material == sc.SCARF) | (material == sc.COLLAR)
     if jewel.any():
         albedo[jewel], gloss[jewel] = linear(JEWELS[person.jewel]), 1.0
-        part[jewel] = PART["jewellery"]
+        part[jewel] = PART["ears"]
     if scarf.any():
         albedo[scarf] = scarf_paint(surface.values[scarf, sc.KNOWN], view)
         gloss[scarf], part[scarf] = 0.1, PART["clothes"]
