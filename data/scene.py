@@ -31,6 +31,7 @@ SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR 
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 COLUMNS = 12
 LASHES = 34  # an eye
+LINING = 0.06  # dm that the mouth's lining is held back, so that thin lips do not show it
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +182,7 @@ def build_scene(person, view, detail=1.0):
     body = express(head, plain, dict(view.units) | _lids(view.pose.gaze[1]))
     # Lower teeth stay behind the lip of a short chin when the jaw drops.
     body[head.of_group("lower-teeth")] += np.float32([0, 0.11, -0.14]) * dict(view.units)["jawOpen"]
+    body[:, 2] -= LINING * np.where(head.masks["lips"] > 0.1, 0, head.masks["inside-mouth"])
     body = cartoon.exaggerate(head, body, plain, view.style)
     body = clothes.dress(body, normals, head.rest, view.garment)
     if view.hat == "headscarf":
