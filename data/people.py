@@ -127,7 +127,19 @@ class Shot:
 
 @dataclass(frozen=True)
 class View:
-    """A picture of somebody."""
+    """A picture of somebody.
+
+    Attributes:
+        pose: how the head is turned; `expression`: its name, and `units` its ARKit units.
+        cut: a name in `cuts.CUTS`.
+        garment, cloth, cloth_colour: what is worn, its colour's name and sRGB.
+        backdrop, light, shot: the place, the lamps, the camera.
+        style: one of `parts.STYLES`.
+        glasses: whether the person's own are worn.
+        hat: "", one of `wardrobe.HATS` or "headscarf"; `hat_cloth`, `hat_colour` as for a garment.
+        scarf: "" or its colour's name; `scarf_colour` its sRGB.
+        seed: of everything finer.
+    """
 
     pose: Pose
     expression: str
