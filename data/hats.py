@@ -67,7 +67,8 @@ def _border(skull, vertices, kind, round_):
     height = np.convolve(np.r_[height[-4:-1], height, height[1:4]], np.ones(7) / 7, "valid")
     polar = np.full_like(round_, np.pi / 2)
     for _ in range(6):
-        polar = np.arccos(np.clip((height - CENTRE[1]) / _reach(skull, polar, round_), -0.9, 0.9))
+        reach = np.maximum(_reach(skull, polar, round_), 0.4)  # it is not known down in the neck
+        polar = np.arccos(np.clip((height - CENTRE[1]) / reach, -0.7, 0.9))
     return polar
 
 
