@@ -248,12 +248,12 @@ def _proportion(head, vertices, name, value):
         distance = np.linalg.norm(head.rest - np.float32(place) * mirror, axis=1)
         s = np.clip((far - distance) / (far - near), 0, 1)
         moved = np.nonzero(s)[0]
-        weight = (value * s * s * (3 - 2 * s))[moved, None]
+        weight = (s * s * (3 - 2 * s))[moved, None]
         middle = (vertices[moved] * weight**2).sum(0) / (weight**2).sum()
         if "eye" in name:
             middle, _ = eyeball(head, vertices, "l" if side > 0 else "r")
         offset = vertices[moved] - (middle if both else middle * np.float32([0, 1, 1]))
-        vertices[moved] += weight * (offset * np.float32(stretch) + np.float32(shift) * mirror)
+        vertices[moved] += value * weight * (offset * np.float32(stretch) + np.float32(shift) * mirror)
 
 
 def _macro_weights(shape):

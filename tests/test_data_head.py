@@ -61,6 +61,12 @@ def test_every_proportion_moves_its_region_and_keeps_the_face_symmetric(head):
         assert np.linalg.norm(moved[shoulders] - moved[shoulders].mean(0), axis=1).max() < 1e-3
 
 
+def test_a_proportion_of_nothing_changes_nothing(head):
+    plain = shape_vertices(head, Shape())
+    none = shape_vertices(head, Shape(proportions=tuple((name, 0.0) for name in PROPORTIONS)))
+    assert np.allclose(none, plain, atol=1e-6)
+
+
 def test_larger_eyes_have_larger_lids_round_them(head):
     low, high = (Shape(proportions=(("eye size", value),)) for value in (-1.0, 1.0))
     radii, openings = [], []
