@@ -253,7 +253,8 @@ def _proportion(head, vertices, name, value):
         if "eye" in name:
             middle, _ = eyeball(head, vertices, "l" if side > 0 else "r")
         offset = vertices[moved] - (middle if both else middle * np.float32([0, 1, 1]))
-        vertices[moved] += value * weight * (offset * np.float32(stretch) + np.float32(shift) * mirror)
+        change = offset * np.float32(stretch) + np.float32(shift) * mirror
+        vertices[moved] += value * weight * change
 
 
 def _macro_weights(shape):
