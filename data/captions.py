@@ -188,8 +188,10 @@ def _features(person, view, seen, rng):
     features = []
     bald = view.cut == "bald" and not view.hat
     if (bald or "hair" in seen) and rng.random() < 0.9:
-        dyed = "dyed " if person.dyed and rng.random() < 0.4 else ""
-        words = (HIDDEN_CUT if view.hat else CUT_WORDS[view.cut]).format(dyed + person.hair)
+        state = "dyed " if person.dyed and rng.random() < 0.4 else ""
+        if person.greying > 0.18 and person.hair not in ("", "grey", "white"):
+            state = "greying "
+        words = (HIDDEN_CUT if view.hat else CUT_WORDS[view.cut]).format(state + person.hair)
         features.append(_a(words[2:]) if words.startswith("a ") else words)
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
         features.append(BEARD_WORDS[person.beard])
