@@ -161,18 +161,20 @@ class View:
     scarf_colour: Colour = (0.0, 0.0, 0.0)
 
 
-def sample_person(rng):
+def sample_person(rng, age=None):
     """Draws a person: adults of 18 to 85, both sexes, every origin and mixture evenly.
 
     Args:
         rng: numpy Generator.
+        age: years; None draws it. The same state of `rng` gives the same person at another age.
 
     Returns:
         a `Person`.
     """
     origin = _sample_origin(rng)
     male = rng.random() < 0.5
-    age = float(rng.uniform(18, 85))
+    drawn = float(rng.uniform(18, 85))
+    age = drawn if age is None else float(age)
     shape = Shape(
         tuple(map(float, origin)),
         float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),

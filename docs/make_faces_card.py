@@ -5,7 +5,6 @@ tables between the markers of both, from benchmarks/results/faces.json. What is 
 is written by hand.
 """
 
-import itertools
 import json
 import re
 from dataclasses import replace
@@ -17,9 +16,8 @@ from PIL import Image, ImageDraw
 
 from data.cuts import CUTS
 from data.faces import sample_face
-from data.looks import HAIR
 from data.parts import PARTS, STYLES
-from data.people import attributes
+from data.people import attributes, sample_person, sample_view
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -35,8 +33,6 @@ PART_COLOURS = np.uint8(
     ]
 )  # fmt: skip
 AGES = (18, 30, 42, 54, 66, 80)
-# Where the hair of the people on the sheet of ages turns.
-GREY, WHITE = 58, 75
 # What each number should reach: (least or most, bound).
 TARGETS = {
     "found_either": ("least", 0.99),
@@ -160,17 +156,14 @@ def cuts(studio):
 
 
 def ages(studio):
-    """Four people from 18 to 80: shape and skin of the age, hair that turns grey, all else kept."""
-    young = (one for one in sample(100, SEED + 6) if one[0].hair not in ("grey", "white"))
+    """Four people from 18 to 80, drawn with the same luck and in the same view."""
     images = []
-    for person, view in itertools.islice(young, 4):
+    for number in range(4):
         for age in AGES:
-            hair = "white" if age > WHITE else "grey" if age > GREY else person.hair
-            colour = person.hair_colour if hair == person.hair else HAIR[hair]
-            aged = replace(
-                person, shape=replace(person.shape, age=age), hair=hair, hair_colour=colour
-            )
-            images.append(named(studio.shoot(aged, view, 192).image, f"{age} years"))
+            person = sample_person(np.random.default_rng([SEED, 6, number]), age)
+            view = sample_view(person, np.random.default_rng([SEED, 7, number]))
+            picture = studio.shoot(replace(person, headscarf=False), replace(view, hat=""), 192)
+            images.append(named(picture.image, f"{age} years"))
     return grid(images, len(AGES))
 
 

@@ -139,6 +139,15 @@ def test_people_differ_and_cover_the_range():
     assert not any(p.beard for p in people if p.noun == "woman")
 
 
+def test_somebody_can_be_drawn_at_any_age():
+    person = sample_person(np.random.default_rng(4))
+    assert sample_person(np.random.default_rng(4), person.shape.age) == person
+    young, old = (sample_person(np.random.default_rng(4), age) for age in (20, 80))
+    assert young.shape.age == 20 and old.shape.age == 80
+    assert young.shape.origin == old.shape.origin and young.skin == old.skin
+    assert young.greying == 0
+
+
 def test_views_stay_within_their_bounds():
     person = sample_person(np.random.default_rng(0))
     poses = [sample_view(person, np.random.default_rng([1, k])).pose for k in range(500)]
