@@ -1,0 +1,306 @@
+"""Find the faces of a picture: box, five points, mesh, pose.
+
+MediaPipe's two detectors look at the whole picture and at overlapping parts of it: the short-range
+one misses small faces, the full-range one misses close-ups. Each face that either finds is then
+turned upright, enlarged where it is small, and given to the face mesh, which confirms it and marks
+478 points. The only file that knows MediaPipe.
+
+References: Bazarevsky et al., BlazeFace, 2019; Kartynnik et al., Real-time Facial Surface Geometry
+from Monocular Video on Mobile GPUs, 2019; Grishchenko et al., Attention Mesh, 2020.
+"""
+
+import functools
+import os
+import threading
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facekit.align import invert, transform, warp
+from facekit.mesh import EYE_CENTRES, five_points
+
+os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe greets on standard error
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SEEN = 0.5  # detector's score from which the mesh is asked
+SURE = 0.7  # the same in a part of the picture or a turned one, where cats and coffee cups win 0.66
+LARGEST = 2048  # px; pictures are looked at no larger than this
+MESH_SIZE = 256  # px; what the mesh gets to see of each face; its network takes 192
+# How many of the detector's boxes wide the mesh's crop is. The second is tried if the first fails.
+MESH_SIDES = (2.0, 1.5)
+# Pairs of mesh points that mirror each other, right across the face, and pairs one above the other.
+ACROSS = ((127, 356), (33, 263), (133, 362), (234, 454), (132, 361), (93, 323))
+UPRIGHT = ((10, 152), (151, 200), (9, 199))
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face.
+
+    Attributes:
+        box: float32 (4,): x, y, width, height of the mesh, in pixels.
+        points5: float32 (5, 2).
+        mesh: float32 (478, 2): MediaPipe's mesh, the last ten points the irises.
+        depth: float32 (478,): in pixels too, smaller is nearer.
+        yaw: degrees, positive turns the face towards the picture's right.
+        pitch: degrees, positive looks up.
+        roll: degrees of the line through the eyes, positive clockwise as one looks at the picture.
+        confidence: 0..1, the detector's score.
+    """
+
+    box: np.ndarray
+    points5: np.ndarray
+    mesh: np.ndarray
+    depth: np.ndarray
+    yaw: float
+    pitch: float
+    roll: float
+    confidence: float
+
+
+def detect(image, least=SEEN):
+    """The faces of a picture, from left to right.
+
+    Args:
+        image: uint8 (H, W, 3).
+        least: score below which a detection is not looked at.
+
+    Returns:
+        list of Face; empty where there is none.
+
+    Raises:
+        ValueError: not a uint8 RGB picture.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"a picture is uint8 (H, W, 3). Received: {image.dtype} {image.shape}.")
+    scale = min(1.0, LARGEST / max(image.shape[:2]))
+    small = image
+    if scale < 1:
+        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    to_small = np.array([[scale, 0, 0], [0, scale, 0]], float)
+    with _LOCK:
+        faces = _faces(image, small, to_small, least)
+        for turns in (1, 3, 2) if not faces else ():
+            # A camera held sideways, with no word of it in the file.
+            faces = _turned_faces(image, small, to_small, turns)
+            if faces:
+                break
+    return sorted(faces, key=lambda face: float(face.points5[:, 0].mean()))
+
+
+def largest(faces):
+    """The face with the largest box, or None."""
+    return max(faces, key=lambda face: float(face.box[2] * face.box[3]), default=None)
+
+
+def person(image):
+    """How much each pixel belongs to a person, as MediaPipe's selfie segmentation has it.
+
+    Args:
+        image: uint8 (H, W, 3).
+
+    Returns:
+        float32 (H, W) in [0, 1]. The network sees 256 x 256 pixels: hand it the part that matters.
+    """
+    with _LOCK:
+        return np.clip(_segmenter().process(np.ascontiguousarray(image)).segmentation_mask, 0, 1)
+
+
+def head_pose(mesh, depth):
+    """Yaw, pitch and roll of a face.
+
+    The face's right-hand and upward axes are averaged over pairs of mesh points that mirror each
+    other or lie one above the other, and made orthogonal.
+
+    Args:
+        mesh: (478, 2), pixels.
+        depth: (478,), pixels, smaller is nearer.
+
+    Returns:
+        (yaw, pitch, roll) in degrees, in the senses of `Face`.
+    """
+    at = np.column_stack([mesh, depth]).astype(float)
+    x = np.mean([_unit(at[b] - at[a]) for a, b in ACROSS], axis=0)
+    y = np.mean([_unit(at[b] - at[a]) for a, b in UPRIGHT], axis=0)
+    x = _unit(x)
+    y = _unit(y - (y @ x) * x)
+    z = np.cross(x, y)  # into the picture where the face looks at the camera
+    yaw = np.degrees(np.arctan2(-z[0], np.hypot(z[1], z[2])))
+    pitch = np.degrees(np.arctan2(z[1], z[2]))
+    left, right = (mesh[list(eye)].mean(0) for eye in EYE_CENTRES)
+    roll = np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0]))
+    return float(yaw), float(pitch - LEVEL), float(roll)
+
+
+LEVEL = -6.3  # what the pitch of this reads on rendered faces that look straight ahead
+
+
+def _faces(image, small, to_small, least):
+    candidates = _distinct(_candidates(small, least))
+    faces = [_face(image, to_small, candidate) for candidate in candidates]
+    return _distinct([face for face in faces if face is not None])
+
+
+def _turned_faces(image, small, to_small, turns):
+    """Look at the picture turned by quarter turns; coordinates come back for the picture as it is."""
+    height, width = small.shape[:2]
+    turned = np.ascontiguousarray(np.rot90(small, turns))
+    turn = {
+        1: [[0, 1, 0], [-1, 0, width]],
+        2: [[-1, 0, width], [0, -1, height]],
+        3: [[0, -1, height], [1, 0, 0]],
+    }[turns]
+    to_turned = np.asarray(turn, float) @ np.vstack([to_small, [0, 0, 1]])
+    return _faces(image, turned, to_turned, SURE)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    box: np.ndarray  # x, y, width, height
+    eyes: np.ndarray  # (2, 2)
+    confidence: float
+
+
+def _candidates(image, least):
+    height, width = image.shape[:2]
+    found = _look(image, (0, 0, width, height), (False, True), least)
+    finer = 2
+    while min(height, width) / finer >= 120 and finer <= 8:
+        smallest = min((c.box[2] for c in found), default=0) / max(height, width)
+        if finer > 2 and smallest > 0.2 / finer:
+            break  # no small faces in sight: not a crowd
+        for part in _parts(width, height, finer):
+            found += _look(image, part, (True,), max(least, SURE))
+        finer *= 2
+    return found
+
+
+def _parts(width, height, finer):
+    """Overlapping parts (left, top, width, height), about `finer` of them along the longer side."""
+    side = int(np.ceil(max(width, height) / finer * 1.25))
+    lefts, tops = _starts(width, side), _starts(height, side)
+    return [(x, y, min(side, width), min(side, height)) for y in tops for x in lefts]
+
+
+def _starts(length, side):
+    if side >= length:
+        return [0]
+    count = int(np.ceil((length - side) / (0.75 * side))) + 1
+    return np.linspace(0, length - side, count).round().astype(int).tolist()
+
+
+def _look(image, part, ranges, least):
+    left, top, width, height = part
+    view = np.ascontiguousarray(image[top : top + height, left : left + width])
+    found = []
+    for full_range in ranges:
+        for detection in _detector(full_range).process(view).detections or ():
+            if detection.score[0] >= least:
+                found.append(_candidate(detection, part))
+    inner = (left > 0, top > 0, left + width < image.shape[1], top + height < image.shape[0])
+    return [c for c in found if not _cut_by_part(c, part, inner)]
+
+
+def _candidate(detection, part):
+    left, top, width, height = part
+    data = detection.location_data
+    r = data.relative_bounding_box
+    box = np.array([left + r.xmin * width, top + r.ymin * height, r.width * width, r.height * height])
+    eyes = np.array([(left + k.x * width, top + k.y * height) for k in data.relative_keypoints[:2]])
+    return _Candidate(box, eyes, float(detection.score[0]))
+
+
+def _cut_by_part(candidate, part, inner):
+    """Whether a part's edge, where it is not the picture's, cuts the face: another part has it."""
+    x, y, w, h = candidate.box
+    left, top, width, height = part
+    over = (left - x, top - y, x + w - left - width, y + h - top - height)
+    return any(edge and beyond > 0.05 * w for edge, beyond in zip(inner, over, strict=True))
+
+
+def _distinct(found):
+    """The most confident ones of those that overlap."""
+    kept = []
+    for one in sorted(found, key=lambda c: -c.confidence):
+        if all(_overlap(one.box, other.box) < 0.45 for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _overlap(a, b):
+    """Shared area over the smaller box's."""
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])
+    shared = np.prod(np.maximum(high - low, 0))
+    return shared / max(1e-9, min(a[2] * a[3], b[2] * b[3]))
+
+
+def _face(image, to_small, candidate):
+    """The mesh of a candidate (known on the small picture), in the picture's pixels; or None."""
+    for sides in MESH_SIDES:
+        x, y = candidate.eyes[1] - candidate.eyes[0]
+        angle = np.arctan2(y, x)
+        scale = MESH_SIZE / (sides * max(candidate.box[2:].max(), 1.0))
+        centre = candidate.box[:2] + candidate.box[2:] / 2
+        turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        to_crop = np.column_stack([turn, MESH_SIZE / 2 - turn @ centre])
+        matrix = to_crop @ np.vstack([to_small, [0, 0, 1]])
+        marked = _mesher().process(warp(image, matrix, MESH_SIZE)).multi_face_landmarks
+        if marked:
+            return _measured(marked[0].landmark, matrix, candidate.confidence)
+    return None
+
+
+def _measured(landmarks, matrix, confidence):
+    at = np.array([(p.x, p.y, p.z) for p in landmarks], np.float64) * MESH_SIZE
+    back = invert(matrix)
+    mesh = transform(at[:, :2], back)
+    depth = (at[:, 2] * np.sqrt(abs(np.linalg.det(back[:, :2])))).astype(np.float32)
+    low, high = mesh.min(0), mesh.max(0)
+    yaw, pitch, roll = head_pose(mesh, depth)
+    return Face(
+        box=np.concatenate([low, high - low]).astype(np.float32),
+        points5=five_points(mesh),
+        mesh=mesh,
+        depth=depth,
+        yaw=yaw,
+        pitch=pitch,
+        roll=roll,
+        confidence=confidence,
+    )
+
+
+def _unit(vector):
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+
+
+_LOCK = threading.RLock()  # MediaPipe's graphs take one picture at a time
+
+
+@functools.cache
+def _detector(full_range):
+    return _solutions().face_detection.FaceDetection(
+        model_selection=int(full_range), min_detection_confidence=0.3
+    )
+
+
+@functools.cache
+def _mesher():
+    return _solutions().face_mesh.FaceMesh(
+        static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.2
+    )
+
+
+@functools.cache
+def _segmenter():
+    return _solutions().selfie_segmentation.SelfieSegmentation(model_selection=0)
+
+
+@functools.cache
+def _solutions():
+    """Imported on first use: it takes a second or two."""
+    import mediapipe
+
+    return mediapipe.solutions

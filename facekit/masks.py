@@ -1,0 +1,235 @@
+"""Soft masks of a face and of the person around it.
+
+Masks of the face come from the mesh; the person's from MediaPipe's selfie segmentation, sharpened
+along the picture's own edges; hair is what of the person lies around the face and looks like what
+frames the forehead. All are float32 (H, W) in [0, 1], and every width is a share of the face's, so
+that they mean the same at any size.
+"""
+
+import cv2
+import numpy as np
+
+from facekit import mesh as points_of
+from facekit.align import invert, transform, warp
+from facekit.detect import person as person_of_crop
+
+CLOSE, DILATE = 0.1, 0.1  # of the face's width: k in dilate_k(close_k(F))
+RING_OUT, RING_IN = 0.19, 0.095  # dilate_32(F) - erode_16(F) where a face is 170 px wide
+FEATHER = 0.03
+REGIONS = ("oval", "skin", "brows", "eyes", "nose", "lips", "inner mouth")
+_SHIFT = 4  # OpenCV's polygons in sixteenths of a pixel
+_HEAD = 256  # px; hair and person are segmented at this size
+_HEAD_WIDTHS = 3.2  # how many faces wide the picture round a head is
+
+
+def face_width(face):
+    """Pixels from one side of the face's oval to the other, along the line of the eyes."""
+    oval = face.mesh[list(points_of.OVAL)]
+    angle = np.radians(face.roll)
+    along = oval @ (np.cos(angle), np.sin(angle))
+    return float(max(along.max() - along.min(), 1.0))
+
+
+def regions(face, shape, feather=0.0):
+    """The parts of a face.
+
+    Args:
+        face: `facekit.detect.Face`.
+        shape: (H, W, ...) of the picture.
+        feather: softness of the borders, a share of the face's width (the sigma of a blur).
+
+    Returns:
+        dictionary of float32 (H, W): "oval" (all of the face), "brows", "eyes" (the openings),
+        "nose", "lips" (without what is between them), "inner mouth", and "skin" (the oval without
+        brows, eyes, lips and inner mouth; the nose is skin too).
+    """
+    at = face.mesh
+    hard = {
+        "oval": _polygon(shape, at[list(points_of.OVAL)]),
+        "brows": _polygon(shape, at[list(points_of.BROW_LEFT)], at[list(points_of.BROW_RIGHT)]),
+        "eyes": _polygon(shape, at[list(points_of.EYE_LEFT)], at[list(points_of.EYE_RIGHT)]),
+        "nose": _polygon(shape, cv2.convexHull(at[list(points_of.NOSE)])[:, 0]),
+        "inner mouth": _polygon(shape, at[list(points_of.LIPS_INNER)]),
+    }
+    lips = _polygon(shape, at[list(points_of.LIPS_OUTER)])
+    hard["lips"] = np.clip(lips - hard["inner mouth"], 0, 1)
+    hard["skin"] = hard["oval"].copy()
+    for name in ("brows", "eyes"):
+        hard["skin"] = np.clip(hard["skin"] - hard[name], 0, 1)
+    hard["skin"] = np.clip(hard["skin"] - lips, 0, 1)
+    return {name: soften(hard[name], feather * face_width(face)) for name in REGIONS}
+
+
+def inner(face, shape, close=CLOSE, dilate=DILATE, feather=FEATHER):
+    """Where a face is reconstructed: dilate_k(close_k(F)), F the face's oval.
+
+    Args:
+        face, shape: as for `regions`.
+        close, dilate, feather: shares of the face's width; 0 leaves a step out.
+
+    Returns:
+        float32 (H, W).
+    """
+    width = face_width(face)
+    mask = _polygon(shape, face.mesh[list(points_of.OVAL)])
+    mask = _morph(mask, cv2.MORPH_CLOSE, close * width / 2)
+    return soften(_morph(mask, cv2.MORPH_DILATE, dilate * width / 2), feather * width)
+
+
+def ring(face, shape, outwards=RING_OUT, inwards=RING_IN, feather=FEATHER):
+    """The border of a face, where a seam would be: dilate(F) - erode(F).
+
+    Args:
+        face, shape: as for `regions`.
+        outwards, inwards, feather: shares of the face's width.
+
+    Returns:
+        float32 (H, W).
+    """
+    width = face_width(face)
+    mask = _polygon(shape, face.mesh[list(points_of.OVAL)])
+    outside = _morph(mask, cv2.MORPH_DILATE, outwards * width / 2)
+    inside = _morph(mask, cv2.MORPH_ERODE, inwards * width / 2)
+    return soften(np.clip(outside - inside, 0, 1), feather * width)
+
+
+def person(image, face=None):
+    """The person or people in a picture, down to single strands where the picture shows them.
+
+    Args:
+        image: uint8 (H, W, 3).
+        face: with it only the surroundings of this face are looked at, in more detail; the rest of
+            the picture is 0.
+
+    Returns:
+        float32 (H, W).
+    """
+    if face is None:
+        return _refined(image, person_of_crop(image))
+    crop, matrix = _head(image, face)
+    return _spread(_refined(crop, person_of_crop(crop)), matrix, image.shape)
+
+
+def hair(image, face):
+    """The hair of a face's head; a hat in its place counts as hair.
+
+    A graph cut between what is surely hair (person, round the forehead, not of the skin's
+    colour) and what is surely not (the face, what is no person, what lies far below the chin).
+
+    Args:
+        image: uint8 (H, W, 3).
+        face: `facekit.detect.Face`.
+
+    Returns:
+        float32 (H, W); all 0 where nothing above the forehead looks different from skin.
+
+    Reference: Rother et al., GrabCut, SIGGRAPH 2004.
+    """
+    crop, matrix = _head(image, face)
+    people = person_of_crop(crop)
+    at = transform(face.mesh, matrix)
+    labels = _hair_seeds(crop, at, people)
+    if (labels == cv2.GC_FGD).sum() < 30:
+        return np.zeros(image.shape[:2], np.float32)
+    cv2.setRNGSeed(0)  # the mixtures of colours start from random centres
+    cv2.grabCut(
+        cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), labels, None, np.zeros((1, 65)), np.zeros((1, 65)),
+        4, cv2.GC_INIT_WITH_MASK,
+    )
+    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    found = _joined_to(found, labels == cv2.GC_FGD)
+    return _spread(_refined(crop, found * np.minimum(1, people * 1.5)), matrix, image.shape)
+
+
+def soften(mask, sigma):
+    """A mask blurred by a Gaussian of `sigma` pixels; 0 leaves it as it is."""
+    if sigma < 0.25:
+        return mask
+    return np.clip(cv2.GaussianBlur(mask, (0, 0), sigma), 0, 1)
+
+
+def _polygon(shape, *outlines):
+    """float32 (H, W): polygons, with the shares of the pixels on their border."""
+    mask = np.zeros(shape[:2], np.uint8)
+    for outline in outlines:
+        at = np.round((np.asarray(outline, float) - 0.5) * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(mask, [at], 255, cv2.LINE_AA, _SHIFT)
+    return mask.astype(np.float32) / 255
+
+
+def _morph(mask, operation, radius):
+    """Erode, dilate or close with a disc of `radius` pixels."""
+    radius = int(round(radius))
+    if radius < 1:
+        return mask
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    wide = cv2.copyMakeBorder(mask, *[2 * radius] * 4, cv2.BORDER_REPLICATE)
+    return cv2.morphologyEx(wide, operation, disc)[2 * radius : -2 * radius, 2 * radius : -2 * radius]
+
+
+def _head(image, face):
+    """The picture round a head, upright, and the matrix that leads there."""
+    low, high = face.mesh.min(0), face.mesh.max(0)
+    angle = np.radians(face.roll)
+    scale = _HEAD / (_HEAD_WIDTHS * face_width(face))
+    turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    matrix = np.column_stack([turn, (_HEAD / 2, 0.47 * _HEAD) - turn @ ((low + high) / 2)])
+    return warp(image, matrix, _HEAD), matrix
+
+
+def _spread(mask, matrix, shape):
+    """A mask of the head's crop on the whole picture."""
+    back = invert(matrix)
+    back[:, 2] += back[:, :2] @ (0.5, 0.5) - 0.5
+    size = (shape[1], shape[0])
+    return np.clip(cv2.warpAffine(mask, back, size, flags=cv2.INTER_LINEAR), 0, 1)
+
+
+def _refined(image, mask):
+    """Pull a mask's border to the picture's edges (He et al., Guided Image Filtering, 2010)."""
+    radius = max(2, round(max(image.shape[:2]) / 60))
+    guide = image.astype(np.float32) / 255
+    soft = cv2.ximgproc.guidedFilter(guide, mask.astype(np.float32), radius, 1e-3)
+    return np.clip((soft - 0.1) / 0.8, 0, 1).astype(np.float32)
+
+
+def _hair_seeds(crop, at, people):
+    """uint8 (S, S): GrabCut's four labels for the picture round a head."""
+    rows, columns = np.mgrid[0 : crop.shape[0], 0 : crop.shape[1]]
+    oval = _polygon(crop.shape, at[list(points_of.OVAL)])
+    wide = float(np.ptp(at[:, 0]))
+    chin, brow = at[152, 1], at[[105, 334], 1].mean()
+    smooth = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), 1.0)
+    lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
+    skin = _distance_to_colour(lab, _morph(oval, cv2.MORPH_ERODE, 0.06 * wide) > 0.5)
+    near, around = (_morph(oval, cv2.MORPH_DILATE, share * wide) > 0.5 for share in (0.34, 1.0))
+    crown = near & (people > 0.6) & (rows < brow) & (oval < 0.2)
+    labels = np.full(crop.shape[:2], cv2.GC_BGD, np.uint8)
+    # Blond hair and skin differ by little: what counts is what stands out among the candidates.
+    limit = np.clip(np.median(skin[crown]) * 0.7, 1.6, 3.0) if crown.any() else 3.0
+    sure = crown & (skin > limit)
+    if sure.sum() < 0.1 * crown.sum():
+        return labels
+    hair_like = _distance_to_colour(lab, sure) < 2.5
+    person = around & (people > 0.4) & (oval < 0.5)
+    labels[person] = cv2.GC_PR_BGD
+    labels[person & hair_like & (skin > 1.2)] = cv2.GC_PR_FGD
+    labels[sure & hair_like] = cv2.GC_FGD
+    neck = (rows > chin) & (np.abs(columns - at[:, 0].mean()) < 0.25 * wide)
+    labels[neck | (oval > 0.95) & (rows > brow)] = cv2.GC_BGD
+    return labels
+
+
+def _distance_to_colour(lab, where):
+    """How far each pixel is from the colours of the pixels in `where`, in their deviations."""
+    inside = lab[where]
+    middle = np.median(inside, 0)
+    spread = 1.4826 * np.median(np.abs(inside - middle), 0) + (5.0, 2.0, 2.0)
+    return np.sqrt((((lab - middle) / spread) ** 2).sum(-1))
+
+
+def _joined_to(mask, seeds):
+    """The connected parts of a mask that hold a seed."""
+    _, parts = cv2.connectedComponents(mask, connectivity=8)
+    wanted = np.setdiff1d(np.unique(parts[seeds & (mask > 0)]), [0])
+    return np.isin(parts, wanted).astype(np.float32)
