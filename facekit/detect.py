@@ -12,7 +12,7 @@ from Monocular Video on Mobile GPUs, 2019; Grishchenko et al., Attention Mesh, 2
 import functools
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -57,6 +57,16 @@ class Face:
     pitch: float
     roll: float
     confidence: float
+
+    def moved(self, dx, dy):
+        """The same face in a picture whose corner lies elsewhere."""
+        by = np.array([dx, dy], np.float32)
+        return replace(
+            self,
+            box=self.box + np.array([dx, dy, 0, 0], np.float32),
+            points5=self.points5 + by,
+            mesh=self.mesh + by,
+        )
 
 
 def detect(image, least=SEEN):

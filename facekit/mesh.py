@@ -25,7 +25,8 @@ LIPS_INNER = (
     *(308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
 )
 NOSE = (168, 122, 351, 48, 278, 129, 358, 64, 294, 98, 327, 97, 326, 2)  # their hull is the nose
-IRIS_LEFT, IRIS_RIGHT = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)  # centre, then the rim
+IRIS_LEFT, IRIS_RIGHT = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)  # centre first
+_FOREHEAD = (10, 338, 151)  # a triangle, clockwise in the picture of a face seen from the front
 
 # Middles of the lids and corners of the eyes, as five points want an eye.
 EYE_CENTRES = ((33, 133, 159, 145), (362, 263, 386, 374))
@@ -42,6 +43,8 @@ def five_points(mesh):
 def triangles():
     """int32 (T, 3): the mesh's triangles, with the eyes and the mouth's opening closed.
 
+    Their corners run clockwise in the picture of a face that looks at the camera.
+
     MediaPipe publishes edges; three points joined by three of them are a triangle.
     """
     from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
@@ -50,14 +53,32 @@ def triangles():
     for a, b in FACEMESH_TESSELATION:
         near.setdefault(a, set()).add(b)
         near.setdefault(b, set()).add(a)
-    found = {
-        tuple(sorted((a, b, c))) for a in near for b in near[a] for c in near[a] & near[b]
-    }
+    found = {tuple(sorted((a, b, c))) for a in near for b in near[a] for c in near[a] & near[b]}
     for ring in (EYE_LEFT, EYE_RIGHT, LIPS_INNER):
         found |= {tuple(sorted(corners)) for corners in _strip(ring)}
-    result = np.array(sorted(found), np.int32)
+    result = np.array(_turned_alike(sorted(found)), np.int32)
     result.setflags(write=False)
     return result
+
+
+def _turned_alike(corners):
+    """Order each triangle's corners so that neighbours run along their common edge in opposite
+    directions, beginning with one on the forehead."""
+    at_edge = {}
+    for index, (a, b, c) in enumerate(corners):
+        for edge in ((a, b), (b, c), (a, c)):
+            at_edge.setdefault(edge, []).append(index)
+    first = corners.index(tuple(sorted(_FOREHEAD)))
+    turned, waiting = {first: _FOREHEAD}, [first]
+    while waiting:
+        a, b, c = turned[waiting.pop()]
+        for one, other in ((a, b), (b, c), (c, a)):
+            for index in at_edge[tuple(sorted((one, other)))]:
+                if index not in turned:
+                    (third,) = set(corners[index]) - {one, other}
+                    turned[index] = (other, one, third)
+                    waiting.append(index)
+    return [turned[index] for index in sorted(turned)]
 
 
 def _strip(ring):

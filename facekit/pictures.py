@@ -11,6 +11,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
 MOST_PIXELS = 90_000_000  # 270 MB once decoded; phones stop at 50 million in daily use
+LONGEST = 32_000  # px; OpenCV counts with 15 bits
 # Pillow's own guard against bombs would warn first; ours is a sentence and comes earlier.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -43,11 +44,7 @@ def read(path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks about odd metadata, of no use to a user
             with Image.open(path) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise ValueError(
-                        f"{path}: {opened.width} x {opened.height} pixels are too many; "
-                        f"reduce it to at most {MOST_PIXELS // 1_000_000} million."
-                    )
+                _check_size(path, *opened.size)
                 opened.seek(0)
                 return np.asarray(_to_rgb(_upright(opened)))
     except ValueError as error:
@@ -67,6 +64,14 @@ def read(path):
     # Decoders of a dozen formats raise whatever they like on damaged files.
     except Exception as error:
         raise ValueError(f"{path}: a damaged picture ({_first_line(error)}).") from None
+
+
+def _check_size(path, width, height):
+    if width * height > MOST_PIXELS or max(width, height) > LONGEST:
+        raise ValueError(
+            f"{path}: {width} x {height} pixels are too many; reduce it to at most "
+            f"{MOST_PIXELS // 1_000_000} million, {LONGEST} a side."
+        )
 
 
 def _upright(opened):

@@ -1,0 +1,285 @@
+"""Put one face onto another: warped triangle by triangle, its colours matched, its border gone.
+
+The plain version pastes the face by its five points. The full one warps every triangle of the mesh,
+so that eyes, nose, mouth and outline fall on the template's, and blends inside a soft mask.
+
+References: Burt and Adelson, A Multiresolution Spline With Application to Image Mosaics, ACM TOG
+1983; Perez, Gangnet and Blake, Poisson Image Editing, SIGGRAPH 2003.
+"""
+
+import cv2
+import numpy as np
+
+from facekit import colour, masks
+from facekit.align import umeyama, warp
+from facekit.mesh import triangles
+
+SHARE = 0.6
+BORDERS = ("multiband", "poisson", "soft")
+_INSET = 0.1  # of the face's width: how far inside the oval the blending ends
+_SEEN = 0.25  # below this share of its size in the template, a triangle of the face is not trusted
+
+
+def warp_face(image, mesh_from, mesh_to, shape):
+    """One face's pixels in the shape and place of another: a piecewise affine warp.
+
+    Args:
+        image: uint8 (H, W, 3): where the pixels come from.
+        mesh_from: (478, 2): the face in it.
+        mesh_to: (478, 2): where each point goes.
+        shape: (H', W', ...) of the result.
+
+    Returns:
+        uint8 (H', W', 3), 0 outside the mesh, and float32 (H', W') in [0, 1]: how well each pixel
+        was seen in `image`; 0 outside the mesh and where the face there was turned away.
+    """
+    mesh_from, mesh_to = np.asarray(mesh_from, float), np.asarray(mesh_to, float)
+    image, mesh_from = _reduced(image, mesh_from, mesh_to)
+    corners = triangles()
+    inverse, share = _affines(mesh_to[corners], mesh_from[corners])
+    which = _rasterised(mesh_to[corners], shape)
+    rows, columns = np.nonzero(which >= 0)
+    here = which[rows, columns]
+    at = np.column_stack([columns + 0.5, rows + 0.5, np.ones(len(rows))])
+    source = np.full((*shape[:2], 2), -1, np.float32)
+    source[rows, columns] = np.einsum("pij,pj->pi", inverse[here], at) - 0.5
+    result = cv2.remap(image, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    result[which < 0] = 0
+    seen = np.zeros(shape[:2], np.float32)
+    seen[rows, columns] = np.clip(share[here] / _SEEN, 0, 1)
+    return result, seen
+
+
+def paste_by_points(template, points5_to, image, points5_from, mask):
+    """The plain version: a face laid on another by the similarity transform of five points.
+
+    Args:
+        template, image: uint8 (H, W, 3) and (H', W', 3).
+        points5_to, points5_from: (5, 2): the faces in them.
+        mask: float32 (H, W) in [0, 1]: how much of the face to use.
+
+    Returns:
+        uint8 (H, W, 3), bit for bit the template where the mask is 0.
+    """
+    matrix = umeyama(points5_from, points5_to)
+    return mix(template, warp(image, matrix, template.shape[:2]), mask)
+
+
+def fuse(template, face_to, image, face_from, share=SHARE, border="multiband", match=1.0):
+    """A face of one picture fused with a face of another.
+
+    Args:
+        template: uint8 (H, W, 3).
+        face_to: `facekit.detect.Face` in it.
+        image: uint8 (H', W', 3).
+        face_from: `facekit.detect.Face` in it.
+        share: 0..1, how much of the new face; 0 returns the template.
+        border: "multiband", "poisson" or "soft".
+        match: 0..1, how far the new face takes the template's colours first.
+
+    Returns:
+        uint8 (H, W, 3), bit for bit the template outside the face's oval.
+
+    Raises:
+        ValueError: for a share or match outside 0..1, or an unknown border.
+    """
+    if border not in BORDERS:
+        raise ValueError(f"a border is one of {', '.join(BORDERS)}. Received: {border!r}.")
+    for name, value in (("share", share), ("match", match)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must lie between 0 and 1. Received: {value}.")
+    left, top, right, bottom = _around(face_to, template.shape)
+    result = template.copy()
+    view, face_to = template[top:bottom, left:right], face_to.moved(-left, -top)
+    if view.size:
+        result[top:bottom, left:right] = _fused(
+            view, face_to, image, face_from, share, border, match
+        )
+    return result
+
+
+def _fused(template, face_to, image, face_from, share, border, match):
+    warped, seen = warp_face(image, face_from.mesh, face_to.mesh, template.shape)
+    mask = inset_mask(face_to, template.shape) * _smooth_seen(seen, face_to)
+    parts = masks.regions(face_to, template.shape)
+    if match:
+        warped = _matched(warped, template, parts, seen, match)
+    if border == "soft":
+        return mix(template, warped, mask * share)
+    filled = np.where((seen > 0)[..., None], warped, template)
+    blended = (multiband if border == "multiband" else poisson)(template, filled, mask)
+    return mix(template, blended, (seen > 0) * np.minimum(1, mask * 4) * share)
+
+
+def inset_mask(face, shape, inset=_INSET):
+    """A mask that is 1 in the middle of a face and falls smoothly to 0 inside its oval.
+
+    Args:
+        face: `facekit.detect.Face`.
+        shape: (H, W, ...).
+        inset: a share of the face's width: how far from the oval it is half.
+
+    Returns:
+        float32 (H, W).
+    """
+    oval = masks.regions(face, shape)["oval"]
+    padded = cv2.copyMakeBorder((oval > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    deep = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    x = np.clip(deep / (2 * inset * masks.face_width(face)), 0, 1)
+    return (x * x * (3 - 2 * x)).astype(np.float32)
+
+
+def mix(below, above, mask):
+    """`below` where the mask is 0, bit for bit; `above` where it is 1; shares of both between."""
+    weight = np.asarray(mask, np.float32)[..., None]
+    mixed = below + weight * (above.astype(np.float32) - below)
+    mixed = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    return np.where(weight > 0, mixed, below)
+
+
+def multiband(below, above, mask, levels=None):
+    """Blend two pictures of one size band by band: wide transitions for what is coarse, narrow ones
+    for what is fine.
+
+    Args:
+        below, above: uint8 (H, W, 3).
+        mask: float32 (H, W): 1 where `above` shows.
+        levels: bands; by default as many as leave about 8 pixels.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Reference: Burt and Adelson 1983.
+    """
+    height, width = mask.shape
+    if levels is None:
+        levels = int(np.clip(np.log2(max(1, min(height, width)) / 8), 0, 6))
+    pyramids = [_laplacian(picture.astype(np.float32), levels) for picture in (below, above)]
+    weights = [mask.astype(np.float32)]
+    for _ in range(levels):
+        weights.append(cv2.pyrDown(weights[-1]))
+    bands = [
+        low + weight[..., None] * (high - low)
+        for low, high, weight in zip(*pyramids, weights, strict=True)
+    ]
+    result = bands.pop()
+    while bands:
+        band = bands.pop()
+        result = cv2.pyrUp(result, dstsize=(band.shape[1], band.shape[0])) + band
+    return np.clip(np.round(result), 0, 255).astype(np.uint8)
+
+
+def poisson(below, above, mask):
+    """Keep the gradients of `above` where the mask is over one half, and `below` around it.
+
+    Args:
+        below, above: uint8 (H, W, 3).
+        mask: float32 (H, W).
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Reference: Perez et al. 2003, equation 7 (`cv2.seamlessClone` solves it).
+    """
+    hard = np.uint8(255) * (mask > 0.5)
+    hard[[0, 1, -2, -1]] = 0
+    hard[:, [0, 1, -2, -1]] = 0
+    rows, columns = np.nonzero(hard)
+    if len(rows) < 16:
+        return below.copy()
+    middle = (int(columns.min() + columns.max()) // 2, int(rows.min() + rows.max()) // 2)
+    return cv2.seamlessClone(above, below, hard, middle, cv2.NORMAL_CLONE)
+
+
+def seam_energy(image, ring):
+    """How strong the edges in a ring are: the mean squared gradient of the lightness.
+
+    Args:
+        image: uint8 (H, W, 3).
+        ring: float32 (H, W).
+
+    Returns:
+        float, in squared units of L (0..100) a pixel.
+    """
+    light = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+    dx, dy = (cv2.Sobel(light, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1)))
+    return float(((dx**2 + dy**2) * ring).sum() / max(float(ring.sum()), 1e-6))
+
+
+def _laplacian(picture, levels):
+    """Bands from fine to coarse; the last is what remains."""
+    bands = []
+    for _ in range(levels):
+        smaller = cv2.pyrDown(picture)
+        bands.append(picture - cv2.pyrUp(smaller, dstsize=(picture.shape[1], picture.shape[0])))
+        picture = smaller
+    return [*bands, picture]
+
+
+def _matched(warped, template, parts, seen, strength):
+    """The warped face in the template's colours, lips and eyes in its own."""
+    protect = np.clip(parts["eyes"] + parts["lips"] + parts["inner mouth"], 0, 1)
+    covered = (seen > 0).astype(np.float32)
+    if (covered * (1 - protect)).sum() < 16:
+        return warped
+    return colour.transfer(
+        warped, template, covered, covered * (1 - protect), strength=strength, protect=protect
+    )
+
+
+def _around(face, shape):
+    """left, top, right, bottom of the part of a picture that holds a face and half as much again."""
+    low, high = face.mesh.min(0), face.mesh.max(0)
+    margin = 0.25 * (high - low).max()
+    left, top = np.clip(np.floor(low - margin), 0, (shape[1], shape[0])).astype(int)
+    right, bottom = np.clip(np.ceil(high + margin), 0, (shape[1], shape[0])).astype(int)
+    return left, top, right, bottom
+
+
+def _smooth_seen(seen, face):
+    sigma = 0.03 * masks.face_width(face)
+    shrunk = cv2.erode(seen, np.ones((3, 3), np.uint8), iterations=max(1, round(sigma)))
+    return np.minimum(masks.soften(shrunk, sigma), (seen > 0).astype(np.float32))
+
+
+def _reduced(image, mesh_from, mesh_to):
+    """Average the source down where it is more than half again as fine as the target."""
+    fine = np.ptp(mesh_from, axis=0).max() / max(np.ptp(mesh_to, axis=0).max(), 1e-6)
+    if fine <= 1.5:
+        return np.ascontiguousarray(image), mesh_from
+    size = np.maximum(1, np.round(np.array(image.shape[1::-1]) / fine * 1.2)).astype(int)
+    small = cv2.resize(image, tuple(int(v) for v in size), interpolation=cv2.INTER_AREA)
+    return small, mesh_from * (size / image.shape[1::-1])
+
+
+def _affines(corners_to, corners_from):
+    """Of each triangle: float64 (T, 2, 3), target to source, and how much of its size in the target
+    it has in the source, 0 where it shows its back."""
+    ones = np.ones((*corners_to.shape[:2], 1))
+    to, source = np.concatenate([corners_to, ones], -1), corners_from
+    flat = np.abs(np.linalg.det(to)) < 1e-6
+    to[flat] = np.eye(3)
+    inverse = np.linalg.solve(to, source).transpose(0, 2, 1)  # to @ inverse.T = source
+    stretch = np.linalg.det(inverse[:, :, :2])
+    scale = np.median(np.abs(stretch))
+    return inverse, np.where(flat, 0, np.maximum(stretch, 0) / max(scale, 1e-9))
+
+
+def _rasterised(corners, shape):
+    """int32 (H, W): the triangle that each pixel shows, -1 where there is none.
+
+    Where a turned face folds over itself, the larger triangles, which face the camera, are on top.
+    """
+    which = np.full(shape[:2], -1, np.int32)
+    at = np.round((corners - 0.5) * 16).astype(np.int32)
+    area = _areas(corners)
+    for index in np.argsort(area, kind="stable"):
+        if area[index] > 0:
+            cv2.fillConvexPoly(which, at[index], int(index), cv2.LINE_8, 4)
+    return which
+
+
+def _areas(corners):
+    """Signed areas of triangles (T, 3, 2); those that show their back are negative."""
+    ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2

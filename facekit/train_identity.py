@@ -1,0 +1,320 @@
+"""Train the identity encoder on rendered people: `python -m facekit.train_identity --data FOLDER`.
+
+The folder is a dataset as `python -m data` makes it: `images.npy` and `faces.jsonl` with the five
+points and the `identity` of each picture. The last twentieth of the people is held out and measures
+how well strangers are told apart.
+"""
+
+import csv
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+HELD_OUT = 0.05
+AHEAD = 4  # batches made while the network learns from one
+LOG_FIELDS = ("step", "minutes", "loss", "own_cosine", "held_out_auc", "images_per_second")
+
+
+@dataclass(frozen=True)
+class People:
+    """Pictures of people.
+
+    Attributes:
+        images: uint8 (N, S, S, 3).
+        points5: float32 (N, 5, 2).
+        identity: int32 (N,), 0 to the number of people less one.
+    """
+
+    images: np.ndarray
+    points5: np.ndarray
+    identity: np.ndarray
+
+    def __len__(self):
+        return len(self.identity)
+
+
+def load_people(folder):
+    """The photos, not the drawings, of a dataset folder.
+
+    Raises:
+        ValueError: no such dataset, one without identities, or fewer than two people.
+    """
+    folder = Path(folder)
+    files = folder / "images.npy", folder / "faces.jsonl"
+    if not all(file.is_file() for file in files):
+        raise ValueError(
+            f"{folder} holds no images.npy and faces.jsonl; make a dataset with "
+            "`python -m data --n 18000 --identities 3000 --size 160 --drawn 0 --out FOLDER`."
+        )
+    try:
+        images = np.load(files[0], mmap_mode="r")
+        records = [json.loads(line) for line in files[1].read_text().splitlines()]
+        photos = [i for i, record in enumerate(records) if record.get("style") == "photo"]
+        points5 = np.array([records[i]["points5"] for i in photos], np.float32)
+        names = np.array([records[i]["identity"] for i in photos])
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{folder} is not a dataset with identities and points: {error}.") from None
+    if len(images) != len(records) or len(np.unique(names)) < 2:
+        raise ValueError(f"{folder} must show at least two people. Received: {len(names)} photos.")
+    if len(photos) < len(images):
+        images = images[photos]
+    return People(images, points5, np.unique(names, return_inverse=True)[1].astype(np.int32))
+
+
+def split(people, held_out=HELD_OUT):
+    """The people to learn from and, by number, the last of them to measure with (at least two)."""
+    count = int(people.identity.max()) + 1
+    first = count - max(2, round(held_out * count))
+    if first < 2:
+        raise ValueError(f"training needs at least four people. Received: {count}.")
+    parts = []
+    for where in (people.identity < first, people.identity >= first):
+        rows = np.flatnonzero(where)
+        identity = np.unique(people.identity[rows], return_inverse=True)[1].astype(np.int32)
+        parts.append((rows, identity))
+    return parts
+
+
+def verification_auc(embeddings, identity):
+    """The chance that a pair of one person is more alike than a pair of two people.
+
+    Args:
+        embeddings: (N, D) of unit length.
+        identity: (N,).
+
+    Returns:
+        float in [0, 1], over all pairs; ties count half.
+    """
+    first, second = np.triu_indices(len(identity), 1)
+    alike = np.asarray(embeddings, np.float64) @ np.asarray(embeddings, np.float64).T
+    alike, same = alike[first, second], identity[first] == identity[second]
+    others = np.sort(alike[~same])
+    below = np.searchsorted(others, alike[same], "left")
+    ties = np.searchsorted(others, alike[same], "right") - below
+    return float((below + 0.5 * ties).mean() / len(others))
+
+
+class Training:
+    """The network, the loss and the step, in Keras alone."""
+
+    def __init__(self, people_count, settings, scale, margin, weight_decay):
+        import keras
+
+        from facekit.curricular import CurricularFace
+        from facekit.encoder import make_encoder
+
+        self.encoder = make_encoder(settings)
+        head = CurricularFace(people_count, scale=scale, margin=margin)
+        crops = self.encoder.input
+        own = keras.Input((), dtype="int32", name="identity")
+        logits = head(self.encoder(crops), own)
+        self.model = keras.Model([crops, own], logits)
+        self.model.compile(
+            optimizer=keras.optimizers.AdamW(
+                1e-3, weight_decay=weight_decay, epsilon=1e-8, clipnorm=5.0
+            ),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        self.head = head
+
+    def step(self, crops, identity, learning_rate):
+        """One step of AdamW; the loss."""
+        self.model.optimizer.learning_rate = learning_rate
+        return float(self.model.train_on_batch([crops, identity], identity))
+
+    def embed(self, crops, batch=64):
+        """float32 (N, D)."""
+        parts = [crops[i : i + batch] for i in range(0, len(crops), batch)]
+        return np.concatenate([np.asarray(self.model_embed(part), np.float32) for part in parts])
+
+    def model_embed(self, crops):
+        """Embeddings of one batch as the network stands."""
+        from keras import ops
+
+        return ops.convert_to_numpy(self.encoder(ops.convert_to_tensor(crops), training=False))
+
+    def save(self, path, progress):
+        """Everything needed to go on, whole or not at all."""
+        values = {f"model_{i:03d}": np.asarray(v) for i, v in enumerate(self.model.weights)}
+        values |= {
+            f"optimizer_{i:03d}": np.asarray(v)
+            for i, v in enumerate(self.model.optimizer.variables)
+        }
+        partial = path.with_name(path.name + ".partial")
+        with open(partial, "wb") as file:
+            np.savez(file, progress=json.dumps(progress), **values)
+        partial.replace(path)
+
+    def load(self, path):
+        """Take up what `save` wrote; returns the progress.
+
+        Raises:
+            ValueError: the checkpoint is damaged or belongs to another network or dataset.
+        """
+        try:
+            with np.load(path) as file:
+                model = [file[name] for name in sorted(file.files) if name.startswith("model_")]
+                state = [file[name] for name in sorted(file.files) if name.startswith("optimizer_")]
+                progress = json.loads(str(file["progress"]))
+            self.model.set_weights(model)
+            self.model.optimizer.build(self.model.trainable_variables)
+            for variable, value in zip(self.model.optimizer.variables, state, strict=True):
+                variable.assign(value)
+        except Exception as error:
+            raise ValueError(
+                f"{path} does not fit this training ({str(error).splitlines()[0][:100]}); "
+                "delete it to begin anew."
+            ) from None
+        return progress
+
+
+def learning_rate(progress, peak, warm_up=0.03):
+    """A linear rise over the first `warm_up` of the training, then half a cosine down to 0."""
+    if progress < warm_up:
+        return peak * (progress + 1e-4) / warm_up
+    return peak * 0.5 * (1 + np.cos(np.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
+
+
+def batch_of(people, rows, identity, augmentation, size, batch, seed, step):
+    """The crops of one step; they depend on seed and step alone, so a resumed run sees the same."""
+    rng = np.random.default_rng((seed, step))
+    chosen = rng.integers(0, len(rows), batch)
+    crops = np.stack(
+        [
+            augmentation(people.images[rows[i]], people.points5[rows[i]], rng, size)
+            for i in chosen
+        ]
+    )
+    return crops, identity[chosen]
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=Path, required=True, help="Dataset folder with identities.")
+@click.option("--out", type=Path, default="weights/identity.weights.h5", help="The weights.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop by the clock.")
+@click.option("--steps", type=click.IntRange(1), default=20_000, help="Stop by the count.")
+@click.option("--batch-size", type=click.IntRange(2), default=96, help="Crops a step.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Peak rate.")
+@click.option("--scale", type=click.FloatRange(min=1), default=48.0, help="s of CurricularFace.")
+@click.option("--margin", type=click.FloatRange(0, 1), default=0.4, help="m of CurricularFace.")
+@click.option("--weight-decay", type=click.FloatRange(0), default=0.05, help="Of AdamW.")
+@click.option("--size", type=int, default=112, help="Side of the crops.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of weights and augmentations.")
+@click.option("--every", type=click.FloatRange(min=0), default=120, help="Seconds to a checkpoint.")
+@click.option("--resume", is_flag=True, help="Go on where the checkpoint beside --out stands.")
+def main(**options):
+    """Train the identity encoder on rendered people."""
+    try:
+        run(**options)
+    except (ValueError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def run(data, out, minutes, steps, batch_size, rate, scale, margin, weight_decay, size, seed, every,
+        resume):
+    """What the command does, with errors as exceptions."""
+    checkpoint = out.with_suffix(".checkpoint.npz")
+    if checkpoint.exists() and not resume:
+        raise ValueError(f"{checkpoint} is there already: add --resume, or delete it.")
+    people = load_people(data)
+    (rows, identity), (held_rows, held_identity) = split(people)
+
+    import keras
+
+    from facekit.augment import Augmentation
+    from facekit.encoder import EncoderSettings, save_encoder
+
+    settings = EncoderSettings(size=size)
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(_policy())
+    training = Training(int(identity.max()) + 1, settings, scale, margin, weight_decay)
+    progress = {"step": 0, "seconds": 0.0}
+    if checkpoint.exists():
+        progress = training.load(checkpoint)
+    held = np.stack([_cut(people, row, size) for row in held_rows])
+    click.echo(
+        f"{len(rows)} pictures of {identity.max() + 1} people, {held_identity.max() + 1} held out; "
+        f"{training.encoder.count_params():,} parameters"
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    log = _Log(out.with_suffix(".csv"), resume)
+    augmentation, began, saved = Augmentation(), time.monotonic() - progress["seconds"], time.time()
+    step, losses, since = progress["step"], [], (time.monotonic(), progress["step"])
+    limit = minutes * 60 if minutes else np.inf
+
+    def done():
+        return max(step / steps, (time.monotonic() - began) / limit)
+
+    def make(at):
+        return batch_of(people, rows, identity, augmentation, size, batch_size, seed, at)
+
+    def record():
+        auc = verification_auc(training.embed(held), held_identity)
+        now = time.monotonic()
+        speed = (step - since[1]) * batch_size / max(now - since[0], 1e-6)
+        log.write(step, (now - began) / 60, np.mean(losses or [0]), float(training.head.t), auc, speed)
+        training.save(checkpoint, {"step": step, "seconds": now - began})
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(make, step + i) for i in range(AHEAD)]
+        while done() < 1:
+            crops, own = waiting.pop(0).result()
+            losses.append(training.step(crops, own, learning_rate(done(), rate)))
+            step += 1
+            waiting.append(pool.submit(make, step + AHEAD - 1))
+            if time.time() - saved >= every:
+                record()
+                losses, since, saved = [], (time.monotonic(), step), time.time()
+        for future in waiting:
+            future.cancel()
+    record()
+    save_encoder(training.encoder, settings, out)
+    checkpoint.unlink()
+    click.echo(f"{out}: trained for {step} steps of {batch_size}.")
+
+
+class _Log:
+    """A line of numbers to the screen and to a CSV file."""
+
+    def __init__(self, path, resume):
+        self.path = path
+        if not (resume and path.exists()):
+            path.write_text(",".join(LOG_FIELDS) + "\n")
+
+    def write(self, *values):
+        values = [values[0], *(round(float(value), 4) for value in values[1:])]
+        with open(self.path, "a", newline="") as file:
+            csv.writer(file).writerow(values)
+        click.echo("  ".join(f"{name} {value}" for name, value in zip(LOG_FIELDS, values, strict=True)))
+
+
+def _cut(people, row, size):
+    from facekit.align import align
+
+    return align(np.asarray(people.images[row]), people.points5[row], size).image
+
+
+def _policy():
+    """bfloat16 where the processor multiplies in it."""
+    import keras
+
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    able = "avx512_bf16" in flags or "amx_bf16" in flags
+    able = able or bool(keras.distribution.list_devices("gpu"))
+    return "mixed_bfloat16" if able else "float32"
+
+
+if __name__ == "__main__":
+    main()
