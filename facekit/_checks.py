@@ -4,14 +4,15 @@ import numbers
 
 import numpy as np
 
+LONGEST = 16_384  # px; a side that nobody asks for on purpose
+
 
 def check_image(image, name="image"):
     """The picture itself where it is uint8 (H, W, 3) with a pixel or more; a ValueError else."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(
-            f"{name} must be an RGB picture, uint8 (H, W, 3). "
-            f"Received: {image.dtype} {image.shape}"
+            f"{name} must be an RGB picture, uint8 (H, W, 3). Received: {image.dtype} {image.shape}"
         )
     return image
 
@@ -57,16 +58,19 @@ def check_size(size, shape=None):
     """(height, width) of a size: an int is a square, None the picture's own.
 
     Raises:
-        ValueError: neither an int nor a pair of ints, or one below 1.
+        ValueError: neither an int nor a pair of ints, or one outside 1..16384.
     """
     if size is None and shape is not None:
         return int(shape[0]), int(shape[1])
     pair = (size, size) if isinstance(size, numbers.Integral) else size
     try:
         height, width = pair
-        good = all(isinstance(n, numbers.Integral) and n >= 1 for n in (height, width))
+        good = all(isinstance(n, numbers.Integral) and 1 <= n <= LONGEST for n in (height, width))
     except (TypeError, ValueError):
         good = False
     if not good:
-        raise ValueError(f"size must be an int or (height, width), 1 or more. Received: {size!r}")
+        raise ValueError(
+            f"size must be an int or (height, width), from 1 to {LONGEST} pixels. "
+            f"Received: {size!r}"
+        )
     return int(height), int(width)

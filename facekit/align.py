@@ -15,7 +15,13 @@ import numpy as np
 # Where face recognition has agreed to put the five points in 112 x 112 pixels (Deng et al.,
 # ArcFace, CVPR 2019).
 _ARCFACE = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
 )
 # A portrait shows the whole head, hair included, and some neck: the same points, smaller.
 _PORTRAIT_SCALE, _PORTRAIT_EYES = 0.52, (0.5, 0.45)
@@ -31,7 +37,9 @@ def _unit_templates():
     return {"arcface": arcface, "portrait": portrait}
 
 
-TEMPLATES = _unit_templates()  # name: float64 (5, 2), the crop's side is 1, corners at (0, 0), (1, 1)
+TEMPLATES = (
+    _unit_templates()
+)  # name: float64 (5, 2), the crop's side is 1, corners at (0, 0), (1, 1)
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,12 @@ def _blur_outside(result, matrix, shape):
     corners = transform([[0, 0], [width, 0], [width, height], [0, height]], invert(matrix))
     if (corners >= 0).all() and (corners <= (shape[1], shape[0])).all():
         return result
-    inside = cv2.warpAffine(np.full(shape[:2], 255, np.uint8), _at_centres(matrix), (width, height), flags=cv2.INTER_NEAREST)
+    inside = cv2.warpAffine(
+        np.full(shape[:2], 255, np.uint8),
+        _at_centres(matrix),
+        (width, height),
+        flags=cv2.INTER_NEAREST,
+    )
     if not inside.any():
         return result
     far = cv2.distanceTransform(255 - inside, cv2.DIST_L2, 3) / max(height, width)
@@ -221,7 +234,9 @@ def paste(image, crop, matrix, mask=None):
     weight = np.clip(_back(mask, to_window, size), 0, 1)[..., None]
     mixed = window + weight * (new - old * keep - window * (1 - keep))
     weight = np.broadcast_to(weight > 0, window.shape)
-    result[top:bottom, left:right][weight] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)[weight]
+    result[top:bottom, left:right][weight] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)[
+        weight
+    ]
     return result
 
 
@@ -229,7 +244,9 @@ def _window(matrix, crop_shape, shape):
     """The part of the picture under the crop, and the matrix from crop to it."""
     back = invert(matrix)
     height, width = crop_shape[:2]
-    corners = transform([[-1, -1], [width + 1, -1], [width + 1, height + 1], [-1, height + 1]], back)
+    corners = transform(
+        [[-1, -1], [width + 1, -1], [width + 1, height + 1], [-1, height + 1]], back
+    )
     low, high = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int) + 1
     left, top = np.maximum(low, 0)
     right, bottom = np.minimum(high, (shape[1], shape[0]))

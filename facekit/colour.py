@@ -84,7 +84,7 @@ def to_lab(image):
 
 
 def from_lab(lab):
-    """float32 (H, W, 3) CIELAB to float32 (H, W, 3) sRGB in [0, 255]; what is no sRGB is clipped."""
+    """float32 (H, W, 3) CIELAB to float32 (H, W, 3) sRGB in [0, 255], clipped where it is none."""
     return np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1) * 255
 
 

@@ -9,6 +9,7 @@ References: Bazarevsky et al., BlazeFace, 2019; Kartynnik et al., Real-time Faci
 from Monocular Video on Mobile GPUs, 2019; Grishchenko et al., Attention Mesh, 2020.
 """
 
+import contextlib
 import functools
 import os
 import threading
@@ -19,9 +20,6 @@ import numpy as np
 
 from facekit.align import invert, transform, warp
 from facekit.mesh import EYE_CENTRES, five_points
-
-os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe greets on standard error
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SEEN = 0.5  # detector's score from which the mesh is asked
 SURE = 0.7  # the same in a part of the picture or a turned one, where cats and coffee cups win 0.66
@@ -58,15 +56,23 @@ class Face:
     roll: float
     confidence: float
 
-    def moved(self, dx, dy):
-        """The same face in a picture whose corner lies elsewhere."""
-        by = np.array([dx, dy], np.float32)
+    def through(self, matrix):
+        """The same face in a picture seen through a similarity matrix, (2, 3)."""
+        matrix = np.asarray(matrix, float)
+        mesh = transform(self.mesh, matrix)
+        turn = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
         return replace(
             self,
-            box=self.box + np.array([dx, dy, 0, 0], np.float32),
-            points5=self.points5 + by,
-            mesh=self.mesh + by,
+            box=_box_of(mesh),
+            points5=transform(self.points5, matrix),
+            mesh=mesh,
+            depth=self.depth * np.float32(np.hypot(*matrix[:, 0])),
+            roll=(self.roll + turn + 180) % 360 - 180,
         )
+
+    def moved(self, dx, dy):
+        """The same face in a picture whose corner lies elsewhere."""
+        return self.through([[1, 0, dx], [0, 1, dy]])
 
 
 def detect(image, least=SEEN):
@@ -85,19 +91,17 @@ def detect(image, least=SEEN):
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"a picture is uint8 (H, W, 3). Received: {image.dtype} {image.shape}.")
-    scale = min(1.0, LARGEST / max(image.shape[:2]))
-    small = image
-    if scale < 1:
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    to_small = np.array([[scale, 0, 0], [0, scale, 0]], float)
-    with _LOCK:
+    small, to_small = _reduced(image)
+    with _LOCK, _hushed("faces"):
         faces = _faces(image, small, to_small, least)
         for turns in (1, 3, 2) if not faces else ():
             # A camera held sideways, with no word of it in the file.
             faces = _turned_faces(image, small, to_small, turns)
             if faces:
                 break
+        else:
+            if not faces:
+                _USED.discard("faces")  # the mesh has not spoken yet
     return sorted(faces, key=lambda face: float(face.points5[:, 0].mean()))
 
 
@@ -115,7 +119,7 @@ def person(image):
     Returns:
         float32 (H, W) in [0, 1]. The network sees 256 x 256 pixels: hand it the part that matters.
     """
-    with _LOCK:
+    with _LOCK, _hushed("person"):
         return np.clip(_segmenter().process(np.ascontiguousarray(image)).segmentation_mask, 0, 1)
 
 
@@ -148,6 +152,17 @@ def head_pose(mesh, depth):
 LEVEL = -6.3  # what the pitch of this reads on rendered faces that look straight ahead
 
 
+def _reduced(image):
+    """The picture at the size it is looked at, and the matrix that leads there."""
+    scale = min(1.0, LARGEST / max(image.shape[:2]))
+    if scale == 1:
+        return image, np.eye(2, 3)
+    size = [max(1, round(length * scale)) for length in image.shape[1::-1]]
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    sx, sy = np.array(size) / image.shape[1::-1]
+    return small, np.array([[sx, 0, 0], [0, sy, 0]])
+
+
 def _faces(image, small, to_small, least):
     candidates = _distinct(_candidates(small, least))
     faces = [_face(image, to_small, candidate) for candidate in candidates]
@@ -155,7 +170,7 @@ def _faces(image, small, to_small, least):
 
 
 def _turned_faces(image, small, to_small, turns):
-    """Look at the picture turned by quarter turns; coordinates come back for the picture as it is."""
+    """Look at the picture turned by quarter turns; coordinates are those of the unturned one."""
     height, width = small.shape[:2]
     turned = np.ascontiguousarray(np.rot90(small, turns))
     turn = {
@@ -218,7 +233,9 @@ def _candidate(detection, part):
     left, top, width, height = part
     data = detection.location_data
     r = data.relative_bounding_box
-    box = np.array([left + r.xmin * width, top + r.ymin * height, r.width * width, r.height * height])
+    box = np.array(
+        [left + r.xmin * width, top + r.ymin * height, r.width * width, r.height * height]
+    )
     eyes = np.array([(left + k.x * width, top + k.y * height) for k in data.relative_keypoints[:2]])
     return _Candidate(box, eyes, float(detection.score[0]))
 
@@ -268,10 +285,9 @@ def _measured(landmarks, matrix, confidence):
     back = invert(matrix)
     mesh = transform(at[:, :2], back)
     depth = (at[:, 2] * np.sqrt(abs(np.linalg.det(back[:, :2])))).astype(np.float32)
-    low, high = mesh.min(0), mesh.max(0)
     yaw, pitch, roll = head_pose(mesh, depth)
     return Face(
-        box=np.concatenate([low, high - low]).astype(np.float32),
+        box=_box_of(mesh),
         points5=five_points(mesh),
         mesh=mesh,
         depth=depth,
@@ -282,11 +298,37 @@ def _measured(landmarks, matrix, confidence):
     )
 
 
+def _box_of(mesh):
+    low, high = mesh.min(0), mesh.max(0)
+    return np.concatenate([low, high - low]).astype(np.float32)
+
+
 def _unit(vector):
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 _LOCK = threading.RLock()  # MediaPipe's graphs take one picture at a time
+
+
+_USED = set()
+
+
+@contextlib.contextmanager
+def _hushed(model):
+    """Keep what MediaPipe's C++ writes to standard error on a model's first use from the user: a
+    page of remarks that no setting turns off."""
+    if model in _USED:
+        yield
+        return
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    _USED.add(model)
 
 
 @functools.cache

@@ -202,7 +202,9 @@ def seam_energy(image, ring):
         float, in squared units of L (0..100) a pixel.
     """
     light = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
-    dx, dy = (cv2.Sobel(light, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1)))
+    dx, dy = (
+        cv2.Sobel(light, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1))
+    )
     return float(((dx**2 + dy**2) * ring).sum() / max(float(ring.sum()), 1e-6))
 
 
@@ -228,7 +230,7 @@ def _matched(warped, template, parts, seen, strength):
 
 
 def _around(face, shape):
-    """left, top, right, bottom of the part of a picture that holds a face and half as much again."""
+    """left, top, right, bottom of the part of a picture that holds a face, with a margin."""
     low, high = face.mesh.min(0), face.mesh.max(0)
     margin = 0.25 * (high - low).max()
     left, top = np.clip(np.floor(low - margin), 0, (shape[1], shape[0])).astype(int)

@@ -133,8 +133,13 @@ def hair(image, face):
         return np.zeros(image.shape[:2], np.float32)
     cv2.setRNGSeed(0)  # the mixtures of colours start from random centres
     cv2.grabCut(
-        cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), labels, None, np.zeros((1, 65)), np.zeros((1, 65)),
-        4, cv2.GC_INIT_WITH_MASK,
+        cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),
+        labels,
+        None,
+        np.zeros((1, 65)),
+        np.zeros((1, 65)),
+        4,
+        cv2.GC_INIT_WITH_MASK,
     )
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     found = _joined_to(found, labels == cv2.GC_FGD)
@@ -164,7 +169,9 @@ def _morph(mask, operation, radius):
         return mask
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     wide = cv2.copyMakeBorder(mask, *[2 * radius] * 4, cv2.BORDER_REPLICATE)
-    return cv2.morphologyEx(wide, operation, disc)[2 * radius : -2 * radius, 2 * radius : -2 * radius]
+    return cv2.morphologyEx(wide, operation, disc)[
+        2 * radius : -2 * radius, 2 * radius : -2 * radius
+    ]
 
 
 def _head(image, face):

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
+WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MOST_PIXELS = 90_000_000  # 270 MB once decoded; phones stop at 50 million in daily use
 LONGEST = 32_000  # px; OpenCV counts with 15 bits
 # Pillow's own guard against bombs would warn first; ours is a sentence and comes earlier.
@@ -97,7 +98,7 @@ def _to_rgb(picture):
 
 
 def _eight_bits(picture):
-    """16-bit grey by its upper byte; 32-bit and floating values by their own range if beyond 255."""
+    """16-bit grey by its upper byte, floating values by their own range if that is beyond 1."""
     values = np.asarray(picture, np.float64)
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     if picture.mode.startswith("I"):
@@ -171,13 +172,23 @@ def write(image, path):
         ValueError: the suffix is no picture format's.
         OSError: the disk refuses.
     """
-    path = Path(path)
-    format = Image.registered_extensions().get(path.suffix.lower())
-    if format not in Image.SAVE:
-        raise ValueError(f"{path}: name the file .png, .jpg or .webp.")
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format=format, **({"quality": 95} if format in ("JPEG", "WEBP") else {}))
+    path, buffer = Path(path), io.BytesIO()
+    format = check_suffix(path)
+    quality = {"quality": 95} if format in ("JPEG", "WEBP") else {}
+    Image.fromarray(image).save(buffer, format=format, **quality)
     write_bytes(buffer.getvalue(), path)
+
+
+def check_suffix(path):
+    """The format that a file's suffix asks for.
+
+    Raises:
+        ValueError: one sentence, where it is no picture's.
+    """
+    format = WRITTEN.get(Path(path).suffix.lower())
+    if format is None:
+        raise ValueError(f"{path}: name the file {', '.join(WRITTEN)}.")
+    return format
 
 
 def write_bytes(content, path):

@@ -62,7 +62,9 @@ def load_people(folder):
         points5 = np.array([records[i]["points5"] for i in photos], np.float32)
         names = np.array([records[i]["identity"] for i in photos])
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{folder} is not a dataset with identities and points: {error}.") from None
+        raise ValueError(
+            f"{folder} is not a dataset with identities and points: {error}."
+        ) from None
     if len(images) != len(records) or len(np.unique(names)) < 2:
         raise ValueError(f"{folder} must show at least two people. Received: {len(names)} photos.")
     if len(photos) < len(images):
@@ -190,10 +192,7 @@ def batch_of(people, rows, identity, augmentation, size, batch, seed, step):
     rng = np.random.default_rng((seed, step))
     chosen = rng.integers(0, len(rows), batch)
     crops = np.stack(
-        [
-            augmentation(people.images[rows[i]], people.points5[rows[i]], rng, size)
-            for i in chosen
-        ]
+        [augmentation(people.images[rows[i]], people.points5[rows[i]], rng, size) for i in chosen]
     )
     return crops, identity[chosen]
 
@@ -204,7 +203,9 @@ def batch_of(people, rows, identity, augmentation, size, batch, seed, step):
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop by the clock.")
 @click.option("--steps", type=click.IntRange(1), default=20_000, help="Stop by the count.")
 @click.option("--batch-size", type=click.IntRange(2), default=96, help="Crops a step.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Peak rate.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Peak rate."
+)
 @click.option("--scale", type=click.FloatRange(min=1), default=48.0, help="s of CurricularFace.")
 @click.option("--margin", type=click.FloatRange(0, 1), default=0.4, help="m of CurricularFace.")
 @click.option("--weight-decay", type=click.FloatRange(0), default=0.05, help="Of AdamW.")
@@ -221,8 +222,21 @@ def main(**options):
         sys.exit(2)
 
 
-def run(data, out, minutes, steps, batch_size, rate, scale, margin, weight_decay, size, seed, every,
-        resume):
+def run(
+    data,
+    out,
+    minutes,
+    steps,
+    batch_size,
+    rate,
+    scale,
+    margin,
+    weight_decay,
+    size,
+    seed,
+    every,
+    resume,
+):
     """What the command does, with errors as exceptions."""
     checkpoint = out.with_suffix(".checkpoint.npz")
     if checkpoint.exists() and not resume:
@@ -263,7 +277,9 @@ def run(data, out, minutes, steps, batch_size, rate, scale, margin, weight_decay
         auc = verification_auc(training.embed(held), held_identity)
         now = time.monotonic()
         speed = (step - since[1]) * batch_size / max(now - since[0], 1e-6)
-        log.write(step, (now - began) / 60, np.mean(losses or [0]), float(training.head.t), auc, speed)
+        log.write(
+            step, (now - began) / 60, np.mean(losses or [0]), float(training.head.t), auc, speed
+        )
         training.save(checkpoint, {"step": step, "seconds": now - began})
 
     with ThreadPoolExecutor(2) as pool:
@@ -296,7 +312,9 @@ class _Log:
         values = [values[0], *(round(float(value), 4) for value in values[1:])]
         with open(self.path, "a", newline="") as file:
             csv.writer(file).writerow(values)
-        click.echo("  ".join(f"{name} {value}" for name, value in zip(LOG_FIELDS, values, strict=True)))
+        click.echo(
+            "  ".join(f"{name} {value}" for name, value in zip(LOG_FIELDS, values, strict=True))
+        )
 
 
 def _cut(people, row, size):

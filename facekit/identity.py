@@ -1,0 +1,203 @@
+"""Who is it: faces as unit vectors whose cosine says how alike two people look.
+
+One interface, two makers. `dlib` is dlib's ResNet, trained on three million photographs; it needs
+the extra `identity`. `encoder` is the project's own small network, which has seen rendered people
+only; it comes with the project and works anywhere.
+
+    maker = embedder()                       # dlib where it is installed, else the encoder
+    a = maker.embed(image, face.points5)     # float32 (D,), |a| = 1
+    similarity(a, b) > maker.same            # probably the same person
+"""
+
+import functools
+import os
+import threading
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from facekit.align import align
+
+WEIGHTS = Path(__file__).parent.parent / "weights" / "identity.weights.h5"
+MAKERS = ("dlib", "encoder")
+# The box that dlib's detector gives a face: its side and how far its middle lies below the eyes, in
+# distances between eyes and mouth (medians over rendered faces that it did find).
+_BOX_SIDE, _BOX_DROP = 2.41, 0.39
+_CHIP, _PADDING = 150, 0.25  # what dlib's network wants, as face_recognition cuts it
+_LOCK = threading.Lock()
+
+
+def available():
+    """Names of the makers that work on this machine, the best for photographs first."""
+    found = [
+        name for name in ("dlib",) if find_spec("dlib") and find_spec("face_recognition_models")
+    ]
+    return [*found, *(["encoder"] if WEIGHTS.is_file() else [])]
+
+
+def embedder(name="auto"):
+    """A maker of embeddings; made once and reused.
+
+    Args:
+        name: "dlib", "encoder", or "auto": the first that is available.
+
+    Returns:
+        `DlibEmbedder` or `EncoderEmbedder`.
+
+    Raises:
+        ValueError: an unknown name, or a maker whose package or weights are missing.
+    """
+    if name == "auto":
+        name = next(iter(available()), "encoder")
+    if name == "dlib":
+        if "dlib" not in available():
+            raise ValueError(
+                "dlib is not installed; run: pip install 'portraits-from-scratch[identity]', "
+                "or use the project's own encoder."
+            )
+        return _dlib()
+    if name == "encoder":
+        return _encoder()
+    raise ValueError(f"an embedding is one of auto, {', '.join(MAKERS)}. Received: {name!r}.")
+
+
+def similarity(a, b):
+    """Cosine of embeddings (..., D) and (..., D); in [-1, 1]."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.clip((a * b).sum(-1) / np.maximum(lengths, 1e-12), -1, 1)
+
+
+def pivot(embeddings):
+    """The middle of several embeddings of a person: their mean, brought back to unit length.
+
+    Args:
+        embeddings: (N, D), N >= 1.
+
+    Returns:
+        float32 (D,).
+    """
+    return _unit(np.mean(np.asarray(embeddings, np.float64), axis=0))
+
+
+class EncoderEmbedder:
+    """The project's encoder.
+
+    Attributes:
+        name: "encoder".
+        dimensions: 128.
+        same: cosine above which two faces are more probably one person's than two people's.
+    """
+
+    name = "encoder"
+    same = 0.35
+
+    def __init__(self, path=WEIGHTS):
+        from facekit.encoder import load_encoder
+
+        self.network, self.settings = load_encoder(path)
+        self.dimensions = self.settings.dimensions
+
+    def embed(self, image, points5):
+        """A face of uint8 (H, W, 3) at points (5, 2): float32 (D,) of unit length."""
+        crop = align(image, points5, self.settings.size).image
+        return self.embed_crops(crop[None])[0]
+
+    def embed_crops(self, crops):
+        """Crops of `facekit.align.align`, uint8 (N, 112, 112, 3): float32 (N, D).
+
+        A face and its mirror image are the same person: each embedding is that of both.
+        """
+        from keras import ops
+
+        crops = np.asarray(crops)
+        both = np.concatenate([crops, crops[:, :, ::-1]])
+        found = [
+            ops.convert_to_numpy(self.network(both[i : i + 64], training=False))
+            for i in range(0, len(both), 64)
+        ]
+        plain, mirrored = np.split(np.concatenate(found).astype(np.float32), 2)
+        return _unit(plain + mirrored)
+
+
+class DlibEmbedder:
+    """dlib's network: 128 numbers, less what all faces have in common.
+
+    dlib measures distances; its vectors all point roughly one way, so that the cosine of any two is
+    over 0.8. With the middle of many people taken off, strangers come out near 0.
+
+    Attributes:
+        name: "dlib".
+        dimensions: 128.
+        same: as of `EncoderEmbedder`.
+    """
+
+    name = "dlib"
+    dimensions = 128
+    same = 0.5
+
+    def __init__(self):
+        import dlib
+
+        models = files("face_recognition_models") / "models"
+        self.dlib = dlib
+        self.predictor = dlib.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
+        self.network = dlib.face_recognition_model_v1(
+            str(models / "dlib_face_recognition_resnet_model_v1.dat")
+        )
+
+    def embed(self, image, points5):
+        """A face of uint8 (H, W, 3) at points (5, 2): float32 (128,) of unit length."""
+        return _unit(self.describe(image, points5) - COMMON)
+
+    def describe(self, image, points5):
+        """dlib's own vector, float32 (128,)."""
+        # A few hundred pixels are all that the network sees, and dlib shrinks without averaging.
+        crop = align(image, points5, 300, "portrait")
+        points5 = np.asarray(points5, float) @ crop.matrix[:, :2].T + crop.matrix[:, 2]
+        with _LOCK:
+            points = self.predictor(crop.image, self._box(points5))
+            chip = self.dlib.get_face_chip(crop.image, points, _CHIP, _PADDING)
+            return np.array(self.network.compute_face_descriptor(chip), np.float32)
+
+    def _box(self, points5):
+        """The box that dlib's detector would have given."""
+        eyes, mouth = points5[:2].mean(0), points5[3:].mean(0)
+        long = max(float(np.linalg.norm(mouth - eyes)), 1.0)
+        (x, y), half = eyes + (0, _BOX_DROP * long), _BOX_SIDE * long / 2
+        return self.dlib.rectangle(*(int(v) for v in (x - half, y - half, x + half, y + half)))
+
+
+# Half way between the mean of 300 rendered faces and that of 26 faces in photographs.
+COMMON = np.array(
+    (
+        "-.08 .08 .06 -.07 -.09 -.02 -.06 -.10 .15 -.11 .20 -.05 -.22 -.02 -.05 .18 "
+        "-.15 -.13 -.08 -.05 .02 .02 .03 .06 -.12 -.30 -.07 -.07 .01 -.08 -.00 .06 "
+        "-.18 -.00 .02 .08 -.05 -.09 .18 .01 -.22 -.01 .04 .24 .19 -.01 .03 -.09 "
+        ".09 -.25 .01 .15 .06 .06 .03 -.14 .04 .13 -.18 .02 .07 -.06 -.03 -.06 "
+        ".21 .12 -.14 -.15 .15 -.16 -.04 .07 -.12 -.19 -.27 -.01 .37 .14 -.14 .05 "
+        "-.08 .00 .03 .10 -.05 .01 -.06 .04 .19 -.04 -.01 .22 -.01 -.01 .00 .05 "
+        "-.09 -.00 -.10 -.02 -.00 -.05 .02 .10 -.18 .17 -.02 -.01 .01 .02 -.07 -.05 "
+        ".14 -.24 .18 .18 .05 .12 .08 .08 -.00 -.02 -.15 -.06 .03 -.04 .04 .02"
+    ).split(),
+    np.float32,
+)
+
+
+@functools.cache
+def _dlib():
+    return DlibEmbedder()
+
+
+@functools.cache
+def _encoder():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return EncoderEmbedder()
+
+
+def _unit(vectors):
+    vectors = np.asarray(vectors, np.float64)
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
