@@ -6,7 +6,7 @@ import numpy as np
 from facekit._checks import check_image, check_mask, check_number
 
 # Past these a transfer no longer grades a picture, it invents one: flat areas turn to noise.
-LOWEST_GAIN, HIGHEST_GAIN = 0.25, 3.5
+LOWEST_GAIN, HIGHEST_GAIN = 0.25, 6.0
 # Lightness bends towards white and black from here on, so that highlights keep their shape.
 SHOULDER, TOE = 88.0, 8.0
 # How far the plain statistics may stay from the target's, in units of LAB, and how long to try.
@@ -22,7 +22,7 @@ def transfer(image, target, mask=None, target_mask=None, strength=1.0, protect=N
     blacks and outliers of lightness out (the same rule on either side), then move just as far as
     it takes for the plain mean and deviation over the mask to come within 0.3 of the
     target's, clipping and rounding to uint8 included. That can fail only where a gain would have to
-    leave [0.25, 3.5] or where the target's colours do not exist at this lightness.
+    leave [0.25, 6] or where the target's colours do not exist at this lightness.
 
     Args:
         image: uint8 (H, W, 3), RGB (taken as sRGB).

@@ -22,7 +22,9 @@ from facekit.align import invert, transform, warp
 from facekit.mesh import EYE_CENTRES, five_points
 
 SEEN = 0.5  # detector's score from which the mesh is asked
-SURE = 0.7  # the same in a part of the picture or a turned one, where cats and coffee cups win 0.66
+SURE = 0.75  # the same in a part of the picture or a turned one, where rockets and cats win 0.7
+SMALLEST_PART = 150  # px; how finely a picture is searched
+SMALL = 0.15  # of a part: where faces of this size are found, smaller ones may be missed
 LARGEST = 2048  # px; pictures are looked at no larger than this
 MESH_SIZE = 256  # px; what the mesh gets to see of each face; its network takes 192
 # How many of the detector's boxes wide the mesh's crop is. The second is tried if the first fails.
@@ -94,14 +96,13 @@ def detect(image, least=SEEN):
     small, to_small = _reduced(image)
     with _LOCK, _hushed("faces"):
         faces = _faces(image, small, to_small, least)
-        for turns in (1, 3, 2) if not faces else ():
-            # A camera held sideways, with no word of it in the file.
-            faces = _turned_faces(image, small, to_small, turns)
-            if faces:
-                break
-        else:
-            if not faces:
-                _USED.discard("faces")  # the mesh has not spoken yet
+        if max((face.confidence for face in faces), default=0) < SURE:
+            # A camera held sideways, with no word of it in the file, and upright at best a shadow
+            # that looks like a face.
+            tries = [faces, *(_turned_faces(image, small, to_small, turns) for turns in (1, 3, 2))]
+            faces = max(tries, key=lambda some: max((f.confidence for f in some), default=0))
+        if not faces:
+            _USED.discard("faces")  # the mesh has not spoken yet
     return sorted(faces, key=lambda face: float(face.points5[:, 0].mean()))
 
 
@@ -163,8 +164,8 @@ def _reduced(image):
     return small, np.array([[sx, 0, 0], [0, sy, 0]])
 
 
-def _faces(image, small, to_small, least):
-    candidates = _distinct(_candidates(small, least))
+def _faces(image, small, to_small, least, smallest_part=SMALLEST_PART):
+    candidates = _distinct(_candidates(small, least, smallest_part))
     faces = [_face(image, to_small, candidate) for candidate in candidates]
     return _distinct([face for face in faces if face is not None])
 
@@ -179,7 +180,7 @@ def _turned_faces(image, small, to_small, turns):
         3: [[0, -1, height], [1, 0, 0]],
     }[turns]
     to_turned = np.asarray(turn, float) @ np.vstack([to_small, [0, 0, 1]])
-    return _faces(image, turned, to_turned, SURE)
+    return _faces(image, turned, to_turned, SURE, max(small.shape[:2]) // 2)
 
 
 @dataclass(frozen=True)
@@ -189,23 +190,27 @@ class _Candidate:
     confidence: float
 
 
-def _candidates(image, least):
+def _candidates(image, least, smallest_part):
     height, width = image.shape[:2]
     found = _look(image, (0, 0, width, height), (False, True), least)
     finer = 2
-    while min(height, width) / finer >= 120 and finer <= 8:
-        smallest = min((c.box[2] for c in found), default=0) / max(height, width)
-        if finer > 2 and smallest > 0.2 / finer:
-            break  # no small faces in sight: not a crowd
+    while _part_side(width, height, finer) >= smallest_part:
         for part in _parts(width, height, finer):
             found += _look(image, part, (True,), max(least, SURE))
+        smallest = min((c.box[2] for c in found), default=0)
+        if smallest > SMALL * _part_side(width, height, finer):
+            break  # smaller ones would have been seen as well: not a crowd
         finer *= 2
     return found
 
 
+def _part_side(width, height, finer):
+    return int(np.ceil(max(width, height) / finer * 1.25))
+
+
 def _parts(width, height, finer):
     """Overlapping parts (left, top, width, height), about `finer` of them along the longer side."""
-    side = int(np.ceil(max(width, height) / finer * 1.25))
+    side = _part_side(width, height, finer)
     lefts, tops = _starts(width, side), _starts(height, side)
     return [(x, y, min(side, width), min(side, height)) for y in tops for x in lefts]
 

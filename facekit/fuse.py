@@ -17,6 +17,7 @@ from facekit.mesh import triangles
 SHARE = 0.6
 BORDERS = ("multiband", "poisson", "soft")
 _INSET = 0.1  # of the face's width: how far inside the oval the blending ends
+_OPENS = 0.03  # parts of the face's width
 _SEEN = 0.25  # below this share of its size in the template, a triangle of the face is not trusted
 
 
@@ -102,6 +103,10 @@ def _fused(template, face_to, image, face_from, share, border, match):
     warped, seen = warp_face(image, face_from.mesh, face_to.mesh, template.shape)
     mask = inset_mask(face_to, template.shape) * _smooth_seen(seen, face_to)
     parts = masks.regions(face_to, template.shape)
+    if mouth_opening(face_to) - mouth_opening(face_from) > _OPENS:
+        # A closed mouth has no teeth to give: an open one keeps its own.
+        kept = masks.soften(parts["inner mouth"], 0.01 * masks.face_width(face_to))
+        mask, seen = mask * (1 - kept), seen * (1 - kept)
     if match:
         warped = _matched(warped, template, parts, seen, match)
     if border == "soft":
@@ -127,6 +132,11 @@ def inset_mask(face, shape, inset=_INSET):
     deep = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
     x = np.clip(deep / (2 * inset * masks.face_width(face)), 0, 1)
     return (x * x * (3 - 2 * x)).astype(np.float32)
+
+
+def mouth_opening(face):
+    """How far the lips stand apart, in parts of the face's width."""
+    return float(np.linalg.norm(face.mesh[13] - face.mesh[14])) / masks.face_width(face)
 
 
 def mix(below, above, mask):

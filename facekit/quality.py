@@ -33,7 +33,8 @@ WEIGHTS = {
 # under the eyes.
 PLACES = (151, 67, 297, 50, 280, 205, 425, 6, 195, 4, 119, 348)
 STEEP = 0.075  # the steepness at which a face is neither sharp nor blurred
-POOR = 0.6  # a measure below this is named as a fault
+# A measure below these is named as a fault; so is the worst one of a face whose total is below.
+POOR, POOR_ELSE, POOR_TOTAL = {"inside": 0.9, "size": 0.5}, 0.6, 0.5
 WORDS = {
     "size": "the face is small",
     "sharpness": "the face is blurred",
@@ -76,9 +77,12 @@ class Quality:
 
     def faults(self):
         """In words, the worst first; an empty list where there is nothing to complain of."""
-        named = [(getattr(self, name), name) for name in WEIGHTS if getattr(self, name) < POOR]
+        measured = sorted((getattr(self, name), name) for name in WEIGHTS)
+        named = [name for value, name in measured if value < POOR.get(name, POOR_ELSE)]
+        if not named and self.total < POOR_TOTAL:
+            named = [measured[0][1]]  # nothing bad by itself: the worst of it
         words = []
-        for _, name in sorted(named):
+        for name in named:
             text = WORDS[name]
             words.append(text if isinstance(text, str) else text[0 if self.dark else 1])
         return words

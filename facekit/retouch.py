@@ -5,19 +5,19 @@ import numpy as np
 
 from facekit._checks import check_image, check_mask, check_number, check_size
 
-# Of the skin's extent: what is coarser is form and stays, what lies between is blotches and goes,
-# what is finer is texture and mostly stays.
+# Of the skin's extent, sigmas: what is coarser is form and stays, what lies between is blotches and
+# lines, what is finer is texture.
 COARSE, FINE = 0.06, 0.008
-TEXTURE = 0.75  # share of the finest detail that is kept at full strength
-EDGE = 9.0  # L units; steeper differences are features, not blotches
+FEATURE = 9.0  # LAB units; between the bands, differences this large are features and stay
+LEFT = 0.25  # share of the smallest ones that stays
+TEXTURE = 0.8  # share of the finest that stays
 
 
 def smooth_skin(image, mask, strength=0.5):
     """Take blotches and shine out of skin and keep its texture.
 
-    The lightness and colours are split in three bands. An edge-preserving filter tells which of the
-    middle band's differences are blotches (small) and which are features (large); the blotches are
-    taken out, and the finest band, which carries pores, is put back almost whole.
+    Lightness and colours are split in three bands. In the middle one small differences are blotches
+    and are nearly taken out, large ones are features and stay; the finest, pores, stays as well.
 
     Args:
         image: uint8 (H, W, 3).
@@ -26,8 +26,6 @@ def smooth_skin(image, mask, strength=0.5):
 
     Returns:
         uint8 (H, W, 3), bit for bit the picture where the mask is 0.
-
-    Reference: He, Sun and Tang, Guided Image Filtering, 2010.
     """
     image, mask = check_image(image), check_mask(mask, image.shape)
     strength = check_number(strength, "strength", 0, 1)
@@ -50,18 +48,11 @@ def smooth_skin(image, mask, strength=0.5):
 
 
 def _calm(lab, extent):
-    radius = max(2, round(COARSE * extent))
-    base = np.dstack(
-        [
-            cv2.ximgproc.guidedFilter(lab[..., c], lab[..., c], radius, EDGE**2 / (1 + 2 * (c > 0)))
-            for c in range(3)
-        ]
-    )
-    fine = lab - cv2.GaussianBlur(lab, (0, 0), max(0.6, FINE * extent))
-    # Texture is small by nature; a mole or a lash that is large stays as the base has it.
-    fine[..., 0] = np.sign(fine[..., 0]) * np.minimum(np.abs(fine[..., 0]), 6)
-    fine[..., 1:] *= 0.4
-    return base + TEXTURE * fine
+    form = cv2.GaussianBlur(lab, (0, 0), max(1.2, COARSE * extent))
+    even = cv2.GaussianBlur(lab, (0, 0), max(0.6, FINE * extent))
+    middle, fine = even - form, lab - even
+    large = np.clip(np.abs(middle) / FEATURE, 0, 1)
+    return form + middle * (LEFT + (1 - LEFT) * large * large) + TEXTURE * fine
 
 
 def sharpen(image, amount=0.6, radius=1.2, threshold=2.0):

@@ -1,5 +1,6 @@
 """What the tests share: the repository on the path, a few pictures, and one small trained run."""
 
+import json
 import os
 import subprocess
 import sys
@@ -70,3 +71,34 @@ def trained(discs, tmp_path_factory):
     words = ("--data", discs, "--out", out, "--epochs", EPOCHS, "--precision", "float32")
     finish(start_train(*SMALL_RUN, *words))
     return out
+
+
+@pytest.fixture(scope="session")
+def photographs():
+    """Two photographs of people, both in the public domain: {name: uint8 (H, W, 3)}."""
+    from matplotlib import cbook
+    from PIL import Image
+    from skimage import data
+
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        hopper = np.asarray(Image.open(file).convert("RGB"))
+    return {"astronaut": data.astronaut(), "hopper": hopper}
+
+
+@pytest.fixture(scope="session")
+def photo_faces(photographs):
+    """{name: (picture, its face)}."""
+    from facekit.detect import detect, largest
+
+    return {name: (image, largest(detect(image))) for name, image in photographs.items()}
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory):
+    """24 people at 256 px, photos only: images, part maps and records."""
+    from data.faces import make_faces
+
+    folder = tmp_path_factory.mktemp("rendered") / "faces"
+    make_faces(folder, 24, 24, 256, 11, workers=2, progress=False, drawn=0)
+    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
+    return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
