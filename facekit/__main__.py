@@ -80,11 +80,12 @@ def report(photos, out, plain, maker, workers):
 @WORKERS
 def align(photos, out, size, template, workers):
     """Cut every face out, upright and at one size; align.json says from where."""
+    from facekit import jobs
     from facekit.align import template_points
     from facekit.pictures import write_bytes
 
     template_points(template, size)  # a wrong word is worth one sentence, not one a photo
-    job = functools.partial(_align, out=out, size=size, template=template)
+    job = functools.partial(jobs.align, out=out, size=size, template=template)
     done = _run(job, photos, workers)
     rows = [row for path in sorted(done) for row in done[path]]
     write_bytes((json.dumps(rows, indent=1) + "\n").encode(), out / "align.json")
@@ -98,7 +99,9 @@ def align(photos, out, size, template, workers):
 @WORKERS
 def masks(photos, out, feather, workers):
     """Every mask of every face as a grey PNG, and all of them over the photo as one picture."""
-    done = _run(functools.partial(_masks, out=out, feather=feather), photos, workers)
+    from facekit import jobs
+
+    done = _run(functools.partial(jobs.masks, out=out, feather=feather), photos, workers)
     click.echo(f"{out}: masks of {sum(done.values())} faces from {len(done)} photos.")
 
 
@@ -111,7 +114,9 @@ def masks(photos, out, feather, workers):
 @WORKERS
 def control(photos, out, size, workers):
     """Canny edges, colour grid, tile and drawn face points of every photo."""
-    done = _run(functools.partial(_control, out=out, size=size), photos, workers)
+    from facekit import jobs
+
+    done = _run(functools.partial(jobs.control, out=out, size=size), photos, workers)
     click.echo(f"{out}: control pictures of {len(done)} photos.")
 
 
@@ -191,86 +196,12 @@ def _copy_best(scored, top, out):
     click.echo(f"{out}: the best {len(best[:top])}.")
 
 
-def _align(path, names, out, size, template):
-    from facekit import pictures
-    from facekit.align import align as cut
-
-    image, faces = _read_faces(path)
-    rows = []
-    for name, face in _numbered(names[path], faces):
-        crop = cut(image, face.points5, size, template)
-        file = f"{name}.png"
-        pictures.write(crop.image, out / file)
-        rows.append(
-            {
-                "path": str(path),
-                "crop": file,
-                "matrix": [[round(v, 8) for v in row] for row in crop.matrix.tolist()],
-                "points5": face.points5.round(3).tolist(),
-            }
-        )
-    return rows
-
-
-def _masks(path, names, out, feather):
-    import numpy as np
-
-    from facekit import draw, pictures
-    from facekit import masks as masks_of
-
-    image, faces = _read_faces(path)
-    for name, face in _numbered(names[path], faces):
-        found = masks_of.regions(face, image.shape, feather)
-        found["hair"] = masks_of.hair(image, face)
-        found["person"] = masks_of.person(image, face)
-        found["inner"] = masks_of.inner(face, image.shape)
-        found["ring"] = masks_of.ring(face, image.shape)
-        for mask, values in found.items():
-            file = out / f"{name}_{mask.replace(' ', '_')}.png"
-            pictures.write(np.round(values * 255).astype(np.uint8), file)
-        pictures.write(draw.masks(image, face), out / f"{name}_all.jpg")
-    return len(faces)
-
-
-def _control(path, names, out, size):
-    from facekit import control as control_of
-    from facekit import pictures
-    from facekit.detect import detect
-
-    image = pictures.read(path)
-    faces = detect(image)
-    made = {
-        "canny": control_of.canny(image, size),
-        "colour": control_of.colour_grid(image, size),
-        "tile": control_of.tile(image, size),
-        "points": control_of.face_points(image.shape, [face.mesh for face in faces], size),
-    }
-    for name, picture in made.items():
-        pictures.write(picture, out / f"{names[path]}_{name}.png")
-    return len(faces)
-
-
-def _read_faces(path):
-    from facekit import pictures
-    from facekit.detect import detect
-
-    image = pictures.read(path)
-    faces = detect(image)
-    if not faces:
-        raise ValueError(f"{path}: no face found.")
-    return image, faces
-
-
 def _one_face(path):
+    from facekit import jobs
     from facekit.detect import largest
 
-    image, faces = _read_faces(path)
+    image, faces = jobs.read_faces(path)
     return image, largest(faces)
-
-
-def _numbered(name, faces):
-    """(name, face): the photo's name, and the face's number where there are several."""
-    return [(name if len(faces) == 1 else f"{name}_{i}", face) for i, face in enumerate(faces, 1)]
 
 
 def _names(paths, root):

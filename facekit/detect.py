@@ -12,6 +12,7 @@ from Monocular Video on Mobile GPUs, 2019; Grishchenko et al., Attention Mesh, 2
 import contextlib
 import functools
 import os
+import sys
 import threading
 from dataclasses import dataclass, replace
 
@@ -122,6 +123,11 @@ def person(image):
     """
     with _LOCK, _hushed("person"):
         return np.clip(_segmenter().process(np.ascontiguousarray(image)).segmentation_mask, 0, 1)
+
+
+def tesselation():
+    """The edges of the mesh's triangles: a set of pairs of point numbers."""
+    return _solutions().face_mesh_connections.FACEMESH_TESSELATION
 
 
 def head_pose(mesh, depth):
@@ -357,7 +363,17 @@ def _segmenter():
 
 @functools.cache
 def _solutions():
-    """Imported on first use: it takes a second or two."""
-    import mediapipe
+    """Imported on first use: it takes a second.
 
+    MediaPipe would load all of TensorFlow for the sake of its documentation's decorators, and does
+    without where there is none: three seconds less on each command that needs no TensorFlow.
+    """
+    absent = "tensorflow" not in sys.modules
+    if absent:
+        sys.modules["tensorflow"] = None  # an import of it now fails as if it were not installed
+    try:
+        import mediapipe
+    finally:
+        if absent:
+            del sys.modules["tensorflow"]
     return mediapipe.solutions

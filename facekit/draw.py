@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 
-from facekit import masks as masks_of
 from facekit.align import warp
 from facekit.mesh import OVAL, triangles
 
@@ -54,13 +53,12 @@ def points(image, face):
     return picture
 
 
-def masks(image, face):
-    """uint8 (H, W, 3): the parts of the face and its hair, each in its colour."""
-    found = {"hair": masks_of.hair(image, face), **masks_of.regions(face, image.shape)}
+def masks(image, found):
+    """uint8 (H, W, 3): a dictionary of masks, of those named in COLOURS, each in its colour."""
     picture = image.astype(np.float32)
-    for name, colour in COLOURS.items():
+    for name in [name for name in COLOURS if name in found]:  # in this order: the mouth is last
         weight = 0.55 * found[name][..., None]
-        picture += weight * (np.array(colour, np.float32) - picture)
+        picture += weight * (np.array(COLOURS[name], np.float32) - picture)
     return np.clip(np.round(picture), 0, 255).astype(np.uint8)
 
 

@@ -138,7 +138,7 @@ def hair(image, face):
         None,
         np.zeros((1, 65)),
         np.zeros((1, 65)),
-        4,
+        3,
         cv2.GC_INIT_WITH_MASK,
     )
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)

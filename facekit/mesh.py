@@ -47,10 +47,10 @@ def triangles():
 
     MediaPipe publishes edges; three points joined by three of them are a triangle.
     """
-    from mediapipe.python.solutions.face_mesh_connections import FACEMESH_TESSELATION
+    from facekit.detect import tesselation
 
     near = {}
-    for a, b in FACEMESH_TESSELATION:
+    for a, b in tesselation():
         near.setdefault(a, set()).add(b)
         near.setdefault(b, set()).add(a)
     found = {tuple(sorted((a, b, c))) for a in near for b in near[a] for c in near[a] & near[b]}

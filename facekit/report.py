@@ -8,7 +8,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from facekit import draw, pictures
+from facekit import draw, masks, pictures
 from facekit.quality import WEIGHTS
 
 HIGH = 380  # px; shown at half of it, so that it is sharp on any screen
@@ -72,7 +72,8 @@ def _pictures(photo, faces):
     shown = [(draw.boxes(image, found), "photo")]
     if faces and photo.best is not None:
         view, face = draw.close_up(image, photo.best.measured.face)
-        shown += [(draw.points(view, face), "points"), (draw.masks(view, face), "masks")]
+        parts = {**masks.regions(face, view.shape), "hair": masks.hair(view, face)}
+        shown += [(draw.points(view, face), "points"), (draw.masks(view, parts), "masks")]
     return [{"source": _embedded(picture), "caption": caption} for picture, caption in shown]
 
 

@@ -7,9 +7,9 @@ from facekit._checks import check_image, check_mask, check_number, check_size
 
 # Of the skin's extent, sigmas: what is coarser is form and stays, what lies between is blotches and
 # lines, what is finer is texture.
-COARSE, FINE = 0.06, 0.008
+COARSE, FINE = 0.08, 0.008
 FEATURE = 9.0  # LAB units; between the bands, differences this large are features and stay
-LEFT = 0.25  # share of the smallest ones that stays
+LEFT = 0.15  # share of the smallest ones that stays
 TEXTURE = 0.8  # share of the finest that stays
 
 

@@ -146,7 +146,6 @@ def test_paste_is_exact_to_a_part_of_a_pixel(rng):
     """A soft blob drawn in the crop lands where the matrix says, to a tenth of a pixel."""
     image = np.full((100, 100, 3), 90, np.uint8)
     matrix = turned(2.0, 20, (10.3, -20.7))
-    crop = warp(image, matrix, 160)
     y, x = np.mgrid[:160, :160] + 0.5
     blob = np.exp(-((x - 81.3) ** 2 + (y - 77.9) ** 2) / 200)
     back = paste(image, np.uint8(90 + 150 * blob)[..., None].repeat(3, 2), matrix).astype(float)

@@ -1,0 +1,75 @@
+"""What the commands do with one photo. Importable by name, so that other processes can do it."""
+
+import numpy as np
+
+from facekit import control as control_of
+from facekit import draw, pictures
+from facekit import masks as masks_of
+from facekit.align import align as cut
+from facekit.detect import detect
+
+
+def align(path, names, out, size, template):
+    """Write the crop of every face; returns what align.json says of them."""
+    image, faces = read_faces(path)
+    rows = []
+    for name, face in numbered(names[path], faces):
+        crop = cut(image, face.points5, size, template)
+        file = f"{name}.png"
+        pictures.write(crop.image, out / file)
+        rows.append(
+            {
+                "path": str(path),
+                "crop": file,
+                "matrix": [[round(v, 8) for v in row] for row in crop.matrix.tolist()],
+                "points5": face.points5.round(3).tolist(),
+            }
+        )
+    return rows
+
+
+def masks(path, names, out, feather):
+    """Write every mask of every face, and a picture of all; returns the number of faces."""
+    image, faces = read_faces(path)
+    for name, face in numbered(names[path], faces):
+        found = {
+            **masks_of.regions(face, image.shape, feather),
+            "hair": masks_of.hair(image, face),
+        }
+        pictures.write(draw.masks(image, found), out / f"{name}_all.jpg")
+        found["person"] = masks_of.person(image, face)
+        found["inner"] = masks_of.inner(face, image.shape)
+        found["ring"] = masks_of.ring(face, image.shape)
+        for mask, values in found.items():
+            file = out / f"{name}_{mask.replace(' ', '_')}.png"
+            pictures.write(np.round(values * 255).astype(np.uint8), file)
+    return len(faces)
+
+
+def control(path, names, out, size):
+    """Write the four control pictures; returns the number of faces."""
+    image = pictures.read(path)
+    faces = detect(image)
+    made = {
+        "canny": control_of.canny(image, size),
+        "colour": control_of.colour_grid(image, size),
+        "tile": control_of.tile(image, size),
+        "points": control_of.face_points(image.shape, [face.mesh for face in faces], size),
+    }
+    for name, picture in made.items():
+        pictures.write(picture, out / f"{names[path]}_{name}.png")
+    return len(faces)
+
+
+def read_faces(path):
+    """A picture and its faces; a ValueError where it has none."""
+    image = pictures.read(path)
+    faces = detect(image)
+    if not faces:
+        raise ValueError(f"{path}: no face found.")
+    return image, faces
+
+
+def numbered(name, faces):
+    """(name, face): the photo's name, and the face's number where there are several."""
+    return [(name if len(faces) == 1 else f"{name}_{i}", face) for i, face in enumerate(faces, 1)]

@@ -1,0 +1,303 @@
+"""`python -m facekit` as a user runs it: on photographs, and on everything that is broken."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+from test_facekit_pictures import bad_files
+
+from facekit import pictures
+from facekit.__main__ import run
+from facekit.align import invert, template_points, transform
+
+
+def facekit(*words, code=0):
+    """Run a command in a process of its own; returns what it printed, and what it complained of."""
+    done = subprocess.run(
+        [sys.executable, "-m", "facekit", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.fixture
+def here(monkeypatch, capfd):
+    """The same without the seconds that a process takes to start."""
+
+    def call(*words, code=0):
+        monkeypatch.setattr(sys, "argv", ["facekit", *map(str, words)])
+        try:
+            run()
+            found = 0
+        except SystemExit as end:
+            found = end.code or 0
+        out, complaints = capfd.readouterr()
+        assert found == code, complaints
+        return out, complaints
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def album(photographs, tmp_path_factory):
+    """A person four times, a near-duplicate, a stranger and a cat."""
+    from skimage import data
+
+    folder = tmp_path_factory.mktemp("album")
+    hopper = photographs["hopper"]
+    pictures.write(hopper, folder / "sharp.png")
+    blurred = cv2.GaussianBlur(hopper[:, ::-1], (0, 0), 5)
+    pictures.write(np.ascontiguousarray(blurred), folder / "blurred.png")
+    pictures.write(np.uint8(hopper[60:420, 60:470] * 0.45), folder / "dark.png")
+    turn = cv2.getRotationMatrix2D((260, 230), 40, 0.9)
+    pictures.write(cv2.warpAffine(hopper, turn, (512, 600)), folder / "sub" / "tilted.jpg")
+    pictures.write(cv2.resize(hopper, (300, 351)), folder / "smaller copy.jpg")
+    pictures.write(photographs["astronaut"], folder / "stranger.png")
+    pictures.write(data.cat(), folder / "cat.jpg")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("broken")
+    return folder, bad_files(folder)
+
+
+def test_score_ranks_an_album_and_says_why(album, tmp_path):
+    out, _ = facekit(
+        "score", album, "--top", 3, "--out", tmp_path / "best", "--json", tmp_path / "scores.json"
+    )
+    rows = json.loads((tmp_path / "scores.json").read_text())
+    names = [row["path"].split("/")[-1] for row in rows]
+    assert names[0] == "sharp.png" and rows[0]["reference"] is True
+    assert names[-1] == "cat.jpg" and rows[-1]["faces"] == [] and "no face" in rows[-1]["reason"]
+    assert names[-2] == "stranger.png" and "someone else" in rows[-2]["reason"]
+    assert "near-duplicate of" in rows[names.index("smaller copy.jpg")]["reason"]
+    assert "blurred" in rows[names.index("blurred.png")]["reason"]
+    assert "tilted" in rows[names.index("tilted.jpg")]["reason"]
+    assert [row["rank"] for row in rows] == list(range(1, 8))
+    assert len(out.splitlines()) == 6 and "sharp.png" in out and "<- reference" in out
+    copies = sorted(path.name for path in (tmp_path / "best").iterdir())
+    assert copies[0] == "01_sharp.png" and len(copies) == 3
+    assert (tmp_path / "best" / copies[0]).read_bytes() == (album / "sharp.png").read_bytes()
+
+
+def test_a_broken_file_is_a_line_and_the_rest_goes_on(broken, photographs, tmp_path):
+    folder, files = broken
+    pictures.write(photographs["hopper"], folder / "good.png")
+    _, complaints = facekit("score", folder, "--json", tmp_path / "scores.json")
+    rows = {row["path"]: row for row in json.loads((tmp_path / "scores.json").read_text())}
+    assert rows[str(folder / "good.png")]["rank"] == 1
+    for name, (path, says) in files.items():
+        if path.is_file():
+            assert says in rows[str(path)]["reason"] and rows[str(path)]["faces"] == [], name
+            lines = [line for line in complaints.splitlines() if f"/{name}:" in line]
+            assert len(lines) == 1 and says in lines[0], (name, complaints)
+    (folder / "good.png").unlink()
+
+
+@pytest.mark.parametrize("command", ["score", "report", "align", "masks", "control", "fuse"])
+def test_exit_code_2_and_a_sentence_when_nothing_can_be_done(command, broken, here, tmp_path):
+    folder, files = broken
+    (tmp_path / "bare").mkdir()
+    out = {
+        "score": (),
+        "report": ("--out", tmp_path / "r.html"),
+        "fuse": ("--out", tmp_path / "f.png"),
+    }
+    out = out.get(command, ("--out", tmp_path / "made"))
+    for photos in (tmp_path / "bare", tmp_path / "nowhere", folder, folder / "text.jpg"):
+        second = (photos,) if command == "fuse" else ()
+        _, complaints = here(command, photos, *second, *out, code=2)
+        assert complaints.splitlines()[-1].startswith("Error: ")
+    made = tmp_path / "made"
+    assert not made.exists() or not list(made.iterdir())
+    assert not (tmp_path / "f.png").exists()
+
+
+def test_wrong_words_are_told_at_once(album, here, tmp_path):
+    for words in (
+        ("score", album, "--identity", "fingerprint"),
+        ("align", album, "--out", tmp_path, "--template", "passport"),
+        ("fuse", album / "sharp.png", album / "stranger.png", "--out", tmp_path / "a.xyz"),
+        ("fuse", album / "sharp.png", album / "cat.jpg", "--out", tmp_path / "a.png"),
+        ("report", album, "--out", tmp_path / "page.pdf"),
+        ("align", album),
+        ("sort", album),
+    ):
+        _, complaints = here(*words, code=2)
+        assert "Error" in complaints
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_align_cuts_heads_and_says_from_where(album, photographs, tmp_path):
+    facekit("align", album, "--out", tmp_path, "--size", 128)
+    rows = {
+        row["path"].split("/")[-1]: row for row in json.loads((tmp_path / "align.json").read_text())
+    }
+    assert set(rows) >= {"sharp.png", "tilted.jpg", "stranger.png"} and "cat.jpg" not in rows
+    for row in rows.values():
+        assert pictures.read(tmp_path / row["crop"]).shape == (128, 128, 3)
+        eyes = transform(row["points5"], row["matrix"])[:2]
+        assert np.abs(eyes - template_points("portrait", 128)[:2]).max() < 8
+    back = transform(template_points("portrait", 128)[:2], invert(rows["tilted.jpg"]["matrix"]))
+    angle = np.degrees(np.arctan2(*(back[1] - back[0])[::-1]))
+    assert abs(angle + 40) < 8  # turned by 40 degrees, and turned back
+
+
+def test_masks_and_control_pictures_are_files_of_the_photos_size(album, here, tmp_path):
+    photo = album / "sharp.png"
+    here("masks", photo, "--out", tmp_path / "m")
+    names = {path.stem.removeprefix("sharp_") for path in (tmp_path / "m").glob("*.png")}
+    assert names >= {
+        "skin",
+        "brows",
+        "eyes",
+        "nose",
+        "lips",
+        "oval",
+        "hair",
+        "person",
+        "inner",
+        "ring",
+    }
+    for path in (tmp_path / "m").glob("*.png"):
+        assert Image.open(path).mode == "L" and Image.open(path).size == (512, 600)
+    here("control", photo, "--out", tmp_path / "c", "--size", 200)
+    for kind in ("canny", "colour", "tile", "points"):
+        assert pictures.read(tmp_path / "c" / f"sharp_{kind}.png").shape == (200, 200, 3)
+
+
+def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):
+    for name in ("a/x.png", "b/x.png", "x.png", "x.jpg"):
+        pictures.write(pictures.read(album / "sharp.png"), tmp_path / "in" / name)
+    here("align", tmp_path / "in", "--out", tmp_path / "out", "--size", 64)
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
+def test_fuse_writes_one_picture_and_changes_nothing_outside_the_face(album, here, tmp_path):
+    out = tmp_path / "fused.png"
+    here("fuse", album / "sharp.png", album / "stranger.png", "--out", out, "--share", 1)
+    before, after = pictures.read(album / "sharp.png"), pictures.read(out)
+    changed = (before != after).any(-1)
+    rows, columns = np.nonzero(changed)
+    assert changed.any() and 120 < rows.min() and rows.max() < 345
+    assert 155 < columns.min() and columns.max() < 365
+
+
+def test_the_report_is_one_file_that_needs_no_other(album, here, tmp_path):
+    folder = tmp_path / "album"
+    for name in ("sharp.png", "stranger.png", "cat.jpg"):
+        target = '<b>&"x".png' if name == "stranger.png" else name
+        pictures.write(pictures.read(album / name), folder / target)
+    page = tmp_path / "report.html"
+    here("report", folder, "--out", page)
+    text = page.read_text()
+    assert text.count("<article>") == 3 and text.count("data:image/jpeg;base64,") == 7
+    assert "<b>&" not in text and "&lt;b&gt;&amp;" in text  # names are not markup
+    for needs in ("http:", "https:", "<script", "<link"):
+        assert needs not in text
+    assert "no face found" in text and "reference" in text and "sharpness" in text
+
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
+MUTATIONS = 110  # of each format
+
+
+def mutated(data, rng):
+    """A file with flipped bits, zeroed, repeated or missing stretches, or a false length."""
+    data = bytearray(data)
+    for _ in range(int(rng.integers(1, 4))):
+        kind, at = int(rng.integers(6)), int(rng.integers(len(data)))
+        long = int(rng.integers(1, max(2, len(data) // 4)))
+        if kind == 0:
+            for place in rng.integers(0, len(data), 8):
+                data[place] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            data[at : at + long] = bytes(len(data[at : at + long]))
+        elif kind == 2:
+            del data[at : at + long]
+        elif kind == 3:
+            data[at:at] = data[at : at + long]
+        elif kind == 4:
+            head = int(rng.integers(min(64, len(data))))
+            data[head : head + 4] = rng.integers(0, 256, 4, dtype=np.uint8).tobytes()
+        else:
+            del data[max(1, at) :]
+        if not data:
+            data = bytearray(b"\0")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_mutated_files_are_read_or_refused_and_never_hang(photographs, format, tmp_path):
+    rng = np.random.default_rng(FORMATS.index(format))
+    image = cv2.resize(photographs["astronaut"][60:200, 150:290], (96, 96))
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format)
+    path, read, refused = tmp_path / f"a.{format.lower()}", 0, 0
+    for _ in range(MUTATIONS):
+        path.write_bytes(mutated(buffer.getvalue(), rng))
+        began = time.monotonic()
+        try:
+            found = pictures.read(path)
+        except ValueError as error:
+            assert str(error).startswith(str(path)) and "\n" not in str(error)
+            refused += 1
+        else:
+            assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3
+            read += 1
+        assert time.monotonic() - began < 10
+    assert read + refused == MUTATIONS and refused > 5 and path.exists()
+
+
+def test_a_folder_of_mutated_photos_loses_nothing(photographs, tmp_path):
+    """Through the whole command: every file is in the list, and the good ones keep their scores."""
+    rng = np.random.default_rng(99)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    image = photographs["hopper"][80:400, 80:450]
+    for number in range(30):
+        format = FORMATS[number % len(FORMATS)]
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, format)
+        (folder / f"{number:02d}.{format.lower()}").write_bytes(mutated(buffer.getvalue(), rng))
+    pictures.write(photographs["hopper"], folder / "good.png")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    facekit("score", folder, "--json", tmp_path / "scores.json")
+    rows = json.loads((tmp_path / "scores.json").read_text())
+    assert {row["path"].split("/")[-1] for row in rows} == set(before)
+    assert all(row["faces"] or row["reason"] for row in rows)
+    good = next(row for row in rows if row["path"].endswith("good.png"))
+    assert good["faces"][0]["quality"] > 0.5
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def crash(path):
+    """For the test below: a decoder that takes its process down."""
+    import os
+
+    if "bad" in str(path):
+        os.kill(os.getpid(), 9)
+    return str(path)
+
+
+def test_a_decoder_that_kills_its_process_costs_one_photo():
+    from facekit.folder import for_each
+
+    paths = [f"{i}.jpg" for i in range(5)] + ["bad.jpg"] + [f"{i}.png" for i in range(5)]
+    results = dict(for_each(crash, paths, workers=2))
+    assert set(results) == set(paths)
+    assert [p for p, result in results.items() if isinstance(result, ValueError)] == ["bad.jpg"]
