@@ -14,7 +14,8 @@ def check_image(image, name="image"):
         raise ValueError(
             f"{name} must be an RGB picture, uint8 (H, W, 3). Received: {image.dtype} {image.shape}"
         )
-    return image
+    # OpenCV takes no negative strides, as a mirrored view has them.
+    return np.ascontiguousarray(image)
 
 
 def check_mask(mask, shape, name="mask"):

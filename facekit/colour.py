@@ -6,34 +6,40 @@ import numpy as np
 from facekit._checks import check_image, check_mask, check_number
 
 # Past these a transfer no longer grades a picture, it invents one: flat areas turn to noise.
-LOWEST_GAIN, HIGHEST_GAIN = 0.25, 6.0
+LOWEST_GAIN, HIGHEST_GAIN = 0.2, 6.0
 # Lightness bends towards white and black from here on, so that highlights keep their shape.
 SHOULDER, TOE = 88.0, 8.0
 # How far the plain statistics may stay from the target's, in units of LAB, and how long to try.
 TOLERANCE, ROUNDS = 0.3, 20
 # The feather of what is protected, in parts of the square root of the mask's area.
 FEATHER = 0.012
+# How far protected colours follow the mean: at half, lips turn orange in a paler face and violet in
+# a redder one; at all of it, teeth and the whites of eyes take the skin's colour.
+FOLLOWED = 0.75
 
 
-def transfer(image, target, mask=None, target_mask=None, strength=1.0, protect=None):
+def transfer(image, target, mask=None, target_mask=None, strength=1.0, protect=None, relight=False):
     """Bring a picture's colours to those of another, by mean and deviation in LAB.
 
-    A gain and a shift for each of L, a, b. Both begin at statistics that leave highlights, crushed
-    blacks and outliers of lightness out (the same rule on either side), then move just as far as
-    it takes for the plain mean and deviation over the mask to come within 0.3 of the
-    target's, clipping and rounding to uint8 included. That can fail only where a gain would have to
-    leave [0.25, 6] or where the target's colours do not exist at this lightness.
+    A gain and a shift for each of L, a, b. Both begin at statistics that leave highlights and
+    crushed blacks out (the same rule on either side), then move just as far as it takes for the
+    plain mean and deviation over the mask to come within 0.3 of the target's, clipping and rounding
+    to uint8 included. That can fail only where a gain would have to leave [0.2, 6] or where the
+    target's colours do not exist at this lightness.
 
     Args:
         image: uint8 (H, W, 3), RGB (taken as sRGB).
         target: uint8 (h, w, 3), whose colours are wanted; any size.
-        mask: (H, W) in [0, 1], where to change the picture and what to measure, the edge blended;
-            None is the whole picture.
+        mask: (H, W) in [0, 1], where to change the picture and what to measure: changed in full
+            from 0.6 on, blended below; None is the whole picture.
         target_mask: (h, w) in [0, 1], what to measure of the target; None is the whole.
         strength: 0 leaves the picture as it is, 1 goes all the way.
-        protect: (H, W) in [0, 1], what is left alone and not measured, for lips and eyes: 1 keeps a
-            pixel, 0.5 changes it half as far. The edge is feathered outwards. Leave the lips and
-            eyes out of `target_mask` as well, so that skin is compared with skin.
+        protect: (H, W) in [0, 1], what not to dye and not to measure, for lips and eyes;
+            1 protects in full. The edge is feathered outwards. Leave the lips and eyes out of
+            `target_mask` as well, so that skin is compared with skin.
+        relight: protected pixels follow the lightness of the rest and most of its shift in colour,
+            without a gain: lips of the old light glare, or gape, in a face of the new one. False
+            leaves them as they are, bit by bit.
 
     Returns:
         uint8 (H, W, 3). Where the mask is 0 the values of `image`.
@@ -47,16 +53,19 @@ def transfer(image, target, mask=None, target_mask=None, strength=1.0, protect=N
     """
     image, target = check_image(image), check_image(target, "target")
     weight = check_mask(mask, image.shape)
-    strength = check_number(strength, "strength", 0, 1)
-    target_weight = _with_weight(check_mask(target_mask, target.shape, "target_mask"), target_mask)
+    target_weight = _with_weight(check_mask(target_mask, target.shape, "target_mask"))
+    kept = np.zeros(image.shape[:2], np.float32)
     if protect is not None:
-        weight = weight * (1 - _feather(check_mask(protect, image.shape, "protect"), weight))
-    if strength == 0:
+        kept = _feather(check_mask(protect, image.shape, "protect"), weight)
+    if check_number(strength, "strength", 0, 1) == 0:
         return image.copy()
-    box = _box(_with_weight(weight, mask))
-    changed = _transfer(image[box], target, weight[box], target_weight)
-    result = image.copy()
-    result[box] = _blend(image[box], changed, strength * weight[box])
+    box = _box(_with_weight(weight * (1 - kept)))
+    image, result, weight, kept = image[box], image.copy(), weight[box], kept[box]
+    measured, alpha = weight * (1 - kept), _alpha(weight)
+    if not relight:
+        alpha = alpha * (1 - kept)
+    changed = _transfer(image, target, measured, target_weight, alpha, kept)
+    result[box] = _blend(image, changed, strength * alpha)
     return result
 
 
@@ -75,7 +84,7 @@ def statistics(image, mask=None):
         ValueError: an array of another kind, or a mask without a pixel.
     """
     image = check_image(image)
-    return _moments(to_lab(image), _with_weight(check_mask(mask, image.shape), mask))
+    return _moments(to_lab(image), _with_weight(check_mask(mask, image.shape)))
 
 
 def to_lab(image):
@@ -84,20 +93,21 @@ def to_lab(image):
 
 
 def from_lab(lab):
-    """float32 (H, W, 3) CIELAB to float32 (H, W, 3) sRGB in [0, 255], clipped where it is none."""
+    """float32 (H, W, 3) CIELAB to float32 (H, W, 3) sRGB in [0, 255], clipped."""
     return np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1) * 255
 
 
-def _transfer(image, target, weight, target_weight):
+def _transfer(image, target, weight, target_weight, alpha, kept):
     """The picture at full strength, float32 (H, W, 3) in [0, 255], not yet blended."""
     lab, target_lab = to_lab(image), to_lab(target)
     goal_mean, goal_deviation = _moments(target_lab, target_weight)
-    centre, deviation = _moments(lab, _trust(image, lab, weight))
-    mean, wanted = _moments(target_lab, _trust(target, target_lab, target_weight))
+    centre, deviation = _moments(lab, _trust(image, weight))
+    mean, wanted = _moments(target_lab, _trust(target, target_weight))
     gain = _limit(wanted / np.maximum(deviation, 1e-6))
     for _ in range(ROUNDS):
-        changed = from_lab(_bend((lab - centre) * gain + mean))
-        now = _moments(to_lab(_blend(image, changed, weight)), weight)
+        changed = _bend((lab - centre) * gain + mean)
+        changed = from_lab(_protect(changed, lab, kept, mean - centre))
+        now = _moments(to_lab(_blend(image, changed, alpha)), weight)
         miss = _beyond(goal_mean - now[0]), _beyond(goal_deviation - now[1])
         if not np.any(miss):
             break
@@ -113,28 +123,14 @@ def _moments(lab, weight):
     return mean, np.sqrt((np.square(lab - mean) * weight).sum((0, 1)))
 
 
-def _trust(image, lab, weight):
-    """The weights less what says nothing of a surface's colour: clipped values and outliers of L.
+def _trust(image, weight):
+    """The weights less highlights and crushed blacks, which say nothing of a surface's colour.
 
-    All falls off along ramps: with a hard limit a slightly brighter picture would jump.
+    They fall off along ramps: with a hard limit a slightly brighter picture would jump.
     """
     brightest = image.max(axis=2).astype(np.float32)
-    trusted = weight * np.clip((255 - brightest) / 10, 0, 1) * np.clip(brightest / 10, 0, 1)
-    lightness = lab[..., 0]
-    if trusted.sum() < 0.2 * weight.sum():
-        return weight
-    median = _median(lightness, trusted)
-    # 1.4826 times it is the deviation of a normal distribution.
-    spread = 1.4826 * _median(np.abs(lightness - median), trusted)
-    distance = np.abs(lightness - median) / max(spread, 1.0)
-    trusted = trusted * np.clip(3.5 - distance, 0, 1)
+    trusted = weight * np.clip((255 - brightest) / 20, 0, 1) * np.clip(brightest / 10, 0, 1)
     return trusted if trusted.sum() > 0.2 * weight.sum() else weight
-
-
-def _median(values, weight):
-    order = np.argsort(values, axis=None)
-    share = np.cumsum(weight.ravel()[order], dtype=np.float64)
-    return float(values.ravel()[order[np.searchsorted(share, share[-1] / 2)]])
 
 
 def _limit(gain):
@@ -155,6 +151,27 @@ def _bend(lab):
     return np.concatenate([bent[..., None], lab[..., 1:]], axis=2)
 
 
+def _protect(changed, lab, kept, shift):
+    """Where protected, the new lightness with the old colour, moved along with the mean.
+
+    Less light on a surface scales L + 16, a and b by one factor (the cube root of CIELAB). More
+    light is not let to: in a brightened face the whites of the eyes turned red.
+    """
+    exposure = np.minimum((changed[..., :1] + 16) / (lab[..., :1] + 16), 1)
+    colour = lab[..., 1:] * exposure + FOLLOWED * shift[1:]
+    colour = changed[..., 1:] + kept[..., None] * (colour - changed[..., 1:])
+    return np.concatenate([changed[..., :1], colour], axis=2)
+
+
+def _alpha(weight):
+    """How far a pixel is changed: all of it from 0.6 on, smoothly less towards the mask's edge.
+
+    With the mask itself the unchanged half of the edge would have to be made up for in its middle.
+    """
+    part = np.minimum(weight / 0.6, 1)
+    return part * part * (3 - 2 * part)
+
+
 def _blend(image, changed, weight):
     mixed = image + weight[..., None] * (changed - image)
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
@@ -166,10 +183,11 @@ def _feather(protect, weight):
     return np.clip(np.maximum(protect, blurred), 0, 1)
 
 
-def _with_weight(weight, given):
+def _with_weight(weight):
     if not weight.sum() > 0:
-        name = "all of it is protected" if given is None else "it and protect leave none"
-        raise ValueError(f"a mask must leave a pixel to measure. Received: a mask of 0 ({name})")
+        raise ValueError(
+            "a mask, less what is protected, must leave a pixel. Received: none above 0"
+        )
     return weight
 
 

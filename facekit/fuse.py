@@ -235,7 +235,13 @@ def _matched(warped, template, parts, seen, strength):
     if (covered * (1 - protect)).sum() < 16:
         return warped
     return colour.transfer(
-        warped, template, covered, covered * (1 - protect), strength=strength, protect=protect
+        warped,
+        template,
+        covered,
+        covered * (1 - protect),
+        strength=strength,
+        protect=protect,
+        relight=True,
     )
 
 

@@ -26,6 +26,7 @@ MAKERS = ("dlib", "encoder")
 # distances between eyes and mouth (medians over rendered faces that it did find).
 _BOX_SIDE, _BOX_DROP = 2.41, 0.39
 _CHIP, _PADDING = 150, 0.25  # what dlib's network wants, as face_recognition cuts it
+_BATCH = 32  # pictures that the encoder sees at once
 _LOCK = threading.Lock()
 
 
@@ -109,16 +110,25 @@ class EncoderEmbedder:
         """Crops of `facekit.align.align`, uint8 (N, 112, 112, 3): float32 (N, D).
 
         A face and its mirror image are the same person: each embedding is that of both.
-        """
-        from keras import ops
 
-        crops = np.asarray(crops)
+        Raises:
+            ValueError: crops of another shape or dtype.
+        """
+        crops, size = np.asarray(crops), self.settings.size
+        if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"crops must be uint8 (N, {size}, {size}, 3). "
+                f"Received: {crops.dtype} {crops.shape}."
+            )
+        if not len(crops):
+            return np.zeros((0, self.dimensions), np.float32)
         both = np.concatenate([crops, crops[:, :, ::-1]])
-        found = [
-            ops.convert_to_numpy(self.network(both[i : i + 64], training=False))
-            for i in range(0, len(both), 64)
-        ]
-        plain, mirrored = np.split(np.concatenate(found).astype(np.float32), 2)
+        # Two pictures or full batches: every other number of them would be compiled anew.
+        batch = 2 if len(both) == 2 else _BATCH
+        padding = np.zeros((-len(both) % batch, *both.shape[1:]), both.dtype)
+        parts = np.split(np.concatenate([both, padding]), (len(both) + len(padding)) // batch)
+        found = [self.network.predict_on_batch(part) for part in parts]
+        plain, mirrored = np.split(np.concatenate(found)[: len(both)], 2)
         return _unit(plain + mirrored)
 
 

@@ -45,7 +45,7 @@ def regions(face, shape, feather=0.0):
     """
     at = face.mesh
     hard = {
-        "oval": _polygon(shape, at[list(points_of.OVAL)]),
+        "oval": _oval(shape, at),
         "brows": _polygon(shape, at[list(points_of.BROW_LEFT)], at[list(points_of.BROW_RIGHT)]),
         "eyes": _polygon(shape, at[list(points_of.EYE_LEFT)], at[list(points_of.EYE_RIGHT)]),
         "nose": _polygon(shape, cv2.convexHull(at[list(points_of.NOSE)])[:, 0]),
@@ -61,7 +61,7 @@ def regions(face, shape, feather=0.0):
 
 
 def inner(face, shape, close=CLOSE, dilate=DILATE, feather=FEATHER):
-    """Where a face is reconstructed: dilate_k(close_k(F)), F the face's oval.
+    """Where a face is reconstructed: dilate_k(close_k(F)), F the face.
 
     Args:
         face, shape: as for `regions`.
@@ -71,7 +71,7 @@ def inner(face, shape, close=CLOSE, dilate=DILATE, feather=FEATHER):
         float32 (H, W).
     """
     width = face_width(face)
-    mask = _polygon(shape, face.mesh[list(points_of.OVAL)])
+    mask = _oval(shape, face.mesh)
     mask = _morph(mask, cv2.MORPH_CLOSE, close * width / 2)
     return soften(_morph(mask, cv2.MORPH_DILATE, dilate * width / 2), feather * width)
 
@@ -87,7 +87,7 @@ def ring(face, shape, outwards=RING_OUT, inwards=RING_IN, feather=FEATHER):
         float32 (H, W).
     """
     width = face_width(face)
-    mask = _polygon(shape, face.mesh[list(points_of.OVAL)])
+    mask = _oval(shape, face.mesh)
     outside = _morph(mask, cv2.MORPH_DILATE, outwards * width / 2)
     inside = _morph(mask, cv2.MORPH_ERODE, inwards * width / 2)
     return soften(np.clip(outside - inside, 0, 1), feather * width)
@@ -162,6 +162,16 @@ def _polygon(shape, *outlines):
     return mask.astype(np.float32) / 255
 
 
+def _oval(shape, at):
+    """The face as it is seen: all triangles of its mesh, which in a turned face go beyond the line
+    round its oval."""
+    mask = np.zeros(shape[:2], np.uint8)
+    corners = np.round((at[points_of.triangles()] - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    for triangle in corners:
+        cv2.fillConvexPoly(mask, triangle, 255, cv2.LINE_AA, _SHIFT)
+    return mask.astype(np.float32) / 255
+
+
 def _morph(mask, operation, radius):
     """Erode, dilate or close with a disc of `radius` pixels."""
     radius = int(round(radius))
@@ -203,7 +213,7 @@ def _refined(image, mask):
 def _hair_seeds(crop, at, people):
     """uint8 (S, S): GrabCut's four labels for the picture round a head."""
     rows, columns = np.mgrid[0 : crop.shape[0], 0 : crop.shape[1]]
-    oval = _polygon(crop.shape, at[list(points_of.OVAL)])
+    oval = _oval(crop.shape, at)
     wide = float(np.ptp(at[:, 0]))
     chin, brow = at[152, 1], at[[105, 334], 1].mean()
     smooth = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), 1.0)

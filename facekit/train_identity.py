@@ -17,6 +17,8 @@ from pathlib import Path
 import click
 import numpy as np
 
+from facekit.verification import auc, pair_cosines
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 HELD_OUT = 0.05
@@ -84,25 +86,6 @@ def split(people, held_out=HELD_OUT):
         identity = np.unique(people.identity[rows], return_inverse=True)[1].astype(np.int32)
         parts.append((rows, identity))
     return parts
-
-
-def verification_auc(embeddings, identity):
-    """The chance that a pair of one person is more alike than a pair of two people.
-
-    Args:
-        embeddings: (N, D) of unit length.
-        identity: (N,).
-
-    Returns:
-        float in [0, 1], over all pairs; ties count half.
-    """
-    first, second = np.triu_indices(len(identity), 1)
-    alike = np.asarray(embeddings, np.float64) @ np.asarray(embeddings, np.float64).T
-    alike, same = alike[first, second], identity[first] == identity[second]
-    others = np.sort(alike[~same])
-    below = np.searchsorted(others, alike[same], "left")
-    ties = np.searchsorted(others, alike[same], "right") - below
-    return float((below + 0.5 * ties).mean() / len(others))
 
 
 class Training:
@@ -274,11 +257,16 @@ def run(
         return batch_of(people, rows, identity, augmentation, size, batch_size, seed, at)
 
     def record():
-        auc = verification_auc(training.embed(held), held_identity)
+        auc_held = auc(*pair_cosines(training.embed(held), held_identity))
         now = time.monotonic()
         speed = (step - since[1]) * batch_size / max(now - since[0], 1e-6)
         log.write(
-            step, (now - began) / 60, np.mean(losses or [0]), float(training.head.t), auc, speed
+            step,
+            (now - began) / 60,
+            np.mean(losses or [0]),
+            float(training.head.t),
+            auc_held,
+            speed,
         )
         training.save(checkpoint, {"step": step, "seconds": now - began})
 

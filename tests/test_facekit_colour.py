@@ -1,10 +1,10 @@
-"""Colour transfer, control pictures and retouching."""
+"""Colour transfer and control pictures."""
 
 import cv2
 import numpy as np
 import pytest
 
-from facekit import colour, control, masks, retouch
+from facekit import colour, control, masks
 
 
 def skin(photo_faces, name):
@@ -117,18 +117,22 @@ def test_control_pictures_have_the_size_asked_for(photo_faces, size):
         assert made.shape == (*shape, 3) and made.dtype == np.uint8
 
 
-def test_canny_uses_the_median_and_survives_any_exposure(photo_faces):
+def test_canny_uses_the_median_and_survives_any_exposure(photo_faces, rng):
+    grey = np.clip(rng.normal(100, 14, (90, 120)), 0, 255).astype(np.uint8)
+    median = np.median(grey)  # such a picture has 4 to 15 strong edges in 100 by this rule
+    assert control.canny_thresholds(grey) == pytest.approx((0.67 * median, 1.33 * median))
     image, _ = photo_faces["astronaut"]
-    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 0.6)
-    median = np.median(grey)
-    theirs = cv2.Canny(grey, 0.67 * median, 1.33 * median)
-    assert (control.canny(image)[..., 0] == theirs).all()
-    shares = [
-        (control.canny(np.clip(image * gain, 0, 255).astype(np.uint8)) > 0).mean()
-        for gain in (0.3, 0.6, 1.0, 1.5)
-    ]
-    assert 0.01 < min(shares) and max(shares) < 0.3, shares
+    theirs = cv2.Canny(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), 60, 120) > 0
+    near = cv2.dilate(theirs.astype(np.uint8), np.ones((5, 5))) > 0
+    for gain in (0.3, 0.6, 1.0, 1.5):
+        edges = control.canny(np.clip(image * gain, 0, 255).astype(np.uint8))[..., 0] > 0
+        assert 0.01 < edges.mean() < 0.15 and near[edges].mean() > 0.8, gain
     assert not control.canny(np.full((40, 40, 3), 90, np.uint8)).any()
+
+
+def test_canny_does_not_draw_grain(photo_faces):
+    image, _ = photo_faces["hopper"]  # a print from film, full of it
+    assert 0.01 < (control.canny(image) > 0).mean() < 0.08
 
 
 def test_the_colour_grid_is_the_means_of_the_cells(rng):
@@ -176,64 +180,3 @@ def test_control_says_what_is_wrong(photo_faces):
     ):
         with pytest.raises(ValueError):
             call()
-
-
-def test_smooth_skin_calms_blotches_and_keeps_lines_and_pores(rng):
-    """Flat skin with known blotches, pores and one wrinkle."""
-    y, x = np.mgrid[:200, :200]
-    mask = (np.hypot(x - 100, y - 100) < 80).astype(np.float32)
-    skin = np.full((200, 200, 3), (205, 160, 140), np.float32)
-    blotches = cv2.GaussianBlur(rng.standard_normal((200, 200)).astype(np.float32), (0, 0), 4)
-    blotches *= 5 / blotches.std()
-    pores = rng.normal(0, 3, (200, 200)).astype(np.float32)
-    wrinkle = -60 * np.exp(-(((y - 100 - 0.1 * x + 10) / 1.5) ** 2))
-    inside = np.hypot(x - 100, y - 100) < 60
-
-    def treated(layer):
-        image = np.clip(np.round(skin + layer[..., None]), 0, 255).astype(np.uint8)
-        result = retouch.smooth_skin(image, mask, 1.0)
-        assert (result[mask == 0] == image[mask == 0]).all()
-        return (result.astype(float) - skin).mean(-1)
-
-    assert treated(blotches)[inside].std() < 0.5 * blotches[inside].std()
-    assert treated(pores)[inside].std() > 0.6 * pores[inside].std()
-    on_line = np.abs(y - 100 - 0.1 * x + 10) < 1
-    assert treated(wrinkle)[inside & on_line].mean() < 0.7 * wrinkle[inside & on_line].mean()
-
-
-def test_smooth_skin_changes_no_face_it_is_not_told_to(photo_faces):
-    image, mask = skin(photo_faces, "hopper")
-    assert (retouch.smooth_skin(image, mask, 0) == image).all()
-    result = retouch.smooth_skin(image, mask, 1.0)
-    assert (result[mask == 0] == image[mask == 0]).all() and (result != image).any()
-    assert abs(float(result[mask == 1].mean()) - float(image[mask == 1].mean())) < 2
-
-
-def test_sharpening_makes_no_halos_and_no_grain(photo_faces, rng):
-    step = np.full((40, 80, 3), 60, np.uint8)
-    step[:, 40:] = 190
-    soft = cv2.GaussianBlur(step, (0, 0), 2)
-    sharp = retouch.sharpen(soft, 2.0, 2.0)
-    assert sharp.min() >= soft.min() - 1 and sharp.max() <= soft.max() + 1
-    assert (
-        np.diff(sharp[20, :, 0].astype(int)).max() > 1.3 * np.diff(soft[20, :, 0].astype(int)).max()
-    )
-    grain = np.clip(128 + rng.normal(0, 1, (60, 60, 3)), 0, 255).astype(np.uint8)
-    assert retouch.sharpen(grain, 2.0, 1.5, threshold=6).std() <= grain.std() + 0.05
-    assert (retouch.sharpen(soft, 0) == soft).all()
-
-
-def test_upscaling_beats_plain_cubic(photo_faces):
-    image, face = photo_faces["hopper"]
-    x, y = face.points5[2].astype(int)
-    head = image[y - 120 : y + 120, x - 120 : x + 120]
-    small = cv2.resize(head, (80, 80), interpolation=cv2.INTER_AREA)
-    ours = retouch.upscale(small, 3)
-    cubic = cv2.resize(small, (240, 240), interpolation=cv2.INTER_CUBIC)
-    error = [np.square(a.astype(float) - head).mean() for a in (ours, cubic)]
-    assert ours.shape == head.shape and error[0] < error[1]
-    assert retouch.upscale(small, (31, 200)).shape == (31, 200, 3)
-    assert (retouch.upscale(small, 1.0) == small).all()
-    for wrong in (0, (0, 5), 10_000):
-        with pytest.raises(ValueError):
-            retouch.upscale(small, wrong)

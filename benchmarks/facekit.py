@@ -1,0 +1,274 @@
+"""Measures facekit. Written to benchmarks/results/facekit.json, one key a part.
+
+    python -m benchmarks.facekit                      # all parts: about ten minutes
+    python -m benchmarks.facekit --part speed
+
+detection  share of rendered faces found at 256 and 64 px, how far their points and pose are off
+align      take out an unchanged face and put it back: PSNR inside, bits changed outside
+masks      overlap with the renderer's part maps
+colour     how far mean and deviation of LAB are from the target's after a transfer
+fuse       gradient energy in the ring beside the template's, bits changed outside the face
+quality    steps of blur, noise, JPEG, darkness and downscaling on which quality did not fall
+speed      milliseconds for a photo of 640 px, models warm
+
+Pictures are of a seed that nothing was tuned on. How well people are told apart is measured by
+`python -m benchmarks.identity`.
+"""
+
+import contextlib
+import itertools
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from benchmarks.faces_recognised import load, point_errors
+from benchmarks.step import machine
+from data.faces import make_faces
+from data.parts import PARTS
+from facekit import align, colour, fuse, identity, masks, pictures
+from facekit.detect import detect, largest
+from facekit.quality import quality
+
+RESULTS = Path(__file__).resolve().parent / "results" / "facekit.json"
+SEED = 90210
+SIZES = {256: 300, 64: 500}  # pixels: pictures
+PAIRS = 60
+ROUNDS, CALLS = 7, 15
+
+
+@contextlib.contextmanager
+def rendered(size, n, people=None, seed=SEED):
+    """A fresh set of photo-style faces, which goes away."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield make_faces(Path(folder) / "faces", n, people or n, size, seed, drawn=0)
+
+
+def photographs():
+    """Two photographs in the public domain: {name: uint8 (H, W, 3)}."""
+    from matplotlib import cbook
+    from skimage import data
+
+    hopper = pictures.read(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    return {"astronaut": data.astronaut(), "grace_hopper": hopper}
+
+
+def measure_detection():
+    result = {}
+    for size, n in SIZES.items():
+        with rendered(size, n) as folder:
+            images, records = load(folder)
+            faces = [largest(detect(np.asarray(image))) for image in images]
+        found = [i for i, face in enumerate(faces) if face is not None]
+        errors = 100 * point_errors(
+            [faces[i].points5 for i in found], [records[i]["points5"] for i in found]
+        )
+        true = np.array([records[i]["pose"] for i in found])
+        pose = np.array([(faces[i].yaw, faces[i].pitch, faces[i].roll) for i in found])
+        result[str(size)] = {
+            "pictures": len(images),
+            "found": len(found) / len(images),
+            "point_error_median": float(np.median(errors)),
+            "point_error_95": float(np.percentile(errors, 95)),
+            "pose_error_median": np.median(np.abs(pose - true), 0).tolist(),
+        }
+    return result
+
+
+def measure_align(scenes):
+    inside, outside = [], 0
+    for image, face in scenes:
+        for template, size in itertools.product(align.TEMPLATES, (112, 256)):
+            crop = align.align(image, face.points5, size, template)
+            back = align.paste(image, crop.image, crop.matrix)
+            oval = masks.regions(face, image.shape)["oval"] > 0.5
+            error = np.square(back[oval].astype(float) - image[oval]).mean()
+            inside.append(10 * np.log10(255**2 / max(error, 1e-9)))
+            # A change in the middle of the crop must leave all else alone.
+            mask = np.zeros((size, size), np.float32)
+            mask[size // 4 : -size // 4, size // 4 : -size // 4] = 1
+            changed = align.paste(image, 255 - crop.image, crop.matrix, mask)
+            height, width = image.shape[:2]
+            grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) + 0.5
+            at = align.transform(grid, crop.matrix)
+            margin = 2 + 2 * np.sqrt(np.linalg.det(crop.matrix[:, :2]))
+            low, high = size // 4 - margin, size - size // 4 + margin
+            far = ((at < low) | (at > high)).any(-1)
+            outside += int((changed[far] != image[far]).sum())
+    return {
+        "crops": len(inside),
+        "psnr_least": float(min(inside)),
+        "psnr_median": float(np.median(inside)),
+        "values_changed_outside": outside,
+    }
+
+
+def measure_masks():
+    shares = {name: [] for name in ("person", "hair", "lips", "eyes")}
+    with rendered(256, PAIRS) as folder:
+        images, records = load(folder)
+        labels = np.load(Path(folder) / "labels.npy")
+    for image, label, record in zip(images, labels, records, strict=True):
+        image = np.asarray(image)
+        face = largest(detect(image))
+        if face is None:
+            continue
+        named = {name: label == i for i, name in enumerate(PARTS)}
+        parts = masks.regions(face, image.shape)
+        pairs = {
+            "person": (masks.person(image, face), label > 0),
+            "lips": (parts["lips"] + parts["inner mouth"], named["lips"] | named["inner mouth"]),
+            "eyes": (parts["eyes"], named["eyes"]),
+        }
+        if not record["attributes"]["hat"] and named["hair"].mean() > 0.02:
+            pairs["hair"] = (masks.hair(image, face), named["hair"])
+        for name, (mask, truth) in pairs.items():
+            mask = mask > 0.5
+            shares[name].append((mask & truth).sum() / max(1, (mask | truth).sum()))
+    return {name: {"n": len(v), "iou_median": float(np.median(v))} for name, v in shares.items()}
+
+
+def measure_colour(scenes):
+    apart = []
+    for (image, face), (target, other) in itertools.permutations(scenes[:12], 2):
+        skin, wanted = (
+            masks.regions(f, i.shape)["skin"] for i, f in ((image, face), (target, other))
+        )
+        result = colour.statistics(colour.transfer(image, target, skin, wanted), skin)
+        goal = colour.statistics(target, wanted)
+        apart.append([np.abs(a - b).max() for a, b in zip(result, goal, strict=True)])
+    mean, deviation = np.array(apart).T
+    return {
+        "pairs": len(apart),
+        "mean_off_most": float(mean.max()),
+        "deviation_off_most": float(deviation.max()),
+        "within_one_unit": float(((mean <= 1) & (deviation <= 1)).mean()),
+    }
+
+
+def measure_fuse(scenes):
+    ratios, outside = [], 0
+    for (image, face), (other, other_face) in itertools.permutations(scenes[:9], 2):
+        ring = masks.ring(face, image.shape, feather=0)
+        before = fuse.seam_energy(image, ring)
+        result = fuse.fuse(image, face, other, other_face, share=1.0)
+        ratios.append(fuse.seam_energy(result, ring) / before)
+        away = masks.regions(face, image.shape)["oval"] == 0
+        outside += int((result[away] != image[away]).sum())
+    return {
+        "pairs": len(ratios),
+        "energy_ratio_median": float(np.median(ratios)),
+        "energy_ratio_most": float(np.max(ratios)),
+        "values_changed_outside": outside,
+    }
+
+
+def worse(image, width):
+    """{way: the picture, ever worse}; sigmas follow the face's width."""
+    grain = np.random.default_rng(0).standard_normal(image.shape)
+    scale = width / 100
+
+    def jpeg(q):
+        return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, q])[1], 1)
+
+    def smaller(share):
+        return cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+
+    return {
+        "blur": [cv2.GaussianBlur(image, (0, 0), s * scale) for s in (0.7, 1, 2, 3, 4.5)],
+        "noise": [np.clip(image + s * grain, 0, 255).astype(np.uint8) for s in (6, 12, 20, 35)],
+        "jpeg": [jpeg(q) for q in (60, 35, 20, 10, 5)],
+        "darkness": [np.uint8(image * gain) for gain in (0.75, 0.5, 0.35, 0.2, 0.1)],
+        "downscaling": [smaller(s) for s in (0.75, 0.5, 0.35, 0.25) if s * width > 22],
+    }
+
+
+def measure_quality(scenes):
+    steps = dict.fromkeys(worse(np.zeros((9, 9, 3), np.uint8), 9), 0)
+    failed = dict(steps)
+    for image, face in scenes:
+        for way, ones in worse(image, float(face.box[2])).items():
+            before = quality(image, face).total
+            for one in ones:
+                found = largest(detect(one))
+                if found is None:
+                    break
+                after = quality(one, found).total
+                steps[way] += 1
+                failed[way] += after >= before
+                before = after
+    return {"steps": steps, "not_fallen": failed}
+
+
+def measure_speed():
+    result = {}
+    for name, image in photographs().items():
+        scale = 640 / max(image.shape[:2])
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        face = largest(detect(image))
+        calls = {
+            "detection and mesh": lambda image=image: detect(image),
+            "quality": lambda image=image, face=face: quality(image, face),
+            "hair": lambda image=image, face=face: masks.hair(image, face),
+        }
+        for maker in identity.available():
+            calls[f"embedding by {maker}"] = lambda image=image, face=face, maker=maker: (
+                identity.embedder(maker).embed(image, face.points5)
+            )
+        result[name] = {label: _milliseconds(call) for label, call in calls.items()}
+    return result
+
+
+def _milliseconds(call):
+    call()
+    rounds = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for _ in range(CALLS):
+            call()
+        rounds.append(1000 * (time.perf_counter() - began) / CALLS)
+    return {"median": float(np.median(rounds)), "least": min(rounds), "most": max(rounds)}
+
+
+PARTS_MEASURED = (
+    "detection", "align", "masks", "colour", "fuse", "quality", "speed",
+)  # fmt: skip
+
+
+@click.command()
+@click.option(
+    "--part", "parts", multiple=True, type=click.Choice(PARTS_MEASURED), help="Default all."
+)
+@click.option("--out", type=Path, default=RESULTS, help="JSON file; parts not measured stay.")
+def main(parts, out):
+    """Measure facekit."""
+    result = json.loads(out.read_text()) if out.exists() else {}
+    parts = parts or PARTS_MEASURED
+    scenes = []
+    if set(parts) & {"align", "colour", "fuse", "quality"}:
+        with rendered(256, 10, seed=SEED + 2) as folder:
+            images = [*photographs().values(), *np.load(Path(folder) / "images.npy")]
+        scenes = [(image, largest(detect(image))) for image in images]
+        scenes = [scene for scene in scenes if scene[1] is not None]
+    measures = {
+        "detection": measure_detection,
+        "align": lambda: measure_align(scenes),
+        "masks": measure_masks,
+        "colour": lambda: measure_colour(scenes),
+        "fuse": lambda: measure_fuse(scenes),
+        "quality": lambda: measure_quality(scenes),
+        "speed": measure_speed,
+    }
+    for part in parts:
+        result[part] = measures[part]() | {"machine": machine()}
+        click.echo(f"{part}: {json.dumps(result[part])}")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

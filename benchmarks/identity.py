@@ -1,0 +1,172 @@
+"""How well embeddings tell people apart. Written to benchmarks/results/identity.json.
+
+    python -m data --n 600 --identities 100 --size 160 --seed 777 --drawn 0 --out data/heldout160
+    python -m benchmarks.identity --data data/heldout160
+    python -m benchmarks.identity --photos FOLDER          # a folder of photos for each person
+
+Every pair of pictures is a question: one person, or two? For each maker that works here:
+
+true_points      crops by the points that the renderer knows
+detected_points  by those that `facekit.detect` finds, over the pictures where it finds a face
+degraded         true points, but each picture in other light and colour, small, noisy and as JPEG
+
+The encoder must not have seen the people: use a seed that it was not trained on.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from facekit.identity import MAKERS, EncoderEmbedder, embedder
+from facekit.pictures import SUFFIXES, read
+from facekit.verification import report
+
+RESULTS = Path(__file__).resolve().parent / "results" / "identity.json"
+SEED = 31337
+SMALLEST = 40  # px a side, of a degraded picture
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=Path, help="Rendered people, a dataset of `python -m data`.")
+@click.option("--photos", type=Path, help="A folder with a sub-folder of photos for each person.")
+@click.option("--maker", type=click.Choice(MAKERS), multiple=True, help="[default: all there are]")
+@click.option("--weights", type=Path, help="Of the encoder.  [default: the shipped ones]")
+@click.option("--out", type=Path, default=RESULTS, help="JSON; other keys in it stay.")
+def main(data, photos, maker, weights, out):
+    """Measure how well embeddings tell people apart."""
+    try:
+        if not data and not photos:
+            raise ValueError("Say what to measure: --data FOLDER, --photos FOLDER or both.")
+        measured = {"rendered": measure_rendered} if data else {}
+        measured |= {"photos": measure_photos} if photos else {}
+        makers = find_makers(maker, weights)
+        for key, measure in measured.items():
+            write(out, key, measure(data if key == "rendered" else photos, makers))
+    except (ValueError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def find_makers(names, weights):
+    """The makers asked for, or all that work here.
+
+    Raises:
+        ValueError: if one that was asked for, or all of them, cannot be had.
+    """
+    makers, reasons = [], []
+    for name in names or MAKERS:
+        try:
+            own = name == "encoder" and weights
+            makers.append(EncoderEmbedder(weights) if own else embedder(name))
+        except ValueError as error:
+            if names:
+                raise
+            reasons.append(str(error))
+    if not makers:
+        raise ValueError(" ".join(reasons))
+    return makers
+
+
+def measure_rendered(folder, makers):
+    """All conditions for all makers; dictionary of `facekit.verification.report`."""
+    from facekit.train_identity import load_people
+
+    people = load_people(folder)
+    images, true = people.images, people.points5
+    found = [detected(image, points) for image, points in zip(images, true, strict=True)]
+    rng = np.random.default_rng(SEED)
+    spoiled = [degraded(image, rng) for image in images]
+    conditions = {
+        "true_points": (images, true),
+        "detected_points": (images, found),
+        "degraded": (spoiled, true),
+    }
+    result = {"size": int(images.shape[1])}
+    for maker in makers:
+        result[maker.name] = {
+            name: measure(maker, *condition, people.identity)
+            for name, condition in conditions.items()
+        }
+    return result
+
+
+def measure_photos(folder, makers):
+    """By detected points, of the largest face in each photo."""
+    files = photos_of(folder)
+    names = sorted({person for person, _ in files})
+    who = np.array([names.index(person) for person, _ in files])
+    images = [read(file) for _, file in files]
+    found = [detected(image) for image in images]
+    return {maker.name: measure(maker, images, found, who) for maker in makers}
+
+
+def measure(maker, images, points5, who):
+    """`report` over the pictures that have points, and milliseconds a picture.
+
+    Args:
+        maker: of `facekit.identity.embedder`.
+        images: N pictures, uint8 (H, W, 3).
+        points5: N times (5, 2) or None.
+        who: (N,) integers.
+    """
+    use = [i for i, points in enumerate(points5) if points is not None]
+    if not use:
+        raise ValueError("No face was found in any of the pictures.")
+    maker.embed(np.asarray(images[use[0]]), points5[use[0]])  # the first one pays for the start
+    start = time.perf_counter()
+    embeddings = [maker.embed(np.asarray(images[i]), points5[i]) for i in use]
+    seconds = time.perf_counter() - start
+    numbers = report(np.stack(embeddings), np.asarray(who)[use])
+    ours = {"same": maker.same, "not_found": len(who) - len(use)}
+    return numbers | ours | {"milliseconds": 1000 * seconds / len(use)}
+
+
+def detected(image, near=None):
+    """points5 of the face whose points lie nearest to `near`, by default the largest; or None."""
+    from facekit.detect import detect
+
+    faces = detect(np.asarray(image))
+    if near is None:
+        faces = sorted(faces, key=lambda face: -face.box[2] * face.box[3])
+    else:
+        faces = sorted(faces, key=lambda face: np.abs(face.points5 - near).sum())
+    return faces[0].points5 if faces else None
+
+
+def degraded(image, rng):
+    """Other light and colours, fewer pixels, noise, JPEG; points stay where they are."""
+    from facekit import augment
+
+    image = augment.colours(augment.slope_of_light(np.asarray(image), rng), rng)
+    image = augment.low_resolution(image, rng, SMALLEST)
+    return np.ascontiguousarray(augment.jpeg(augment.noise(image, rng), rng))
+
+
+def photos_of(folder):
+    """[(person, file)] of a folder with a sub-folder for each person.
+
+    Raises:
+        ValueError: if there are not two people with photos.
+    """
+    files = sorted(p for p in folder.glob("*/*") if p.suffix.lower() in SUFFIXES)
+    if len({file.parent.name for file in files}) < 2:
+        raise ValueError(
+            f"{folder} must have a sub-folder of photos for each of two people or more."
+        )
+    return [(file.parent.name, file) for file in files]
+
+
+def write(out, key, value):
+    """Set one key of a JSON file, and print what it says."""
+    known = json.loads(out.read_text()) if out.is_file() else {}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(known | {key: value}, indent=1) + "\n")
+    click.echo(json.dumps({key: value}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
