@@ -79,7 +79,6 @@ def head(image, face, widths=2.0):
 def detection(scenes, people):
     (astronaut, face), (hopper, other) = scenes
     wall = np.concatenate([np.concatenate(people[i : i + 4], 1) for i in (0, 4, 8)])
-    wall = wall[:, : wall.shape[1]]
     turned = np.ascontiguousarray(np.rot90(astronaut))
     return [
         [
@@ -93,7 +92,8 @@ def detection(scenes, people):
 
 def aligned(scenes, people):
     image, face = scenes[1]
-    spun = cv2.warpAffine(image, cv2.getRotationMatrix2D((260, 230), 35, 0.9), (512, 600))
+    turn = cv2.getRotationMatrix2D((260, 230), 35, 0.9)
+    spun = cv2.warpAffine(image, turn, (512, 600), borderMode=cv2.BORDER_REFLECT_101)
     found = largest(detect(spun))
     portrait = align(spun, found.points5, 256, "portrait")
     corner = spun[150:, 130:]

@@ -23,9 +23,11 @@ from facekit.align import invert, transform, warp
 from facekit.mesh import EYE_CENTRES, five_points
 
 SEEN = 0.5  # detector's score from which the mesh is asked
-SURE = 0.75  # the same in a part of the picture or a turned one, where rockets and cats win 0.7
+SURE = 0.65  # the same in a part of the picture or in a turned one
+# Below this score a face must be seen again, upright and close, with AGAIN: rockets are not.
+TRUSTED, AGAIN = 0.85, 0.7
 SMALLEST_PART = 150  # px; how finely a picture is searched
-SMALL = 0.15  # of a part: where faces of this size are found, smaller ones may be missed
+SMALL = 0.25  # of a part: where faces of this size are found, smaller ones may be missed
 LARGEST = 2048  # px; pictures are looked at no larger than this
 MESH_SIZE = 256  # px; what the mesh gets to see of each face; its network takes 192
 # How many of the detector's boxes wide the mesh's crop is. The second is tried if the first fails.
@@ -186,7 +188,8 @@ def _turned_faces(image, small, to_small, turns):
         3: [[0, -1, height], [1, 0, 0]],
     }[turns]
     to_turned = np.asarray(turn, float) @ np.vstack([to_small, [0, 0, 1]])
-    return _faces(image, turned, to_turned, SURE, max(small.shape[:2]) // 2)
+    coarse = max(SMALLEST_PART, max(height, width) // 2)  # a sideways crowd is rare
+    return _faces(image, turned, to_turned, SURE, coarse)
 
 
 @dataclass(frozen=True)
@@ -285,10 +288,18 @@ def _face(image, to_small, candidate):
         turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         to_crop = np.column_stack([turn, MESH_SIZE / 2 - turn @ centre])
         matrix = to_crop @ np.vstack([to_small, [0, 0, 1]])
-        marked = _mesher().process(warp(image, matrix, MESH_SIZE)).multi_face_landmarks
+        view = warp(image, matrix, MESH_SIZE)
+        if candidate.confidence < TRUSTED and not _seen_again(view):
+            continue
+        marked = _mesher().process(view).multi_face_landmarks
         if marked:
             return _measured(marked[0].landmark, matrix, candidate.confidence)
     return None
+
+
+def _seen_again(view):
+    found = _detector(False).process(view).detections or ()
+    return any(detection.score[0] >= AGAIN for detection in found)
 
 
 def _measured(landmarks, matrix, confidence):
