@@ -56,11 +56,11 @@ class Quality:
         size: by the distance of the eyes in pixels.
         sharpness: by how steep the strongest edges are.
         noise: by the deviation of the finest diagonal detail.
-        compression: by the steps at JPEG's blocks and by detail that is missing from them.
-        exposure: by the brightest and darkest parts of the skin.
-        contrast: by the spread of the face's lightness.
+        compression: by the steps at JPEG's blocks.
+        exposure: by the brightest parts of the face, and how much of it is blown out.
+        contrast: by the range of the face's lightness.
         inside: share of the face inside the picture.
-        unhidden: share of the face whose colour is that of skin.
+        unhidden: share of the places on the face whose colour is that of its skin.
         dark: whether `exposure` complains of too little light rather than too much.
     """
 

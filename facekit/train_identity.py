@@ -118,15 +118,12 @@ class Training:
         return float(self.model.train_on_batch([crops, identity], identity))
 
     def embed(self, crops, batch=64):
-        """float32 (N, D)."""
-        parts = [crops[i : i + batch] for i in range(0, len(crops), batch)]
-        return np.concatenate([np.asarray(self.model_embed(part), np.float32) for part in parts])
-
-    def model_embed(self, crops):
-        """Embeddings of one batch as the network stands."""
+        """Embeddings of crops as the network stands: float32 (N, D)."""
         from keras import ops
 
-        return ops.convert_to_numpy(self.encoder(ops.convert_to_tensor(crops), training=False))
+        parts = [crops[i : i + batch] for i in range(0, len(crops), batch)]
+        found = [ops.convert_to_numpy(self.encoder(part, training=False)) for part in parts]
+        return np.concatenate(found).astype(np.float32)
 
     def save(self, path, progress):
         """Everything needed to go on, whole or not at all."""
@@ -239,53 +236,79 @@ def run(
     progress = {"step": 0, "seconds": 0.0}
     if checkpoint.exists():
         progress = training.load(checkpoint)
-    held = np.stack([_cut(people, row, size) for row in held_rows])
     click.echo(
         f"{len(rows)} pictures of {identity.max() + 1} people, {held_identity.max() + 1} held out; "
         f"{training.encoder.count_params():,} parameters"
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    log = _Log(out.with_suffix(".csv"), resume)
-    augmentation, began, saved = Augmentation(), time.monotonic() - progress["seconds"], time.time()
-    step, losses, since = progress["step"], [], (time.monotonic(), progress["step"])
-    limit = minutes * 60 if minutes else np.inf
-
-    def done():
-        return max(step / steps, (time.monotonic() - began) / limit)
+    held = np.stack([_cut(people, row, size) for row in held_rows]), held_identity
+    record = _Record(training, held, checkpoint, _Log(out.with_suffix(".csv"), resume), progress)
+    augmentation = Augmentation()
 
     def make(at):
         return batch_of(people, rows, identity, augmentation, size, batch_size, seed, at)
 
-    def record():
-        auc_held = auc(*pair_cosines(training.embed(held), held_identity))
-        now = time.monotonic()
-        speed = (step - since[1]) * batch_size / max(now - since[0], 1e-6)
-        log.write(
-            step,
-            (now - began) / 60,
-            np.mean(losses or [0]),
-            float(training.head.t),
-            auc_held,
-            speed,
-        )
-        training.save(checkpoint, {"step": step, "seconds": now - began})
-
-    with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(make, step + i) for i in range(AHEAD)]
-        while done() < 1:
-            crops, own = waiting.pop(0).result()
-            losses.append(training.step(crops, own, learning_rate(done(), rate)))
-            step += 1
-            waiting.append(pool.submit(make, step + AHEAD - 1))
-            if time.time() - saved >= every:
-                record()
-                losses, since, saved = [], (time.monotonic(), step), time.time()
-        for future in waiting:
-            future.cancel()
-    record()
+    step = _learn(training, make, record, steps, minutes, rate, every)
     save_encoder(training.encoder, settings, out)
     checkpoint.unlink()
     click.echo(f"{out}: trained for {step} steps of {batch_size}.")
+
+
+def _learn(training, make, record, steps, minutes, rate, every):
+    """Step until the count or the clock is reached, on batches made ahead; returns the last step."""
+    step = record.step
+    limit = 60 * minutes if minutes else np.inf
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(make, step + i) for i in range(AHEAD)]
+        while (done := max(step / steps, record.seconds() / limit)) < 1:
+            crops, own = waiting.pop(0).result()
+            loss = training.step(crops, own, learning_rate(done, rate))
+            step += 1
+            waiting.append(pool.submit(make, step + AHEAD - 1))
+            record.add(step, loss, len(own))
+            if record.age() >= every:
+                record.keep()
+        for future in waiting:
+            future.cancel()
+    record.keep()
+    return step
+
+
+class _Record:
+    """What was seen since the last checkpoint, and the checkpoints."""
+
+    def __init__(self, training, held, checkpoint, log, progress):
+        self.training, self.held, self.checkpoint, self.log = training, held, checkpoint, log
+        self.step = progress["step"]
+        self.began = time.monotonic() - progress["seconds"]
+        self._anew()
+
+    def _anew(self):
+        self.losses, self.crops, self.since = [], 0, time.monotonic()
+
+    def seconds(self):
+        """Of training, those before an interruption included."""
+        return time.monotonic() - self.began
+
+    def age(self):
+        """Seconds since the last checkpoint."""
+        return time.monotonic() - self.since
+
+    def add(self, step, loss, crops):
+        self.step = step
+        self.losses.append(loss)
+        self.crops += crops
+
+    def keep(self):
+        """Measure on the people held out, log, and save."""
+        crops, identity = self.held
+        speed = self.crops / max(self.age(), 1e-6)
+        held_out = auc(*pair_cosines(self.training.embed(crops), identity))
+        own = float(self.training.head.t)
+        loss = float(np.mean(self.losses or [0]))
+        self.log.write(self.step, self.seconds() / 60, loss, own, held_out, speed)
+        self.training.save(self.checkpoint, {"step": self.step, "seconds": self.seconds()})
+        self._anew()
 
 
 class _Log:
