@@ -40,7 +40,9 @@ def main():
 @WORKERS
 def score(photos, top, out, json_file, maker, workers):
     """Rank the photos of a person, best first, and say why."""
-    scored, maker = _scored(photos, maker, workers)
+    if json_file and json_file.suffix.lower() != ".json":
+        raise ValueError(f"{json_file}: name the file .json.")
+    scored, maker = _scored(photos, maker, workers, out)
     from facekit.pictures import write_bytes
     from facekit.score import as_records
 
@@ -86,7 +88,7 @@ def align(photos, out, size, template, workers):
 
     template_points(template, size)  # a wrong word is worth one sentence, not one a photo
     job = functools.partial(jobs.align, out=out, size=size, template=template)
-    done = _run(job, photos, workers)
+    done = _run(job, photos, workers, out)
     rows = [row for path in sorted(done) for row in done[path]]
     write_bytes((json.dumps(rows, indent=1) + "\n").encode(), out / "align.json")
     click.echo(f"{out}: {len(rows)} faces from {len(done)} photos.")
@@ -101,7 +103,7 @@ def masks(photos, out, feather, workers):
     """Every mask of every face as a grey PNG, and all of them over the photo as one picture."""
     from facekit import jobs
 
-    done = _run(functools.partial(jobs.masks, out=out, feather=feather), photos, workers)
+    done = _run(functools.partial(jobs.masks, out=out, feather=feather), photos, workers, out)
     click.echo(f"{out}: masks of {sum(done.values())} faces from {len(done)} photos.")
 
 
@@ -116,7 +118,7 @@ def control(photos, out, size, workers):
     """Canny edges, colour grid, tile and drawn face points of every photo."""
     from facekit import jobs
 
-    done = _run(functools.partial(jobs.control, out=out, size=size), photos, workers)
+    done = _run(functools.partial(jobs.control, out=out, size=size), photos, workers, out)
     click.echo(f"{out}: control pictures of {len(done)} photos.")
 
 
@@ -136,6 +138,8 @@ def fuse(template, face, out, share, border, match):
     from facekit.fuse import fuse as fused
 
     pictures.check_suffix(out)
+    if out.resolve() in (template.resolve(), face.resolve()):
+        raise ValueError(f"{out} is one of the two photos: choose another name for --out.")
     if border not in BORDERS:
         raise ValueError(f"--border is one of {', '.join(BORDERS)}. Received: {border!r}.")
     (image_to, face_to), (image_from, face_from) = _one_face(template), _one_face(face)
@@ -144,7 +148,7 @@ def fuse(template, face, out, share, border, match):
     click.echo(f"{out}: {share:.0%} of the face in {face} on {template}.")
 
 
-def _scored(photos, maker, workers):
+def _scored(photos, maker, workers, out=None):
     """Measure and rank; returns the photos and the name of the embedding."""
     from facekit import pictures
     from facekit.folder import for_each, measure
@@ -152,6 +156,8 @@ def _scored(photos, maker, workers):
     from facekit.score import Measured, rank
 
     paths = pictures.find(photos)
+    if out is not None:
+        paths = _without_results(paths, photos, out)
     chosen = embedder(maker)  # fails here, once, where its package is missing
     measured = {}
     for path, result in for_each(functools.partial(measure, maker=chosen.name), paths, workers):
@@ -205,11 +211,12 @@ def _one_face(path):
 
 
 def _names(paths, root):
-    """{path: name} for what is made of each photo; no two share one."""
+    """{path: name} for what is made of each photo; no two share one, and none has a dot, which
+    stands before the number of a face."""
     names = {}
     for path in paths:
         inside = path.relative_to(root) if root.is_dir() else Path(path.name)
-        name = "_".join(inside.with_suffix("").parts)
+        name = "_".join(inside.with_suffix("").parts).replace(".", "_")
         tries = (
             name,
             f"{name}_{path.suffix[1:].lower()}",
@@ -220,7 +227,22 @@ def _names(paths, root):
     return names
 
 
-def _run(job, photos, workers):
+def _without_results(paths, photos, out):
+    """The photos that do not lie in the folder for the results, if it is a folder among them.
+
+    Raises:
+        ValueError: the results would lie beside the photos and could overwrite them.
+    """
+    out = out.resolve()
+    if out == (photos if photos.is_dir() else photos.parent).resolve():
+        raise ValueError(f"{out} holds the photos themselves: choose another folder for --out.")
+    left = [path for path in paths if out not in path.resolve().parents]
+    if not left:
+        raise ValueError(f"{photos}: no pictures but those in {out}.")
+    return left
+
+
+def _run(job, photos, workers, out):
     """Do a job for each photo; {path: result} of those that went well, a line for each other.
 
     Raises:
@@ -229,7 +251,7 @@ def _run(job, photos, workers):
     from facekit import pictures
     from facekit.folder import for_each
 
-    paths = pictures.find(photos)
+    paths = _without_results(pictures.find(photos), photos, out)
     job = functools.partial(job, names=_names(paths, photos))
     done = {}
     for path, result in for_each(job, paths, workers):

@@ -72,4 +72,6 @@ def read_faces(path):
 
 def numbered(name, faces):
     """(name, face): the photo's name, and the face's number where there are several."""
-    return [(name if len(faces) == 1 else f"{name}_{i}", face) for i, face in enumerate(faces, 1)]
+    if len(faces) == 1:
+        return [(name, faces[0])]
+    return [(f"{name}.face{i}", face) for i, face in enumerate(faces, 1)]

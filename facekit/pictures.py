@@ -41,6 +41,8 @@ def read(path):
             truncated, or more than 90 million pixels.
     """
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path}: neither a file nor a folder.")  # a pipe would be waited for
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks about odd metadata, of no use to a user
@@ -154,7 +156,9 @@ def find(path):
         found += [
             Path(folder) / name
             for name in sorted(names)
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+            if not name.startswith(".")
+            and Path(name).suffix.lower() in SUFFIXES
+            and (Path(folder) / name).is_file()
         ]
     if not found:
         raise ValueError(f"{path}: no pictures in this folder ({', '.join(SUFFIXES)}).")

@@ -255,7 +255,7 @@ def run(
 
 
 def _learn(training, make, record, steps, minutes, rate, every):
-    """Step until the count or the clock is reached, on batches made ahead; returns the last step."""
+    """Step until the count or the clock is reached, on batches made ahead; the last step."""
     step = record.step
     limit = 60 * minutes if minutes else np.inf
     with ThreadPoolExecutor(2) as pool:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -185,6 +186,47 @@ def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):
         pictures.write(pictures.read(album / "sharp.png"), tmp_path / "in" / name)
     here("align", tmp_path / "in", "--out", tmp_path / "out", "--size", 64)
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
+def test_the_photos_themselves_are_never_overwritten(album, here, tmp_path):
+    folder = tmp_path / "in"
+    for name in ("sharp.png", "stranger.png"):
+        pictures.write(pictures.read(album / name), folder / name)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for command in ("align", "masks", "control", "score"):
+        _, complaint = here(command, folder, "--out", folder, code=2)
+        assert "choose another" in complaint
+        here(command, folder / "sharp.png", "--out", folder, code=2)
+    for target in before:
+        here("fuse", *before, "--out", target, code=2)
+    here("score", folder, "--json", folder / "sharp.png", code=2)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_results_inside_the_folder_of_photos_are_not_photos(album, here, tmp_path):
+    folder = tmp_path / "in"
+    pictures.write(pictures.read(album / "sharp.png"), folder / "sharp.png")
+    for _ in range(2):
+        here("align", folder, "--out", folder / "heads", "--size", 64)
+        assert [path.name for path in (folder / "heads").glob("*.png")] == ["sharp.png"]
+
+
+def test_faces_of_one_photo_and_a_photo_named_like_them_stay_apart(album, here, tmp_path):
+    two = np.hstack([pictures.read(album / name)[:512] for name in ("sharp.png", "stranger.png")])
+    for name in ("x.png", "x.face1.png", "x_face1.png"):
+        pictures.write(two if name == "x.png" else two[:, :512], tmp_path / "in" / name)
+    out, _ = here("align", tmp_path / "in", "--out", tmp_path / "out", "--size", 64)
+    rows = json.loads((tmp_path / "out" / "align.json").read_text())
+    assert len({row["crop"] for row in rows}) == 4 == len(list((tmp_path / "out").glob("*.png")))
+    assert "4 faces from 3 photos" in out
+
+
+def test_a_pipe_among_the_photos_is_not_waited_for(album, here, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    _, complaint = here("score", tmp_path, code=2)
+    assert "no pictures" in complaint
+    _, complaint = here("score", tmp_path / "pipe.jpg", code=2)
+    assert "neither a file" in complaint
 
 
 def test_fuse_writes_one_picture_and_changes_nothing_outside_the_face(album, here, tmp_path):
