@@ -27,7 +27,7 @@ WORKERS = click.option(
 def main():
     """Find, score, align, mask and fuse faces in photos.
 
-    Wherever a photo is asked for, a folder of them will do.
+    PHOTOS and IN are a photo or a folder of them.
     """
 
 
@@ -42,7 +42,7 @@ def score(photos, top, out, json_file, maker, workers):
     """Rank the photos of a person, best first, and say why."""
     if json_file and json_file.suffix.lower() != ".json":
         raise ValueError(f"{json_file}: name the file .json.")
-    scored, maker = _scored(photos, maker, workers, out)
+    scored, maker = _scored(photos, maker, workers, out, json_file)
     from facekit.pictures import write_bytes
     from facekit.score import as_records
 
@@ -51,7 +51,7 @@ def score(photos, top, out, json_file, maker, workers):
         write_bytes((json.dumps(as_records(scored), indent=1) + "\n").encode(), json_file)
     if out:
         _copy_best(scored, top, out)
-    _stop_if_none(any(photo.faces for photo in scored), photos)
+    _stop_without_faces(scored, photos)
 
 
 @main.command()
@@ -64,14 +64,14 @@ def report(photos, out, plain, maker, workers):
     """The same as a page with the photos, their scores, points and masks."""
     if out.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{out}: name the page .html.")
-    scored, maker = _scored(photos, maker, workers)
+    scored, maker = _scored(photos, maker, workers, file=out)
     from facekit.pictures import write_bytes
     from facekit.report import render
 
     page = render(scored, maker, faces=not plain)
     write_bytes(page.encode(), out)
     click.echo(f"{out}: {len(scored)} photos.")
-    _stop_if_none(any(photo.faces for photo in scored), photos)
+    _stop_without_faces(scored, photos)
 
 
 @main.command()
@@ -138,6 +138,7 @@ def fuse(template, face, out, share, border, match):
     from facekit.fuse import fuse as fused
 
     pictures.check_suffix(out)
+    pictures.check_writable(out)
     if out.resolve() in (template.resolve(), face.resolve()):
         raise ValueError(f"{out} is one of the two photos: choose another name for --out.")
     if border not in BORDERS:
@@ -148,7 +149,7 @@ def fuse(template, face, out, share, border, match):
     click.echo(f"{out}: {share:.0%} of the face in {face} on {template}.")
 
 
-def _scored(photos, maker, workers, out=None):
+def _scored(photos, maker, workers, out=None, file=None):
     """Measure and rank; returns the photos and the name of the embedding."""
     from facekit import pictures
     from facekit.folder import for_each, measure
@@ -158,6 +159,9 @@ def _scored(photos, maker, workers, out=None):
     paths = pictures.find(photos)
     if out is not None:
         paths = _without_results(paths, photos, out)
+        pictures.check_writable(out / "photo")
+    if file is not None:
+        pictures.check_writable(file)
     chosen = embedder(maker)  # fails here, once, where its package is missing
     measured = {}
     for path, result in for_each(functools.partial(measure, maker=chosen.name), paths, workers):
@@ -252,20 +256,26 @@ def _run(job, photos, workers, out):
     from facekit.folder import for_each
 
     paths = _without_results(pictures.find(photos), photos, out)
+    pictures.check_writable(out / "photo")
     job = functools.partial(job, names=_names(paths, photos))
     done = {}
     for path, result in for_each(job, paths, workers):
-        if isinstance(result, ValueError):
-            click.echo(f"Skipped {result}", err=True)
-        else:
+        if not isinstance(result, ValueError):
             done[path] = result
-    _stop_if_none(done, photos)
+        elif len(paths) == 1:
+            raise result
+        else:
+            click.echo(f"Skipped {result}", err=True)
+    if not done:
+        raise ValueError(f"{photos}: none of the {len(paths)} photos could be used.")
     return done
 
 
-def _stop_if_none(something, photos):
-    if not something:
-        raise ValueError(f"{photos}: no face found in any photo.")
+def _stop_without_faces(scored, photos):
+    if not any(photo.faces for photo in scored):
+        reasons = {photo.reason for photo in scored}
+        why = reasons.pop() if len(reasons) == 1 else "no face found in any photo"
+        raise ValueError(f"{photos}: {why}.")
 
 
 def run():

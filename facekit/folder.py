@@ -72,9 +72,10 @@ def for_each(function, paths, workers=None, title="photos"):
 def _alone(function, paths):
     for path in paths:
         try:
-            yield path, function(path)
+            result = function(path)
         except (ValueError, OSError) as error:
-            yield path, ValueError(str(error))
+            result = _sentence(error, path)
+        yield path, result
 
 
 def _pooled(function, paths, workers):
@@ -101,12 +102,18 @@ def _in_pool(function, left, workers):
                 try:
                     result = done.result()
                 except (ValueError, OSError) as error:
-                    result = ValueError(str(error))
+                    result = _sentence(error, path)
                 left.remove(path)
                 yield path, result
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _sentence(error, path):
+    if isinstance(error, OSError):
+        return ValueError(f"{path}: cannot write {error.filename}: {error.strerror}.")
+    return ValueError(str(error))
 
 
 def _one_core():

@@ -1,5 +1,6 @@
 """Read any picture file that a phone or the web produces; write without leaving halves behind."""
 
+import errno
 import io
 import os
 import tempfile
@@ -198,13 +199,33 @@ def check_suffix(path):
 def write_bytes(content, path):
     """Write a file beside its place and move it there, so that a kill leaves no half of it."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.chmod(partial, 0o644)
+            os.replace(partial, path)
+        except BaseException:
+            os.unlink(partial)
+            raise
+    except OSError as error:  # of the user's file, not of the one beside it
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def check_writable(path):
+    """Find out whether a file can be written, before the work that it is for.
+
+    Raises:
+        OSError: it, or its folder, cannot.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path.parent)) from None

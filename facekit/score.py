@@ -155,7 +155,7 @@ def rank(photos, same):
     rows.sort(key=lambda row: _order(row[2]))
     copies = _near_duplicates(rows)
     rows.sort(key=lambda row: (_group(row[2], row[0].path in copies), _order(row[2])))
-    eligible = [r for r in rows if r[2] is not None and r[2].same]
+    eligible = [r for r in rows if r[2] is not None and r[2].same and r[0].path not in copies]
     chosen = max(eligible, key=lambda r: r[2].total * r[2].angle, default=None)
     return [
         Scored(

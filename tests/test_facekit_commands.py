@@ -221,6 +221,25 @@ def test_faces_of_one_photo_and_a_photo_named_like_them_stay_apart(album, here, 
     assert "4 faces from 3 photos" in out
 
 
+@pytest.mark.parametrize("command", ["score", "align", "masks", "control", "fuse", "report"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(command, album, here, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("a file, not a folder")
+    out = {"fuse": taken / "a.png", "report": taken / "a.html"}.get(command, taken / "folder")
+    photos = [album / "sharp.png", album / "stranger.png"][: 2 if command == "fuse" else 1]
+    said, complaint = here(command, *photos, "--out", out, code=2)
+    assert complaint.startswith("Error: cannot write") and str(taken) in complaint
+    assert "partial" not in complaint and said == "" and len(complaint.splitlines()) == 1
+    assert taken.read_text() == "a file, not a folder"
+
+
+def test_one_bad_photo_gives_its_own_reason(broken, here, tmp_path):
+    for command in ("score", "align", "control"):
+        out = ("--out", tmp_path / "made")
+        _, complaint = here(command, broken[1]["text.jpg"][0], *out, code=2)
+        assert complaint.splitlines()[-1].endswith("text.jpg: not a picture.")
+
+
 def test_a_pipe_among_the_photos_is_not_waited_for(album, here, tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     _, complaint = here("score", tmp_path, code=2)

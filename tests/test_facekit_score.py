@@ -180,6 +180,16 @@ def test_near_duplicates_are_marked_and_stand_back(make):
     assert ranked[2].near_duplicate_of == "first.jpg" and "near-duplicate" in ranked[2].reason
 
 
+def test_the_reference_is_no_near_duplicate(make):
+    photos = [
+        make("tilted.jpg", 0, quality=0.9, mark=1, roll=80),
+        make("upright copy.jpg", 0, quality=0.8, mark=1),
+        make("other.jpg", 0, quality=0.4, mark=2),
+    ]
+    ranked = score.rank(photos, same=0.5)
+    assert [p.path for p in ranked if p.reference] == ["other.jpg"]
+
+
 def test_fingerprints_survive_what_messengers_do_and_tell_pictures_apart(photographs, rendered):
     image = photographs["hopper"]
     small = cv2.resize(image, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
