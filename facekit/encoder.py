@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 SETTINGS = "settings"  # the attribute of a weights file that holds the architecture, as JSON
+COMMON = "common"  # the attribute that holds what all faces of photographs have in common
 EPSILON = 1e-3
 
 
@@ -135,6 +136,18 @@ def save_encoder(encoder, settings, path):
             # Keras' names differ from one model to the next; the order does not.
             file[f"{i:03d}"] = ops.convert_to_numpy(weight).astype(np.float16)
     partial.replace(path)
+
+
+def set_common(path, common):
+    """Store in a weights file what all faces of photographs have in common: float (dimensions,)."""
+    with h5py.File(path, "r+") as file:
+        file.attrs[COMMON] = np.asarray(common, np.float32)
+
+
+def load_common(path, dimensions):
+    """What `set_common` stored, float32 (dimensions,); zeros where it did not."""
+    with h5py.File(path, "r") as file:
+        return np.asarray(file.attrs.get(COMMON, np.zeros(dimensions)), np.float32)
 
 
 def load_encoder(path):

@@ -1,8 +1,12 @@
 """Finding faces: in photographs, and in renders whose points and pose are known."""
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from facekit.detect import detect, largest, person
 from facekit.mesh import LIPS_OUTER, OVAL, triangles
@@ -138,3 +142,22 @@ def test_the_triangles_cover_a_face_once(photo_faces):
     assert (areas > 0).mean() > 0.97  # seen from the front nearly all show their faces
     assert abs(areas.sum() - oval) < 0.02 * oval
     assert len(np.unique(triangles())) == 468 and not set(LIPS_OUTER) - set(triangles().ravel())
+
+
+def test_facekit_stands_alone_and_finds_faces_without_tensorflow(photographs, tmp_path):
+    """Nothing of the other packages, and none of the seconds that TensorFlow takes to load."""
+    from facekit import pictures
+
+    pictures.write(photographs["astronaut"], tmp_path / "a.png")
+    code = (
+        "import sys; from facekit import draw, fuse, jobs, report, retouch, score;"
+        "from facekit.folder import measure; from facekit.detect import detect;"
+        "from facekit.pictures import read;"
+        f"assert len(detect(read({str(tmp_path / 'a.png')!r}))) == 1;"
+        "print({'ddpm', 'data', 'tensorflow', 'keras', 'train'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300
+    )
+    assert done.stdout == "set()\n", done.stderr
+    assert done.stderr == ""  # MediaPipe's remarks are kept from the user

@@ -91,6 +91,34 @@ def test_any_number_of_crops_gets_the_embeddings_of_the_plain_network(small, tmp
         assert similarity(got, plain + mirrored).min() > 1 - 1e-5
 
 
+def test_what_photographs_have_in_common_can_be_taken_off(small, photo_faces, tmp_path):
+    from facekit import pictures
+    from facekit.encoder import load_encoder, save_encoder
+    from facekit.identity import main
+
+    weights = tmp_path / "a.weights.h5"
+    save_encoder(*small, weights)
+    for name, (image, _) in photo_faces.items():
+        pictures.write(image, tmp_path / "photos" / f"{name}.png")
+
+    def embeddings():
+        maker = EncoderEmbedder(weights)
+        return [maker.embed(image, face.points5) for image, face in photo_faces.values()]
+
+    before = np.array(embeddings())
+    words = [str(tmp_path / "photos"), "--weights", str(weights)]
+    for _ in range(2):  # the second time comes to the same
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0 and "mean of 2 faces" in result.output
+        after = np.array(embeddings())
+        wanted = before - before.mean(0)
+        wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+        assert np.abs(after - wanted).max() < 1e-3
+    assert load_encoder(weights)[1] == small[1]
+    bad = CliRunner().invoke(main, [str(tmp_path / "nowhere"), "--weights", str(weights)])
+    assert bad.exit_code == 2 and bad.output.startswith("Error: ")
+
+
 def test_crops_of_another_size_are_refused(small, tmp_path):
     from facekit.encoder import save_encoder
 
