@@ -275,6 +275,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(discs, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     out = tmp_path / "a run"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
     with monkeypatch.context() as patched:
         patched.setattr(Progress, "on_train_batch_end", interrupted)
         words = ("--preset", "tiny", "--data", discs, "--batch-size", 8, "--epochs", 2)
