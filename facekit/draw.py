@@ -46,7 +46,7 @@ def points(image, face):
     picture = image.copy()
     lines = np.round(face.mesh[triangles()] * 16 - 8).astype(np.int32)
     cv2.polylines(picture, list(lines), True, GREEN, 1, cv2.LINE_AA, 4)
-    picture = cv2.addWeighted(picture, 0.5, image, 0.5, 0)
+    picture = cv2.addWeighted(picture, 0.4, image, 0.6, 0)
     radius = max(2, round(0.018 * float(face.box[2])))
     for point in face.points5:
         cv2.circle(picture, _whole(point), radius, (255, 60, 60), -1, cv2.LINE_AA)

@@ -50,7 +50,7 @@ def _scores(scored):
     face = measured.face
     return {
         "reason": scored.reason,
-        "pose": f"{face.yaw:.0f}°, {face.pitch:.0f}°, {face.roll:.0f}°",
+        "pose": ", ".join(f"{round(angle)}°" for angle in (face.yaw, face.pitch, face.roll)),
         "scores": [
             ("total", scored.total),
             ("likeness (id)", scored.id),
