@@ -1,9 +1,12 @@
 """A trained model in, pictures out: `python sample.py --n 64`."""
 
 import errno
+import hashlib
 import math
 import os
+import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,16 +17,59 @@ from ddpm.schedule import SPACINGS
 
 SHIPPED = Path(__file__).parent / "weights"
 MOST_FRAMES = 20_000  # of an animation; they are held in memory
+MOST_PROMPTS = 200
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--n", type=click.IntRange(1), default=64, help="Number of pictures.")
+@click.option(
+    "--n",
+    type=click.IntRange(1),
+    help="Number of pictures; with several prompts, of each.  [default: 64; 6]",
+)
 @click.option(
     "--weights",
     type=Path,
     help="Run folder or weights file.  [default: the one in weights/, else the newest run]",
+)
+@click.option("--prompt", "prompts", multiple=True, help="What to draw; may be repeated.")
+@click.option("--prompts", "prompt_file", type=Path, help="File of prompts, one a line.")
+@click.option("--negative", default="", help="What to keep away from.")
+@click.option(
+    "--guidance",
+    type=click.FloatRange(0, 30),
+    default=3.0,
+    help="How strictly to keep to the words: 1 is no guidance.",
+)
+@click.option(
+    "--guidance-interval",
+    default="0,1",
+    help="FROM,TO: shares of the way from noise to picture where guidance is at work.",
+)
+@click.option(
+    "--guidance-rescale",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Against burnt colours: share of contrast to take back.",
+)
+@click.option("--crop", help="TOP,LEFT: corner of the window, pixels.  [default: 0,0]")
+@click.option(
+    "--original-size", help="HEIGHT,WIDTH: of the file it would come from.  [default: sharp]"
+)
+@click.option(
+    "--target-size", help="HEIGHT,WIDTH: of the whole, windows are cut from it.  [default: all]"
+)
+@click.option(
+    "--control",
+    "controls",
+    multiple=True,
+    help="KIND=FILE[:STRENGTH[:FROM-TO]]; may be repeated. Kinds: canny, colour, tile, points.",
+)
+@click.option(
+    "--control-weights",
+    type=Path,
+    help="Control branch.  [default: the one trained over the model]",
 )
 @click.option("--sampler", default="dpmpp_2m", help=f"One of {', '.join(SAMPLERS)}.")
 @click.option("--spacing", default="uniform", help=f"Which levels to visit: {', '.join(SPACINGS)}.")
@@ -59,33 +105,40 @@ def main(**options):
         sys.exit(2)
 
 
-def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, gif, zoom):
+def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, gif, zoom, **wishes):
     """What the command does, with errors as exceptions."""
     _check_words(sampler, spacing, eta)
-    _check_outputs(n * steps, out, each, gif)
+    wishes = _read_wishes(**wishes)
+    n = n or (6 if len(wishes.prompts) > 1 else 64)
+    total = n * len(wishes.prompts)
+    _check_outputs(total * steps, out, each, gif)
 
-    from ddpm.run import default_weights
+    from ddpm.run import default_weights, read_preset
 
     path = weights or default_weights(SHIPPED)
-
+    preset = read_preset(path)
+    told = Told(wishes, preset, n, path)
     parts = _one_core_a_part(batch_size)
 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     from tqdm import tqdm
 
-    from ddpm.denoiser import x0_denoiser
-    from ddpm.pictures import draw, grid, save_gif, save_png, to_uint8
-    from ddpm.run import load_weights
+    from ddpm.pictures import draw, grid, labelled, save_gif, save_png, to_uint8
+    from ddpm.run import default_control, load_control, load_weights
     from ddpm.runtime import PRECISIONS, choose_precision, use_xla
 
-    trained = load_weights(path, PRECISIONS[choose_precision("auto")])
-    preset, schedule = trained.preset, trained.preset.make_schedule()
+    trained = base = load_weights(path, PRECISIONS[choose_precision("auto")])
+    if wishes.controls:
+        branch = wishes.control_weights or default_control(base, SHIPPED)
+        trained = load_control(branch, base)
+        if trained.over != base.digest:
+            click.echo(f"Note: {branch} was trained over other weights than {base.path}.", err=True)
+    schedule = preset.make_schedule()
     SPACINGS[spacing](schedule, steps)  # too many steps are told before the progress bar opens
-    denoise = x0_denoiser(
-        trained.network, schedule, preset.prediction, xla=use_xla(), parts=1 if use_xla() else parts
-    )
-    frames = np.zeros((steps if gif else 0, n, preset.image_size, preset.image_size, 3), np.uint8)
-    bar = tqdm(total=steps * n, unit="step", desc="sampling")
+    denoise = trained.denoiser(clip=not told.guided, xla=use_xla(), parts=1 if use_xla() else parts)
+    size = (preset.image_size, preset.image_size)
+    frames = np.zeros((steps if gif else 0, total, *size, 3), np.uint8)
+    bar = tqdm(total=steps * total, unit="step", desc="sampling")
 
     def observe(indices, i, x0_hat):
         bar.update(len(indices))
@@ -95,14 +148,16 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
     images = draw(
         denoise,
         schedule,
-        n,
-        (preset.image_size, preset.image_size, 3),
+        total,
+        (*size, 3),
         sampler,
         spacing,
         steps,
         seed,
         batch_size,
         observe,
+        told,
+        n,
         **({"eta": eta} if sampler == "ddim" else {}),
     )
     bar.close()
@@ -113,18 +168,202 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
         "eta": eta,
         "seed": seed,
         "preset": preset.name,
-        "weights": trained.path.name,
-        "weights_sha256": trained.digest,
+        "weights": base.path.name,
+        "weights_sha256": base.digest,
+        **told.recipe(),
     }
-    save_png(grid(images, zoom=zoom), out, {**recipe, "n": n})
+    if wishes.controls:
+        recipe |= {"control_weights": trained.path.name, "control_sha256": trained.digest}
+
+    def page(pictures):
+        if len(wishes.prompts) == 1:
+            return grid(pictures, zoom=zoom)
+        rows = pictures.reshape(len(wishes.prompts), n, *pictures.shape[1:])
+        return labelled(rows, wishes.prompts, zoom=zoom)
+
+    save_png(page(images), out, {**recipe, "prompts": wishes.prompts, "n": n})
     for i, image in enumerate(images if each else ()):
-        save_png(image, each / f"{i:05d}.png", {**recipe, "picture": i})
+        which = {"prompt": wishes.prompts[i // n], "picture": i % n}
+        save_png(image, each / f"{i:05d}.png", {**recipe, **which})
     if gif:
-        pages = [grid(frame, zoom=zoom) for frame in frames] + [grid(images, zoom=zoom)]
-        save_gif(pages, gif)
+        save_gif([page(frame) for frame in frames] + [page(images)], gif)
     click.echo(
-        f"{n} pictures from {trained.path}: {', '.join(str(p) for p in (out, each, gif) if p)}"
+        f"{total} pictures from {base.path}: {', '.join(str(p) for p in (out, each, gif) if p)}"
     )
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says of the picture, read but not yet held against a model."""
+
+    prompts: list
+    negative: str
+    guidance: float
+    interval: tuple
+    rescale: float
+    framing: dict
+    controls: list
+    control_weights: Path | None
+
+
+def _read_wishes(
+    prompts,
+    prompt_file,
+    negative,
+    guidance,
+    guidance_interval,
+    guidance_rescale,
+    crop,
+    original_size,
+    target_size,
+    controls,
+    control_weights,
+):
+    prompts = [*prompts, *(_read_prompts(prompt_file) if prompt_file else ())]
+    if len(prompts) > MOST_PROMPTS:
+        raise ValueError(f"at most {MOST_PROMPTS} prompts make a grid. Received: {len(prompts)}.")
+    interval = _numbers("--guidance-interval", guidance_interval, "FROM,TO", 0, 1)
+    if interval[0] >= interval[1]:
+        raise ValueError(f"--guidance-interval must rise. Received: {guidance_interval}.")
+    _check_finite(guidance=guidance, guidance_rescale=guidance_rescale)
+    framing = {}
+    if crop:
+        framing["crop"] = _numbers("--crop", crop, "TOP,LEFT", 0, 10_000, int)
+    if original_size:
+        framing["original"] = _numbers(
+            "--original-size", original_size, "HEIGHT,WIDTH", 1, 10_000, int
+        )
+    if target_size:
+        framing["target"] = _numbers("--target-size", target_size, "HEIGHT,WIDTH", 1, 10_000, int)
+    if control_weights and not controls:
+        raise ValueError("--control-weights needs a control picture: add --control KIND=FILE.")
+    if controls:
+        from ddpm.control import Control  # here, for it starts a backend
+
+        controls = [Control.parse(words) for words in controls]
+    return Wishes(
+        prompts or [""],
+        negative,
+        guidance,
+        interval,
+        guidance_rescale,
+        framing,
+        list(controls),
+        control_weights,
+    )
+
+
+def _read_prompts(path):
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ValueError(f"cannot read the prompts in {path}: {reason}.") from None
+    prompts = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not prompts:
+        raise ValueError(f"there is no prompt in {path}; write one a line.")
+    return prompts
+
+
+def _numbers(name, text, form, least, most, kind=float):
+    """Read two numbers with a comma between them."""
+    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*,\s*(\d+\.?\d*)\s*", text)
+    numbers = [float(word) for word in match.groups()] if match else []
+    whole = kind is float or all(number == int(number) for number in numbers)
+    if not numbers or not whole or not all(least <= number <= most for number in numbers):
+        what = "whole numbers" if kind is int else "numbers"
+        raise ValueError(f"{name} is {form}, {what} from {least} to {most}. Received: {text!r}.")
+    return tuple(kind(number) for number in numbers)
+
+
+class Told:
+    """What each batch is told: called by `draw` with (denoise, pictures), it wraps the denoiser.
+
+    Raises:
+        ValueError: if the model cannot be told that; the sentence says why.
+    """
+
+    def __init__(self, wishes, preset, n, path):
+        from ddpm.framing import check, framing
+
+        self.wishes, self.preset, self.n = wishes, preset, n
+        self.words = any(wishes.prompts) or bool(wishes.negative)
+        self.guided = self.words and wishes.guidance != 1
+        tokenizer = preset.make_tokenizer()
+        if self.words and tokenizer is None:
+            raise ValueError(
+                f"{path} was trained without words; leave --prompt and --negative away, or train "
+                "with --preset portraits64."
+            )
+        if wishes.framing and not preset.framing:
+            raise ValueError(
+                f"{path} was trained without framing; leave --crop, --original-size and "
+                "--target-size away, or train with --preset portraits64."
+            )
+        check(preset.image_size, **wishes.framing)
+        self.framing = framing(preset.image_size, **wishes.framing)
+        if tokenizer:
+            self.tokens = np.stack([tokenizer.encode(prompt) for prompt in wishes.prompts])
+            self.negative = tokenizer.encode(wishes.negative)
+        if wishes.controls:
+            from ddpm.control import stack
+
+            size = (preset.image_size, preset.image_size)
+            self.hints, self.strengths, self.windows = stack(wishes.controls, size)
+
+    def __call__(self, denoise, pictures):
+        from ddpm.guidance import conditioned, guided, scheduled
+
+        T, wishes = self.preset.timesteps, self.wishes
+        positive = self._condition(pictures)
+        if not positive:
+            return denoise
+        if wishes.controls:
+            denoise = scheduled(denoise, self.windows, T)
+        if not self.guided:
+            return conditioned(denoise, positive)
+        negative = dict(positive, tokens=np.tile(self.negative, (len(pictures), 1)))
+        return guided(
+            denoise, positive, negative, wishes.guidance, wishes.interval, wishes.rescale, T
+        )
+
+    def _condition(self, pictures):
+        condition = {}
+        if self.preset.vocabulary:
+            condition["tokens"] = self.tokens[np.array(pictures) // self.n % len(self.tokens)]
+        if self.preset.framing:
+            condition["framing"] = np.tile(self.framing, (len(pictures), 1))
+        if self.wishes.controls:
+            condition["hints"] = np.tile(self.hints, (len(pictures), 1, 1, 1))
+            condition["strengths"] = np.tile(self.strengths, (len(pictures), 1))
+        return condition
+
+    def recipe(self):
+        """What a picture's file says of it."""
+        wishes, recipe = self.wishes, {}
+        if self.words:
+            recipe |= {
+                "negative": wishes.negative,
+                "guidance": wishes.guidance,
+                "guidance_interval": wishes.interval,
+                "guidance_rescale": wishes.rescale,
+            }
+        if self.preset.framing:
+            names = ("original_size", "crop", "target_size")
+            pairs = self.framing.astype(int).reshape(3, 2).tolist()
+            recipe |= dict(zip(names, pairs, strict=True))
+        if wishes.controls:
+            recipe["controls"] = [
+                {
+                    "kind": control.kind,
+                    "file": control.path.name,
+                    "sha256": hashlib.sha256(control.path.read_bytes()).hexdigest()[:12],
+                    "strength": control.strength,
+                    "window": control.window,
+                }
+                for control in wishes.controls
+            ]
+        return recipe
 
 
 def _one_core_a_part(batch_size):
@@ -161,6 +400,12 @@ def _check_words(sampler, spacing, eta):
             raise ValueError(f"unknown {what} {word!r}; choose one of {', '.join(table)}.")
     if eta and sampler != "ddim":
         raise ValueError(f"--eta belongs to the ddim sampler. Received: --sampler {sampler}.")
+
+
+def _check_finite(**numbers):
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise ValueError(f"--{name.replace('_', '-')} must be a number. Received: {number}.")
 
 
 if __name__ == "__main__":

@@ -221,11 +221,11 @@ def _glasses_words(person, view, rng):
 
 
 def _surroundings(view, rng):
-    """Light and background, sometimes."""
+    """Light and background, sometimes; a model learns only what is said often enough."""
     clauses = []
     if rng.random() < 0.3:
         clauses.append(f"in {view.light.name}")
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         words = BACKDROP_WORDS[view.backdrop.kind]
         words = words[rng.integers(len(words))].format(view.backdrop.colour_name)
         clauses.append(words)

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from .parts import PARTS, STYLES
 from .raster import MISSING
 
-VERSION = 3  # raised whenever the same seed would give other pictures
+VERSION = 4  # raised whenever the same seed would give other pictures or captions
 CHUNK = 16  # pictures between two records
 SIZES = (16, 1024)
 # Each process draws with one thread: the processes are the parallelism, and sums come out the same

@@ -2,13 +2,14 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 LARGEST = 64_000_000  # pixels; a small file can hold many more than memory does
+LONGEST = 8  # times as long as wide: no window of such a strip shows a face
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,11 +17,14 @@ class Pictures:
     """Pictures ready for training.
 
     Attributes:
-        images: uint8 (N, S, S, 3), RGB; memory-mapped where the dataset has this size.
+        images: uint8 (N, S, S, 3), RGB; memory-mapped where the dataset has this size. From
+            `load_uncut`, pictures of any shape, a list where they differ.
         captions: list of N strings, or None where there are none at all.
         identities: int32 (N,), who is in each picture, or None where that is not known.
         names: list of N, where each picture came from.
         skipped: list of (name, reason) of files that could not be used.
+        sizes: int32 (N, 2), height and width of the pictures as they were found; None where all
+            were cut to one size.
     """
 
     images: np.ndarray
@@ -28,6 +32,7 @@ class Pictures:
     identities: np.ndarray | None
     names: list
     skipped: list = field(default_factory=list)
+    sizes: np.ndarray | None = None
 
     def __len__(self):
         return len(self.images)
@@ -50,6 +55,49 @@ def load_images(folder, size):
     Raises:
         ValueError: if there is no such folder, or no picture in it can be read.
     """
+    folder = _checked(folder, size)
+    if _is_dataset(folder):
+        return _load_dataset(folder, size)
+    return _load_plain(folder, lambda path: decode(path, size))
+
+
+def load_uncut(folder, size):
+    """Loads pictures in their own shapes, for training that cuts windows out of them.
+
+    What is larger than needed is reduced, so that the shorter side has twice `size`; what is
+    smaller stays as it is.
+
+    Args:
+        folder: as `load_images`.
+        size: side of the windows, pixels.
+
+    Returns:
+        `Pictures` with `sizes`.
+
+    Raises:
+        ValueError: as `load_images`.
+    """
+    folder = _checked(folder, size)
+    if _is_dataset(folder):
+        pictures = _load_dataset(folder, None)
+        height, width = pictures.images.shape[1:3]
+        return replace(pictures, sizes=np.full((len(pictures), 2), (height, width), np.int32))
+    sizes = {}
+
+    def reduced(path):
+        picture, sizes[path] = decode_uncut(path, 2 * size)
+        return picture
+
+    pictures = _load_plain(folder, reduced)
+    found = [sizes[folder / name] for name in pictures.names]
+    return replace(pictures, sizes=np.array(found, np.int32))
+
+
+def _is_dataset(folder):
+    return (folder / "dataset.json").exists() and (folder / "images.npy").exists()
+
+
+def _checked(folder, size):
     folder = Path(folder)
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel. Received: size={size}.")
@@ -60,9 +108,7 @@ def load_images(folder, size):
             f"There is no folder {folder}. Name a folder of pictures, or make faces with: "
             f"python -m data --out {folder}"
         )
-    if (folder / "dataset.json").exists() and (folder / "images.npy").exists():
-        return _load_dataset(folder, size)
-    return _load_plain(folder, size)
+    return folder
 
 
 def _load_dataset(folder, size):
@@ -86,7 +132,7 @@ def _load_dataset(folder, size):
             f"{folder} is a damaged dataset ({images.shape} pictures, {len(records)} records). "
             "Delete it and make it again."
         )
-    if images.shape[1] != size:
+    if size is not None and images.shape[1] != size:
         images = np.stack([_resize(image, size) for image in images])
     return Pictures(images, captions, identities, [f"{i:06d}" for i in range(len(images))])
 
@@ -100,14 +146,14 @@ def _resize(image, size):
     )
 
 
-def _load_plain(folder, size):
+def _load_plain(folder, read):
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise ValueError(
             f"There are no pictures in {folder}. Put JPEG, PNG, WebP, BMP, GIF or TIFF files there."
         )
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda path: _try_decode(path, size), paths))
+        results = list(pool.map(lambda path: _try_decode(path, read), paths))
     good = [
         (path, result)
         for path, result in zip(paths, results, strict=True)
@@ -125,8 +171,9 @@ def _load_plain(folder, size):
             f"{reason}). Name a folder with pictures that open in an image viewer."
         )
     captions = [_caption_beside(path) for path, _ in good]
+    images = [image for _, image in good]
     return Pictures(
-        np.stack([image for _, image in good]),
+        np.stack(images) if len({image.shape for image in images}) == 1 else images,
         captions if any(captions) else None,
         None,
         [str(path.relative_to(folder)) for path, _ in good],
@@ -144,10 +191,10 @@ def _caption_beside(path):
         return ""
 
 
-def _try_decode(path, size):
-    """Decodes a file: uint8 (size, size, 3), or the reason why not."""
+def _try_decode(path, read):
+    """Decodes a file: uint8 (H, W, 3), or the reason why not."""
     try:
-        return decode(path, size)
+        return read(path)
     except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
         return str(error) or type(error).__name__
 
@@ -165,6 +212,46 @@ def decode(path, size):
     Raises:
         ValueError, OSError: if it cannot be used; the message says why.
     """
+    from PIL import Image
+
+    picture, _ = _opened(path, size)
+    with picture:
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        square = _as_rgb(picture.crop((left, top, left + side, top + side)))
+        return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def decode_uncut(path, most):
+    """Decodes a picture file, upright, on white, in its own shape.
+
+    Args:
+        path: of a file.
+        most: length of the shorter side, pixels, above which it is reduced to that.
+
+    Returns:
+        (picture, size): uint8 (H, W, 3), RGB, and (height, width) as it was found.
+
+    Raises:
+        ValueError, OSError: if it cannot be used; the message says why.
+    """
+    from PIL import Image
+
+    picture, (width, height) = _opened(path, most)
+    with picture:
+        picture = _as_rgb(picture)
+        if max(picture.size) > LONGEST * min(picture.size):
+            raise ValueError(f"more than {LONGEST} times as long as it is wide")
+        shrink = most / min(picture.size)
+        if shrink < 1:
+            reduced = (max(most, round(side * shrink)) for side in picture.size)
+            picture = picture.resize(tuple(reduced), Image.Resampling.LANCZOS)
+        return np.asarray(picture), (height, width)
+
+
+def _opened(path, size):
+    """A picture file, read and upright, and its (width, height) as it was found; a large JPEG is
+    read at a fraction of its size, but at least twice `size`."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if path.stat().st_size == 0:
@@ -180,16 +267,13 @@ def decode(path, size):
             raise ValueError(
                 f"{picture.width} x {picture.height} is more than {LARGEST // 10**6} megapixels"
             )
+        width, height = picture.size
         if picture.format == "JPEG":
-            picture.draft(
-                "RGB", (2 * size, 2 * size)
-            )  # decodes a large photograph at a fraction of its size
+            picture.draft("RGB", (2 * size, 2 * size))
         picture.load()
         upright = ImageOps.exif_transpose(picture)
-        side = min(upright.size)
-        left, top = (upright.width - side) // 2, (upright.height - side) // 2
-        square = _as_rgb(upright.crop((left, top, left + side, top + side)))
-        return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
+        turned = (upright.width > upright.height) != (picture.width > picture.height)
+        return upright, (height, width) if turned else (width, height)
 
 
 def _as_rgb(picture):

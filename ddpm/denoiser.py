@@ -1,4 +1,4 @@
-"""A trained network as a denoiser: a function (x_t, t) -> x0_hat, one compiled step.
+"""A trained network as a denoiser: a function (x_t, t, condition) -> x0_hat, one compiled step.
 
 Everything that steers sampling wraps such a function and is one again.
 """
@@ -14,7 +14,7 @@ def x0_denoiser(network, schedule, prediction, clip=True, xla=False, parts=1):
     """Compile a network into a denoiser.
 
     Args:
-        network: a function (x_t, t) -> prediction, a Keras layer or model.
+        network: a function (x_t, t, condition) -> prediction, a Keras layer or model.
         schedule: the `Schedule` it was trained with.
         prediction: what it answers: "eps", "x0" or "v".
         clip: keep x0_hat in [-1, 1] (Ho et al. 2020 do; with few steps it prevents overshoot).
@@ -23,21 +23,22 @@ def x0_denoiser(network, schedule, prediction, clip=True, xla=False, parts=1):
             each part and one thread for each operation, no core waits for another.
 
     Returns:
-        `denoise(x_t, t)`: float32 (B, H, W, C) and int32 (B,) -> x0_hat, float32 (B, H, W, C),
-        NumPy.
+        `denoise(x_t, t, condition=None)`: float32 (B, H, W, C), int32 (B,) and a dict of arrays
+        (`condition.py`) -> x0_hat, float32 (B, H, W, C), NumPy. Everything is passed as arrays:
+        other words, strengths or steps are other values for the same compiled step.
     """
     step = Step(network, schedule, prediction, clip, parts)
     step.jit_compile = xla
 
-    def denoise(x_t, t):
+    def denoise(x_t, t, condition=None):
         # predict_on_batch, not predict: predict builds a data pipeline at every call.
-        return step.predict_on_batch((x_t, t))
+        return step.predict_on_batch((x_t, t, condition) if condition else (x_t, t))
 
     return denoise
 
 
 class Step(keras.Model):
-    """The compiled part of `x0_denoiser`: (x_t, t) -> x0_hat."""
+    """The compiled part of `x0_denoiser`: (x_t, t) or (x_t, t, condition) -> x0_hat."""
 
     def __init__(self, network, schedule, prediction, clip, parts=1):
         super().__init__(dtype="float32")
@@ -49,11 +50,18 @@ class Step(keras.Model):
         self._sigma = schedule.sigma.astype(np.float32)
 
     def call(self, inputs):
-        x_t, t = inputs
+        x_t, t, *told = inputs
         alpha, sigma = (
             ops.reshape(ops.take(table, t), (-1, 1, 1, 1)) for table in (self._alpha, self._sigma)
         )
-        pieces = zip(ops.split(x_t, self.parts), ops.split(t, self.parts), strict=True)
-        output = ops.concatenate([self.network(x, at, training=False) for x, at in pieces])
+        pieces = zip(*(self._split(value) for value in (x_t, t, *told)), strict=True)
+        output = ops.concatenate([self.network(*piece, training=False) for piece in pieces])
         x0_hat = to_x0(self.prediction, output, x_t, alpha, sigma)
         return ops.clip(x0_hat, -1.0, 1.0) if self.clip else x0_hat
+
+    def _split(self, value):
+        """A batch in parts, or a dict of batches as parts that are dicts."""
+        if not isinstance(value, dict):
+            return ops.split(value, self.parts)
+        split = {name: ops.split(array, self.parts) for name, array in value.items()}
+        return [{name: parts[i] for name, parts in split.items()} for i in range(self.parts)]

@@ -18,7 +18,8 @@ class Diffusion(keras.Model):
     mean is that of independent draws, the variance of the loss is lower.
 
     Args:
-        network: a function (x_t, t) -> prediction, all (B, H, W, C) but t, int32 (B,).
+        network: a function (x_t, t, condition) -> prediction, x_t and prediction (B, H, W, C), t
+            int32 (B,); the condition is passed where there is one.
         schedule: a `Schedule`.
         prediction: what the network answers: "eps", "x0" or "v".
         weighting: "plain" or "min_snr".
@@ -54,16 +55,20 @@ class Diffusion(keras.Model):
         self._alpha = schedule.alpha.astype(np.float32)
         self._sigma = schedule.sigma.astype(np.float32)
 
-    def call(self, x0, training=None):
+    def call(self, inputs, training=None):
         """One draw of the objective.
 
         Args:
-            x0: float32 (B, H, W, C) in [-1, 1].
+            inputs: x0, float32 (B, H, W, C) in [-1, 1]; or a dict of "x0" and the arrays of the
+                condition that the network is told (`condition.py`).
             training: bool, passed to the network.
 
         Returns:
             float32 (B,): each picture's weighted mean squared error.
         """
+        condition = dict(inputs) if isinstance(inputs, dict) else {"x0": inputs}
+        x0 = condition.pop("x0")
+        told = (condition,) if condition else ()
         t = self.draw_t(ops.shape(x0)[0])
         eps = self.draw_eps(ops.shape(x0))
         alpha, sigma, weight = (
@@ -71,7 +76,7 @@ class Diffusion(keras.Model):
             for table in (self._alpha, self._sigma, self._weights)
         )
         x_t = alpha * x0 + sigma * eps
-        prediction = self.network(x_t, t, training=training)
+        prediction = self.network(x_t, t, *told, training=training)
         error = prediction - target(self.prediction, x0, eps, alpha, sigma)
         return ops.mean(weight * ops.square(error), axis=(1, 2, 3))
 

@@ -329,12 +329,7 @@ class SelfAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        self.heads = max(1, channels // self.head_width)
-        if channels % self.heads:
-            raise ValueError(
-                "The heads of an attention must share its channels evenly. Received: "
-                f"channels={channels}, head_width={self.head_width}, hence heads={self.heads}"
-            )
+        self.heads = _heads(channels, self.head_width)
         self.norm.build(input_shape)
         self.qkv = keras.layers.Dense(3 * channels, dtype=self.dtype_policy)
         self.out = keras.layers.Dense(channels, kernel_initializer="zeros", dtype=self.dtype_policy)
@@ -353,16 +348,81 @@ class SelfAttention(keras.layers.Layer):
         return {**super().get_config(), "head_width": self.head_width, "groups": self.groups}
 
 
-def attend(q, k, v):
-    """softmax(q k^T / sqrt(d)) v for q, k, v (B, heads, N, d); the softmax is taken in float32.
+class CrossAttention(keras.layers.Layer):
+    """x + out(softmax(q k^T / sqrt(d)) v), where every pixel looks at every word.
+
+    `out` is zero at the start, so that the layer begins as the identity.
+
+    Args:
+        head_width, groups: as `SelfAttention`.
+
+    Reference:
+        Rombach et al. 2022 (arXiv:2112.10752), section 3.3.
+    """
+
+    def __init__(self, head_width=64, groups=8, **kwargs):
+        super().__init__(**kwargs)
+        self.head_width = head_width
+        self.groups = groups
+        self.norm = GroupNorm(groups, dtype=self.dtype_policy)
+
+    def build(self, x_shape, words_shape):
+        channels = x_shape[-1]
+        self.heads = _heads(channels, self.head_width)
+        dtype = self.dtype_policy
+        self.norm.build(x_shape)
+        self.q = keras.layers.Dense(channels, dtype=dtype)
+        self.kv = keras.layers.Dense(2 * channels, dtype=dtype)
+        self.out = keras.layers.Dense(channels, kernel_initializer="zeros", dtype=dtype)
+        self.q.build(x_shape)
+        self.kv.build(words_shape)
+        self.out.build(x_shape)
+
+    def call(self, x, words, known):
+        """Args: x (B, H, W, C); words (B, L, W'); known bool (B, L). Returns: (B, H, W, C)."""
+        _, height, width, channels = ops.shape(x)
+        d, length = channels // self.heads, words.shape[1]
+        q = ops.reshape(self.q(self.norm(x)), (-1, height * width, self.heads, d))
+        kv = ops.reshape(self.kv(words), (-1, length, 2, self.heads, d))
+        k, v = ops.unstack(ops.transpose(kv, (2, 0, 3, 1, 4)), 2)  # (B, heads, L, d) each
+        h = attend(ops.transpose(q, (0, 2, 1, 3)), k, v, known)
+        h = ops.transpose(h, (0, 2, 1, 3))  # (B, N, heads, d)
+        return x + self.out(ops.reshape(h, (-1, height, width, channels)))
+
+    def get_config(self):
+        return {**super().get_config(), "head_width": self.head_width, "groups": self.groups}
+
+
+def attend(q, k, v, known=None):
+    """softmax(q k^T / sqrt(d)) v; the softmax is taken in float32.
+
+    Args:
+        q: (B, heads, N, d).
+        k, v: (B, heads, M, d).
+        known: optional bool (B, M): keys that count.
+
+    Returns:
+        (B, heads, N, d).
 
     Reference:
         Vaswani et al. 2017, equation 1.
     """
     q = q * q.shape[-1] ** -0.5
-    scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))  # (B, heads, N, N)
-    weights = ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), v.dtype)
-    return ops.matmul(weights, v)
+    scores = ops.cast(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))), "float32")  # (B, heads, N, M)
+    if known is not None:
+        scores = ops.where(known[:, None, None, :], scores, -1e9)
+    return ops.matmul(ops.cast(ops.softmax(scores, axis=-1), v.dtype), v)
+
+
+def _heads(channels, head_width):
+    """How many heads share the channels."""
+    heads = max(1, channels // head_width)
+    if channels % heads:
+        raise ValueError(
+            "The heads of an attention must share its channels evenly. Received: "
+            f"channels={channels}, head_width={head_width}, hence heads={heads}"
+        )
+    return heads
 
 
 class Downsample(keras.layers.Layer):

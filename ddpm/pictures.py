@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from ddpm.checkpoint import replaced
 from ddpm.samplers import SAMPLERS, PictureNoise
@@ -23,6 +23,8 @@ def draw(
     seed=0,
     batch_size=8,
     observe=None,
+    wrap=None,
+    period=None,
     **options,
 ):
     """Draw n pictures. Picture i depends on the seed and i alone, not on n.
@@ -42,6 +44,9 @@ def draw(
         batch_size: pictures computed at once.
         observe: optional (pictures, i, x0_hat) -> None: the indices of the batch's pictures, the
             step and what the network makes of them, float32 (len(pictures), H, W, C).
+        wrap: optional (denoise, pictures) -> denoise: what is told of a batch, by a wrapper of
+            `guidance.py`. In a last batch that is not full the indices go on beyond n.
+        period: pictures i and i + period share their noise, to compare what they were told.
         options: the sampler's own (eta, s_churn, ...).
 
     Returns:
@@ -55,14 +60,16 @@ def draw(
     images = []
     for first in range(0, n, batch_size):
         indices = range(first, min(first + batch_size, n))
-        noise = PictureNoise(seed, range(first, first + batch_size), shape)
+        places = range(first, first + batch_size)
+        noise = PictureNoise(seed, [i % (period or n + batch_size) for i in places], shape)
+        told = denoise if wrap is None else wrap(denoise, places)
         tell = None
         if observe is not None:
 
             def tell(i, x0_hat, indices=indices):
                 observe(indices, i, x0_hat[: len(indices)])
 
-        x0 = sample(denoise, schedule, timesteps, noise(), noise, observe=tell, **options)
+        x0 = sample(told, schedule, timesteps, noise(), noise, observe=tell, **options)
         images.append(to_uint8(x0[: len(indices)]))
     return np.concatenate(images)
 
@@ -96,6 +103,51 @@ def grid(images, columns=None, gap=2, zoom=1):
         y, x = i // columns * (height + gap), i % columns * (width + gap)
         page[y : y + height, x : x + width] = image
     return page
+
+
+def labelled(images, labels, zoom=1, gap=2, width=190):
+    """Rows of pictures with what they show to the left of each.
+
+    Args:
+        images: uint8 (R, N, H, W, 3): R rows of N pictures.
+        labels: R strings.
+        zoom: whole number by which each pixel is repeated.
+        gap: pixels between pictures.
+        width: of the labels, pixels.
+
+    Returns:
+        uint8 (H', W', 3).
+    """
+    rows = [grid(row, columns=len(row), gap=gap, zoom=zoom) for row in images]
+    page = Image.new("RGB", (width + rows[0].shape[1], sum(len(r) + gap for r in rows)), "white")
+    pen = ImageDraw.Draw(page)
+    top = 0
+    for row, label in zip(rows, labels, strict=True):
+        page.paste(Image.fromarray(row), (width, top))
+        size = 13
+        while True:  # smaller letters where the row is low
+            font = ImageFont.load_default(size)
+            text = _wrapped(label, width - 10, lambda words, font=font: pen.textlength(words, font))
+            box = pen.multiline_textbbox((0, 0), text, font, spacing=2)
+            if box[3] <= len(row) or size <= 8:
+                break
+            size -= 1
+        place = (4, top + max(0, (len(row) - box[3]) // 2))
+        pen.multiline_text(place, text, "black", font, spacing=2)
+        top += len(row) + gap
+    return np.asarray(page)[: top - gap]
+
+
+def _wrapped(text, width, length):
+    """A text in lines that are at most `width` long, where its words are."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and length(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def save_png(image, path, recipe=None):

@@ -34,6 +34,13 @@ class Preset:
         average: decay of the averaged weights.
         flip: mirror half of the pictures.
         sample_epochs: a sample grid every so many epochs.
+        words: how often a block of each level looks at the words (see `UNet`); () for a model
+            without words.
+        vocabulary: the words that it knows, in the order of their tokens; training fills it in.
+        text_length, text_width, text_layers: of the `TextEncoder`.
+        framing: tell the model size and crop.
+        crops, small: how training windows are cut, see `framing.window`.
+        forget: chance that each thing that the model is told is forgotten, and that all are.
     """
 
     name: str
@@ -60,6 +67,33 @@ class Preset:
     average: float = 0.999
     flip: bool = True
     sample_epochs: int = 10
+    words: tuple = ()
+    vocabulary: tuple = ()
+    text_length: int = 48
+    text_width: int = 128
+    text_layers: int = 2
+    framing: bool = False
+    crops: float = 0.0
+    small: float = 0.0
+    forget: float = 0.1
+
+    @property
+    def told(self):
+        """Whether the model is told anything but the time."""
+        return bool(self.vocabulary or self.framing)
+
+    @property
+    def form(self):
+        """What decides the shapes of the network's weights: a tuple."""
+        names = "image_size widths blocks patch groups scale_shift words vocabulary text_length "
+        names += "text_width text_layers framing attention"
+        return tuple(getattr(self, name) for name in names.split())
+
+    def make_tokenizer(self):
+        """The preset's `Tokenizer`, or None where it has no words."""
+        from ddpm.text import Tokenizer
+
+        return Tokenizer(self.vocabulary, self.text_length) if self.vocabulary else None
 
     def make_schedule(self):
         """The preset's `Schedule`."""
@@ -77,6 +111,16 @@ class Preset:
         # Imported here, so that reading presets does not start a backend.
         from ddpm.unet import UNet
 
+        text = (
+            {
+                "vocabulary": len(self.make_tokenizer()),
+                "length": self.text_length,
+                "width": self.text_width,
+                "layers": self.text_layers,
+            }
+            if self.vocabulary
+            else None
+        )
         return UNet(
             image_size=self.image_size,
             widths=self.widths,
@@ -87,6 +131,9 @@ class Preset:
             patch=self.patch,
             dropout=self.dropout,
             scale_shift=self.scale_shift,
+            text=text,
+            words=self.words or (0,),
+            framing=self.framing,
             dtype=dtype,
         )
 
@@ -137,6 +184,32 @@ PRESETS = {
             average=0.99,
             sample_epochs=20,
         ),
+        # tiny that is told words and framing.
+        Preset(
+            name="tiny_told",
+            image_size=32,
+            widths=(32, 64),
+            blocks=(1, 1),
+            attention=(8,),
+            patch=2,
+            head_width=32,
+            schedule="cosine",
+            timesteps=200,
+            prediction="x0",
+            weighting="min_snr",
+            batch_size=16,
+            epochs=80,
+            learning_rate=2e-3,
+            warmup_steps=20,
+            average=0.99,
+            sample_epochs=20,
+            words=(0, 1),
+            text_width=64,
+            text_layers=1,
+            framing=True,
+            crops=0.3,
+            small=0.2,
+        ),
         # The recipe of Ho et al. 2020 in a size for 64 px: 800 epochs of 15 steps over 972 faces.
         Preset(name="classic64"),
         # The default: quality per minute. docs/design.md says how each choice was measured.
@@ -156,6 +229,28 @@ PRESETS = {
             warmup_steps=200,
             decay_steps=4000,
             sample_epochs=4,
+        ),
+        # faces64 that is told words and framing.
+        Preset(
+            name="portraits64",
+            widths=(64, 128, 192),
+            blocks=(1, 2, 2),
+            attention=(16, 8),
+            patch=2,
+            head_width=32,
+            scale_shift=True,
+            schedule="cosine",
+            prediction="x0",
+            weighting="min_snr",
+            batch_size=16,
+            learning_rate=4e-4,
+            warmup_steps=200,
+            decay_steps=4000,
+            sample_epochs=4,
+            words=(0, 1, 2),
+            framing=True,
+            crops=0.3,
+            small=0.2,
         ),
     )
 }

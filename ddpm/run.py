@@ -1,11 +1,13 @@
 """A run folder and the one file that a trained model is.
 
 A weights file is Keras' `.weights.h5` (arrays, no code) with the settings that rebuild the network
-in its attributes, so that the file alone is enough to sample from.
+in its attributes, so that the file alone is enough to sample from. A control branch is a file of
+its own, which names the kinds of its control pictures and the weights that it was trained over.
 """
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from ddpm.checkpoint import replaced
 from ddpm.presets import Preset
 
 WEIGHTS = "model.weights.h5"
+CONTROL = "control.weights.h5"
 CONFIG = "config.json"
 _ATTRIBUTE = "portraits_from_scratch"
+_CONTROL = "portraits_from_scratch_control"
 _DIGEST = "portraits_from_scratch_sha256"
 
 
@@ -25,26 +29,38 @@ class Trained:
     """A trained network and what it was trained as.
 
     Args:
-        network: (x_t, t) -> prediction.
+        network: (x_t, t, condition) -> prediction.
         preset: its settings.
         path: the weights file.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
+        kinds: the kinds of control pictures that it reads; () without a control branch.
+        over: of a control branch, the digest of the weights that it was trained over.
     """
 
     network: object
     preset: Preset
     path: Path
     digest: str
+    kinds: tuple = ()
+    over: str = ""
+
+    def denoiser(self, clip=True, xla=False, parts=1):
+        """The network as a denoiser with its own schedule; see `denoiser.x0_denoiser`."""
+        from ddpm.denoiser import x0_denoiser
+
+        schedule = self.preset.make_schedule()
+        return x0_denoiser(self.network, schedule, self.preset.prediction, clip, xla, parts)
 
 
-def save_weights(network, preset, path, half=False):
+def save_weights(network, preset, path, half=False, control=None):
     """Write a weights file, whole or not at all.
 
     Args:
-        network: a built network.
-        preset: the `Preset` that makes it.
+        network: a built network, or a `ControlBranch`.
+        preset: the `Preset` that makes it, or the network that it controls.
         path: ends in ".weights.h5".
         half: store float16, half the size.
+        control: of a control branch, {"kinds": names, "over": digest of the controlled weights}.
 
     Raises:
         OSError: if the disk is full; an earlier file stays.
@@ -56,7 +72,10 @@ def save_weights(network, preset, path, half=False):
         if half:
             _halve(partial)
         with h5py.File(partial, "a") as file:
-            file.attrs[_ATTRIBUTE] = json.dumps(preset.to_dict())
+            if control is None:
+                file.attrs[_ATTRIBUTE] = json.dumps(preset.to_dict())
+            else:
+                file.attrs[_CONTROL] = json.dumps({**control, "preset": preset.to_dict()})
             file.attrs[_DIGEST] = _digest(file)
 
 
@@ -73,21 +92,8 @@ def load_weights(path, dtype=None):
     Raises:
         ValueError: if there is no such file, or it is damaged, or not one of this project's.
     """
-    path = weights_file(path)
+    path, preset = weights_file(path), read_preset(path)
     try:
-        with h5py.File(path, "r") as file:
-            settings, digest = file.attrs.get(_ATTRIBUTE), file.attrs.get(_DIGEST)
-            whole = digest is None or digest == _digest(file)
-    except Exception as error:  # damaged bytes surface as almost any type from HDF5
-        raise ValueError(f"{path} is not a readable weights file (damaged or not HDF5).") from error
-    if settings is None:
-        raise ValueError(
-            f"{path} is not a weights file of this project: it lacks the model's settings."
-        )
-    if not whole:
-        raise ValueError(f"{path} is damaged: its arrays are not those that were written.")
-    try:
-        preset = Preset.from_dict(json.loads(settings))
         network = preset.make_network(dtype)
         network.load_weights(path)
     except Exception as error:  # likewise, and Keras' own
@@ -95,18 +101,132 @@ def load_weights(path, dtype=None):
             f"{path} does not hold the weights of the model that it describes; it was written by "
             "another version or by other means."
         ) from error
-    return Trained(network, preset, path, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+    return Trained(network, preset, path, file_digest(path))
 
 
-def weights_file(path):
+def read_preset(path):
+    """A weights file's `Preset`, without its network.
+
+    Args and errors as `load_weights`.
+    """
+    path = weights_file(path)
+    settings, kind = _settings(path)
+    if kind == _CONTROL:
+        raise ValueError(
+            f"{path} is a control branch, not a model; name the model with --weights and this file "
+            "with --control-weights."
+        )
+    try:
+        return Preset.from_dict(json.loads(settings))
+    except ValueError as error:
+        raise ValueError(f"{path} was written by another version.") from error
+
+
+def load_control(path, base):
+    """Put a trained control branch on a trained network.
+
+    Args:
+        path: a file written by `save_weights` with `control`, or a folder that holds one.
+        base: the `Trained` to be controlled.
+
+    Returns:
+        A `Trained` whose network is a `Controlled`.
+
+    Raises:
+        ValueError: if the file cannot be read, or belongs to a network of another form.
+    """
+    from ddpm.control import Controlled
+
+    path = weights_file(path, CONTROL)
+    settings, kind = _settings(path)
+    if kind != _CONTROL:
+        raise ValueError(
+            f"{path} is a model, not a control branch; train one with: python train.py control "
+            f"--weights {base.path}"
+        )
+    settings = json.loads(settings)
+    if Preset.from_dict(settings["preset"]).form != base.preset.form:
+        raise ValueError(f"{path} controls networks of another form than {base.path}.")
+    network = Controlled(base.network, len(settings["kinds"]))
+    try:
+        network.branch.load_weights(path)
+    except Exception as error:  # Keras' own
+        raise ValueError(f"{path} was written by another version.") from error
+    kinds = tuple(settings["kinds"])
+    return Trained(network, base.preset, path, file_digest(path), kinds, settings["over"])
+
+
+def start_from(network, path):
+    """Take over every weight that a file has and a network has room for; the rest stays as it is.
+
+    So a model that was trained without words goes on with them: what is new begins as nothing.
+
+    Args:
+        network: a built network.
+        path: a weights file, or a run folder.
+
+    Returns:
+        (taken, all): numbers of parameters.
+
+    Raises:
+        ValueError: if the file cannot be read, or nothing in it fits.
+    """
+    from keras import ops  # here, so that reading a run folder does not start a backend
+
+    path = weights_file(path)
+    _settings(path)
+    before = [ops.convert_to_numpy(v) for v in network.variables]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras lists each layer that is not there
+        network.load_weights(path, skip_mismatch=True)
+    taken = sum(
+        v.size
+        for v, old in zip(map(ops.convert_to_numpy, network.variables), before, strict=True)
+        if (v != old).any()
+    )
+    if not taken:
+        raise ValueError(f"nothing in {path} fits the network; name weights of the same form.")
+    return taken, sum(v.size for v in before)
+
+
+def file_digest(path):
+    """The first 12 hexadecimal digits of a file's SHA-256."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+
+
+def _settings(path):
+    """A whole weights file's settings, and which kind of file they say it is."""
+    try:
+        with h5py.File(path, "r") as file:
+            found = [
+                (file.attrs[kind], kind) for kind in (_ATTRIBUTE, _CONTROL) if kind in file.attrs
+            ]
+            digest = file.attrs.get(_DIGEST)
+            whole = digest is None or digest == _digest(file)
+    except Exception as error:  # damaged bytes surface as almost any type from HDF5
+        raise ValueError(f"{path} is not a readable weights file (damaged or not HDF5).") from error
+    if not found:
+        raise ValueError(
+            f"{path} is not a weights file of this project: it lacks the model's settings."
+        )
+    if not whole:
+        raise ValueError(f"{path} is damaged: its arrays are not those that were written.")
+    return found[0]
+
+
+def weights_file(path, name=WEIGHTS):
     """The weights file that a path means: itself, or the one in a run folder.
+
+    Args:
+        path: of a file or a folder.
+        name: what the file is called in a run folder.
 
     Raises:
         ValueError: if there is none.
     """
     path = Path(path)
     if path.is_dir():
-        files = [path / WEIGHTS] if (path / WEIGHTS).exists() else sorted(path.glob("*.weights.h5"))
+        files = [path / name] if (path / name).exists() else sorted(path.glob("*.weights.h5"))
         if len(files) != 1:
             raise ValueError(
                 f"{path} holds {len(files) or 'no'} weights file{'s' * (len(files) > 1)}; "
@@ -131,7 +251,7 @@ def default_weights(shipped="weights", runs="runs"):
     Raises:
         ValueError: if there is neither.
     """
-    files = sorted(Path(shipped).glob("*.weights.h5"))
+    files = [path for path in sorted(Path(shipped).glob("*.weights.h5")) if _is(path, _ATTRIBUTE)]
     files = files or sorted(Path(runs).glob(f"*/{WEIGHTS}"), key=lambda p: -p.stat().st_mtime)
     if not files:
         raise ValueError(
@@ -139,6 +259,40 @@ def default_weights(shipped="weights", runs="runs"):
             "minute), or name a file with --weights."
         )
     return files[0]
+
+
+def default_control(base, shipped="weights", runs="runs"):
+    """The control branch of a model when none is named: the one trained over its very weights,
+    shipped or among the runs.
+
+    Args:
+        base: the `Trained` to be controlled.
+        shipped: folder of shipped weights files.
+        runs: folder of run folders.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    files = sorted(Path(shipped).glob("*.weights.h5"))
+    files += sorted(Path(runs).glob(f"*/{CONTROL}"), key=lambda p: -p.stat().st_mtime)
+    for path in files:
+        if _is(path, _CONTROL) and json.loads(_settings(path)[0])["over"] == base.digest:
+            return path
+    raise ValueError(
+        f"no control branch has been trained over {base.path}; train one (python train.py control "
+        f"--weights {base.path}) or name a file with --control-weights."
+    )
+
+
+def _is(path, kind):
+    try:
+        with h5py.File(path, "r") as file:
+            return kind in file.attrs
+    except OSError:
+        return False
 
 
 def write_config(folder, config):

@@ -7,10 +7,12 @@ import keras
 from keras import ops
 
 from ddpm.checkpoint import Checkpoints, remove_partials
+from ddpm.control import KINDS, Controlled
 from ddpm.denoiser import x0_denoiser
 from ddpm.diffusion import Diffusion
+from ddpm.guidance import conditioned
 from ddpm.pictures import draw, grid, save_png
-from ddpm.run import WEIGHTS, save_weights
+from ddpm.run import CONTROL, WEIGHTS, save_weights, start_from
 from ddpm.runtime import PRECISIONS, use_xla
 from ddpm.training import AveragedAdam, Every, Log, Progress, StopAtNaN, StopWhen, WarmUp, batches
 
@@ -26,14 +28,22 @@ class Trainer:
         folder: the run folder, a `Path`.
         precision: "float32" or "bfloat16".
         seed: int, of weights, noise and data order.
+        base: a `Trained` whose control branch is to be trained, while it stays as it is; None
+            trains a network of its own.
     """
 
-    def __init__(self, preset, folder, precision="float32", seed=0):
+    def __init__(self, preset, folder, precision="float32", seed=0, base=None):
         keras.utils.set_random_seed(seed)
-        self.preset, self.folder, self.seed = preset, folder, seed
+        self.preset, self.folder, self.seed, self.base = preset, folder, seed, base
         self.schedule = preset.make_schedule()
+
+        def network():
+            if base is not None:
+                return Controlled(base.network)
+            return preset.make_network(PRECISIONS[precision])
+
         self.model = Diffusion(
-            preset.make_network(PRECISIONS[precision]),
+            network(),
             self.schedule,
             preset.prediction,
             preset.weighting,
@@ -44,8 +54,9 @@ class Trainer:
         # Built now, so that a checkpoint has somewhere to go before the first step.
         self.model.build((None, preset.image_size, preset.image_size, 3))
         self.model.optimizer.build(self.model.trainable_variables)
-        self.averaged = preset.make_network(PRECISIONS[precision])
+        self.averaged = network()
         self.denoise = x0_denoiser(self.averaged, self.schedule, preset.prediction, xla=use_xla())
+        self.shown = None  # what the pictures of the sample grids are told: a condition
         self.checkpoints = Checkpoints(folder / "checkpoint")
         self.notes = {}  # what the checkpoint that the run goes on from says besides
 
@@ -53,6 +64,15 @@ class Trainer:
     def step(self):
         """Steps taken so far."""
         return int(self.model.optimizer.iterations)
+
+    def start_from(self, path):
+        """Begin with the weights of another run where they fit; see `run.start_from`."""
+        taken = start_from(self.model.network, path)
+        for average, v in zip(
+            self.model.optimizer.averages, self.model.trainable_variables, strict=True
+        ):
+            average.assign(ops.copy(v))
+        return taken
 
     def restore(self):
         """Go back to the newest whole checkpoint.
@@ -72,14 +92,19 @@ class Trainer:
         """
         self.checkpoints.save(self.model, epoch_loss=self.log.loss, seconds=self.log.seconds)
         self._average()
-        save_weights(self.averaged, self.preset, self.folder / WEIGHTS)
+        if self.base is None:
+            save_weights(self.averaged, self.preset, self.folder / WEIGHTS)
+        else:
+            control = {"kinds": KINDS, "over": self.base.digest}
+            save_weights(self.averaged.branch, self.preset, self.folder / CONTROL, control=control)
 
     def sample(self):
         """Write a grid drawn with the averaged weights, always from the same noise."""
         self._average()
         size = self.preset.image_size
+        denoise = self.denoise if self.shown is None else conditioned(self.denoise, self.shown)
         images = draw(
-            self.denoise,
+            denoise,
             self.schedule,
             GRID,
             (size, size, 3),
@@ -87,18 +112,21 @@ class Trainer:
             seed=self.seed,
             batch_size=GRID,
         )
-        recipe = {"step": self.step, "seed": self.seed, "sampler": "ddim", "steps": GRID_STEPS}
+        steps = min(GRID_STEPS, self.schedule.T)
+        recipe = {"step": self.step, "seed": self.seed, "sampler": "ddim", "steps": steps}
         path = self.folder / "samples" / f"step-{self.step:07d}.png"
         save_png(grid(images, zoom=max(1, 128 // size)), path, recipe)
 
-    def fit(self, images, epochs, save_seconds=300.0, quiet=False):
+    def fit(self, images, epochs, save_seconds=300.0, quiet=False, compose=None):
         """Train until `epochs` are done or a signal asks to stop, saving along the way.
 
         Args:
-            images: uint8 (N, S, S, 3), N at least the preset's batch size.
+            images: uint8 (N, S, S, 3), N at least the preset's batch size; with `compose`, any
+                sequence of N pictures.
             epochs: the last epoch, counted from the run's very start.
             save_seconds: save at the latest after so many seconds.
             quiet: no progress bar.
+            compose: makes batches for a model that is told something; see `training.Composer`.
 
         Returns:
             bool: whether all epochs are done.
@@ -126,7 +154,7 @@ class Trainer:
                 # fit counts whole epochs: one that was cut short is finished by a fit of its own.
                 epoch, done = divmod(self.step, steps)
                 self.model.fit(
-                    batches(images, size, self.seed, self.step, self.preset.flip),
+                    batches(images, size, self.seed, self.step, self.preset.flip, compose),
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done else epochs,
                     steps_per_epoch=steps - done,

@@ -11,21 +11,27 @@ from keras import ops
 from tqdm import tqdm
 
 from ddpm.checkpoint import replaced
+from ddpm.condition import drop
+from ddpm.framing import window
 
 
-def batches(images, batch_size, seed, start=0, flip=True):
+def batches(images, batch_size, seed, start=0, flip=True, compose=None):
     """Endless batches in an order that depends on the seed and the step alone.
 
     Args:
-        images: uint8 (N, H, W, C), may be memory-mapped; N at least `batch_size`.
+        images: uint8 (N, H, W, C), may be memory-mapped, or, with `compose`, any sequence; N at
+            least `batch_size`.
         batch_size: pictures a batch. The rest of N / batch_size sits out an epoch, a different rest
             each time.
         seed: int.
         start: the step to begin with, so that a resumed run sees what it would have seen.
         flip: mirror each picture with probability 1/2.
+        compose: what makes a batch of chosen pictures, (indices, mirrored, rng) -> dict, for models
+            that are told something; see `Composer`.
 
     Yields:
-        (x0,): float32 (batch_size, H, W, C) in [-1, 1], in the tuple that `fit` expects.
+        (x0,): float32 (batch_size, H, W, C) in [-1, 1], or what `compose` returns, in the tuple
+        that `fit` expects.
     """
     steps = len(images) // batch_size
     epoch, first = divmod(start, steps)
@@ -35,10 +41,81 @@ def batches(images, batch_size, seed, start=0, flip=True):
         mirrored = rng.random(len(images)) < 0.5 * flip
         for step in range(first, steps):
             at = slice(step * batch_size, (step + 1) * batch_size)
+            if compose is not None:
+                rng = np.random.default_rng((seed, epoch, step))
+                yield (compose(order[at], mirrored[at], rng),)
+                continue
             batch = np.asarray(images[np.sort(order[at])])
             batch = np.where(mirrored[at, None, None, None], batch[:, :, ::-1], batch)
-            yield (batch.astype(np.float32) / 127.5 - 1.0,)
+            yield (to_float(batch),)
         epoch, first = epoch + 1, 0
+
+
+class Composer:
+    """Batches for a model that is told something: windows of the pictures, and the condition.
+
+    Args:
+        images: sequence of N pictures, uint8 (H, W, 3), of any sizes.
+        preset: the `Preset`, for its crops and what it is told.
+        tokens: int32 (N, L) of the captions, or None.
+        mirrored_tokens: of the mirrored pictures' captions.
+        sizes: int (N, 2), (height, width) of the files; None is the pictures' own.
+        hints: what makes control pictures of a window, or None: (window, i, matrix, rng) -> (hints,
+            there), uint8 (H, W, 3 K) and bool (K,); `matrix` takes picture i's points to the
+            window's.
+    """
+
+    def __init__(self, images, preset, tokens=None, mirrored_tokens=None, sizes=None, hints=None):
+        self.images, self.preset, self.sizes, self.hints = images, preset, sizes, hints
+        self.tokens = (tokens, mirrored_tokens)
+
+    def __call__(self, indices, mirrored, rng, forget=True):
+        """One batch.
+
+        Args:
+            indices: int (B,), which pictures.
+            mirrored: bool (B,), which of them are mirrored.
+            rng: numpy Generator.
+            forget: drop some of what is told, as training wants.
+
+        Returns:
+            {"x0": float32 (B, S, S, 3), and the condition's arrays}, some of them forgotten
+            (`condition.drop`).
+        """
+        preset = self.preset
+        windows, framings, hints, condition = [], [], [], {}
+        for i, mirror in zip(indices, mirrored, strict=True):
+            image = np.asarray(self.images[i])
+            cut, framing, matrix = window(
+                image,
+                preset.image_size,
+                rng,
+                None if self.sizes is None else tuple(self.sizes[i]),
+                mirror,
+                preset.crops,
+                preset.small,
+            )
+            windows.append(cut)
+            framings.append(framing)
+            if self.hints is not None:
+                hints.append(self.hints(cut, i, matrix, rng))
+        if self.tokens[0] is not None:
+            tokens, other = self.tokens
+            condition["tokens"] = np.where(mirrored[:, None], other[indices], tokens[indices])
+        if preset.framing:
+            condition["framing"] = np.stack(framings)
+        if hints:
+            pictures, there = zip(*hints, strict=True)
+            condition["hints"] = to_float(np.stack(pictures))
+            condition["strengths"] = np.stack(there).astype(np.float32)
+        if condition and forget:
+            condition = drop(condition, rng, preset.forget, preset.forget)
+        return {"x0": to_float(np.stack(windows)), **condition}
+
+
+def to_float(images):
+    """uint8 to float32 in [-1, 1]."""
+    return images.astype(np.float32) / 127.5 - 1.0
 
 
 @keras.saving.register_keras_serializable(package="ddpm")

@@ -4,13 +4,18 @@
              \_________\_______________ skips _____________/____________/
 
 It knows nothing of schedules, losses or samplers: it is a function
-(x_t, t, condition) -> prediction.
+(x_t, t, condition) -> prediction. What it may be told besides the time is in `condition.py`: a
+vector joins the time embedding, and words are looked at by cross-attention.
 """
+
+from typing import NamedTuple
 
 import keras
 from keras import ops
 
+from ddpm.condition import Conditioner
 from ddpm.layers import (
+    CrossAttention,
     Downsample,
     GroupNorm,
     ResidualBlock,
@@ -24,11 +29,12 @@ from ddpm.layers import (
 
 
 class Block(keras.layers.Layer):
-    """One step of the U-Net: a residual block, then self-attention where the level has it.
+    """One step of the U-Net: a residual block, then attention where the level has it.
 
     Args:
         width: channels of the result.
         attention: whether self-attention follows.
+        words: how often the block then looks at the words.
         head_width, groups, dropout, scale_shift: see `ResidualBlock` and `SelfAttention`.
     """
 
@@ -36,6 +42,7 @@ class Block(keras.layers.Layer):
         self,
         width,
         attention=False,
+        words=0,
         head_width=64,
         groups=8,
         dropout=0.0,
@@ -44,21 +51,32 @@ class Block(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.width = width
+        self.words = words
         self.head_width = head_width
         self.residual = ResidualBlock(width, groups, dropout, scale_shift, dtype=self.dtype_policy)
         self.attention = (
             SelfAttention(head_width, groups, dtype=self.dtype_policy) if attention else None
         )
+        self.told = [
+            CrossAttention(head_width, groups, dtype=self.dtype_policy) for _ in range(words)
+        ]
 
-    def build(self, x_shape, time_shape):
+    def build(self, x_shape, time_shape, words_shape=None):
         self.residual.build(x_shape, time_shape)
+        shape = (*x_shape[:-1], self.width)
         if self.attention is not None:
-            self.attention.build((*x_shape[:-1], self.width))
+            self.attention.build(shape)
+        for layer in self.told:
+            layer.build(shape, words_shape)
 
-    def call(self, x, time, training=False):
-        """Args: x (B, H, W, C); time (B, E). Returns: (B, H, W, width)."""
-        h = self.residual(x, time, training=training)
-        return h if self.attention is None else self.attention(h)
+    def call(self, x, told, training=False):
+        """Args: x (B, H, W, C); told, a `Told`. Returns: (B, H, W, width)."""
+        h = self.residual(x, told.time, training=training)
+        if self.attention is not None:
+            h = self.attention(h)
+        for layer in self.told:
+            h = layer(h, told.words, told.known)
+        return h
 
     def get_config(self):
         residual = self.residual
@@ -66,6 +84,7 @@ class Block(keras.layers.Layer):
             **super().get_config(),
             "width": self.width,
             "attention": self.attention is not None,
+            "words": self.words,
             "head_width": self.head_width,
             "groups": residual.groups,
             "dropout": residual.dropout,
@@ -98,13 +117,18 @@ class UNet(keras.Model):
         dropout: share dropped inside residual blocks.
         embedding_width: elements of the time embedding; None for 4 widths[0].
         scale_shift: let the time modulate the normalisations instead of being added.
+        text: settings of the `TextEncoder`, a dict; None for a network without words.
+        words: how often a block of each level looks at the words, finest first; none at the
+            highest resolution, where it costs most and tells least.
+        framing: whether the network is told size and crop.
 
     Raises:
         ValueError: if the arguments contradict each other; the sentence says which.
 
     Reference:
         Ho et al. 2020, Denoising Diffusion Probabilistic Models, appendix B;
-        Ronneberger et al. 2015, U-Net, figure 1.
+        Ronneberger et al. 2015, U-Net, figure 1;
+        Podell et al. 2023 (SDXL, arXiv:2307.01952), table 1 and section 2.2, for words and framing.
     """
 
     def __init__(
@@ -122,12 +146,16 @@ class UNet(keras.Model):
         dropout=0.0,
         embedding_width=None,
         scale_shift=False,
+        text=None,
+        words=(0,),
+        framing=False,
         **kwargs,
     ):
         # autocast=False: the timestep must reach its sinusoid unrounded.
         super().__init__(autocast=False, **kwargs)
         widths = tuple(widths)
         blocks = (blocks,) * len(widths) if isinstance(blocks, int) else tuple(blocks)
+        words = (*words, *(len(widths) - len(words)) * [words[-1]]) if text else (0,) * len(widths)
         grids = _check(image_size, widths, blocks, tuple(attention), groups, patch)
         self.settings = {
             "image_size": image_size,
@@ -143,15 +171,23 @@ class UNet(keras.Model):
             "dropout": dropout,
             "embedding_width": embedding_width,
             "scale_shift": scale_shift,
+            "text": text,
+            "words": words,
+            "framing": framing,
         }
         self.patch = patch
         self.stride = patch * 2 ** (len(widths) - 1)  # pixels to a cell of the coarsest grid
         dtype = self.dtype_policy
 
-        def block(width, attend):
-            return Block(width, attend, head_width, groups, dropout, scale_shift, dtype=dtype)
+        def block(width, attend, words=0):
+            return Block(
+                width, attend, words, head_width, groups, dropout, scale_shift, dtype=dtype
+            )
 
         self.time = TimeEmbedding(embedding_width or 4 * widths[0], widths[0], dtype=dtype)
+        self.conditioner = (
+            Conditioner(self.time.width, text, framing, dtype=dtype) if text or framing else None
+        )
         self.stem = conv3x3(widths[0], dtype=dtype)
 
         # On the way down every step leaves a skip; on the way up every Block takes one.
@@ -159,12 +195,13 @@ class UNet(keras.Model):
         for level, (width, count, grid) in enumerate(zip(widths, blocks, grids, strict=True)):
             if level > 0:
                 self.encoder.append(Downsample(dtype=dtype))
-            self.encoder += [block(width, grid in attention) for _ in range(count)]
-        self.middle_in = block(widths[-1], middle_attention)
+            self.encoder += [block(width, grid in attention, words[level]) for _ in range(count)]
+        self.middle_in = block(widths[-1], middle_attention, words[-1])
         self.middle_out = block(widths[-1], False)
         for level in reversed(range(len(widths))):
             self.decoder += [
-                block(widths[level], grids[level] in attention) for _ in range(blocks[level] + 1)
+                block(widths[level], grids[level] in attention, words[level])
+                for _ in range(blocks[level] + 1)
             ]
             if level > 0:
                 self.decoder.append(Upsample(dtype=dtype))
@@ -177,19 +214,23 @@ class UNet(keras.Model):
         if self.built:
             return
         settings = self.settings
-        time = (None, self.time.width)
+        told = ((None, self.time.width),)
+        if settings["text"]:
+            told += ((None, self.conditioner.text.length, self.conditioner.text.width),)
         self.time.build((None,))
+        if self.conditioner is not None:
+            self.conditioner.build()
         width = settings["patch"] ** 2 * input_shape[-1]
         self.stem.build((None, None, None, width))
         width = settings["widths"][0]
         skips = [width]
         for step in self.encoder:
-            width = _build_step(step, width, time)
+            width = _build_step(step, width, told)
             skips.append(width)
         for step in (self.middle_in, self.middle_out):
-            width = _build_step(step, width, time)
+            width = _build_step(step, width, told)
         for step in self.decoder:
-            width = _build_step(step, width + (skips.pop() if isinstance(step, Block) else 0), time)
+            width = _build_step(step, width + (skips.pop() if isinstance(step, Block) else 0), told)
         self.norm.build((None, None, None, width))
         self.head.build((None, None, None, width))
         self.built = True
@@ -200,57 +241,64 @@ class UNet(keras.Model):
         Args:
             x_t: float32 (B, H, W, channels), H and W multiples of `stride`.
             t: int32 or float32 (B,).
-            condition: None; this network is told nothing but the time.
+            condition: what it is told besides, a dict of arrays (`condition.py`); what is missing
+                is not told, None tells nothing.
             training: whether dropout is at work.
 
         Returns:
             float32 (B, H, W, out_channels).
 
         Raises:
-            ValueError: if the levels cannot halve H or W, or a condition is given.
+            ValueError: if the levels cannot halve H or W, or it is told what it cannot take.
         """
-        self._check_call(x_t, condition)
-        time = self.embed(t)
-        h, skips = self.encode(x_t, time, training=training)
-        h = self.middle(h, time, training=training)
-        return self.decode(h, skips, time, training=training)
+        self.check(x_t, condition)
+        told = self.embed(t, condition)
+        h, skips = self.encode(x_t, told, training=training)
+        h = self.middle(h, told, training=training)
+        return self.decode(h, skips, told, training=training)
 
-    def embed(self, t):
-        """The vector (B, E) that blocks are told, after the swish that each would begin with."""
-        return ops.silu(self.time(t))
+    def embed(self, t, condition=None):
+        """What blocks are told: a `Told`, its vector after the swish that each would begin with."""
+        time = self.time(t)
+        if self.conditioner is None:
+            return Told(ops.silu(time))
+        vector, words, known = self.conditioner(t, condition)
+        return Told(ops.silu(time + vector), words, known)
 
-    def encode(self, x_t, time, training=False):
+    def encode(self, x_t, told, training=False):
         """Go down. Returns the coarsest features, and the skips of the stem and of each step."""
         x_t = ops.cast(x_t, self.compute_dtype)
         h = self.stem(space_to_depth(x_t, self.patch) if self.patch > 1 else x_t)
         skips = [h]
         for step in self.encoder:
-            h = step(h, time, training=training) if isinstance(step, Block) else step(h)
+            h = step(h, told, training=training) if isinstance(step, Block) else step(h)
             skips.append(h)
         return h, skips
 
-    def middle(self, h, time, training=False):
+    def middle(self, h, told, training=False):
         """The two blocks at the bottom, with attention between them."""
-        h = self.middle_in(h, time, training=training)
-        return self.middle_out(h, time, training=training)
+        h = self.middle_in(h, told, training=training)
+        return self.middle_out(h, told, training=training)
 
-    def decode(self, h, skips, time, training=False):
+    def decode(self, h, skips, told, training=False):
         """Go up, each block with the skip of its opposite. Returns the prediction, float32."""
         skips = list(skips)
         for step in self.decoder:
             if isinstance(step, Block):
                 h = ops.concatenate([h, skips.pop()], axis=-1)
-                h = step(h, time, training=training)
+                h = step(h, told, training=training)
             else:
                 h = step(h)
         h = self.head(self.norm(h))
         return ops.cast(depth_to_space(h, self.patch) if self.patch > 1 else h, "float32")
 
-    def _check_call(self, x_t, condition):
-        if condition is not None:
+    def check(self, x_t, condition):
+        takes = self.conditioner.takes if self.conditioner is not None else ()
+        beyond = sorted(set(condition or {}) - set(takes))
+        if beyond:
             raise ValueError(
-                "This U-Net was built to be told nothing but the time. "
-                f"Received: condition={condition!r}"
+                f"This U-Net was built to be told {' and '.join(takes) or 'nothing but the time'}. "
+                f"Received: {', '.join(beyond)}"
             )
         height, width = x_t.shape[1:3]
         if (height or 0) % self.stride or (width or 0) % self.stride:
@@ -263,11 +311,25 @@ class UNet(keras.Model):
         return {**super().get_config(), **self.settings}
 
 
-def _build_step(step, width, time_shape):
+class Told(NamedTuple):
+    """What every block is told.
+
+    Args:
+        time: (B, E), the timestep and what is told as one vector.
+        words: (B, L, W), or None.
+        known: bool (B, L), where there is a word.
+    """
+
+    time: object
+    words: object = None
+    known: object = None
+
+
+def _build_step(step, width, told_shapes):
     """Build a step for `width` channels, and return the channels that it gives."""
     shape = (None, None, None, width)
     if isinstance(step, Block):
-        step.build(shape, time_shape)
+        step.build(shape, *told_shapes)
         return step.width
     step.build(shape)
     return width
