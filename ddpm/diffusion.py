@@ -22,7 +22,7 @@ class Diffusion(keras.Model):
             int32 (B,); the condition is passed where there is one.
         schedule: a `Schedule`.
         prediction: what the network answers: "eps", "x0" or "v".
-        weighting: "plain" or "min_snr".
+        weighting: a word of `prediction.WEIGHTINGS`.
         gamma: where min-SNR weights stop to rise.
         offset_noise: deviation of an extra noise that is constant over each picture's channel; it
             lets a model learn the mean brightness (0.05 in SDXL, 0 is none).

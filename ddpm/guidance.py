@@ -55,7 +55,7 @@ def guided(denoise, condition, negative, scale, interval=(0.0, 1.0), rescale=0.0
     both = {name: np.concatenate([condition[name], negative[name]]) for name in condition}
 
     def denoise_guided(x_t, t):
-        if scale == 1 or not interval[0] <= way(t, T) <= interval[1]:
+        if scale == 1 or not _within(interval, way(t, T)):
             return np.clip(denoise(x_t, t, condition), -1, 1)
         x0_hats = denoise(np.concatenate([x_t, x_t]), np.concatenate([t, t]), both)
         positive, away_from = np.split(np.asarray(x0_hats), 2)
@@ -82,7 +82,7 @@ def scheduled(denoise, windows, T=1000):
 
     def denoise_scheduled(x_t, t, condition):
         at = way(t, T)
-        open_ = np.array([start <= at <= end for start, end in windows], np.float32)
+        open_ = np.array([_within(window, at) for window in windows], np.float32)
         strengths = condition["strengths"] * open_
         return denoise(x_t, t, {**condition, "strengths": strengths})
 
@@ -92,6 +92,11 @@ def scheduled(denoise, windows, T=1000):
 def way(t, T):
     """How far a batch is on its way: 0 where all is noise (t = T - 1), 1 at the picture (t = 0)."""
     return 1.0 - float(t[0]) / (T - 1)
+
+
+def _within(window, at):
+    """Whether a share of the way lies in (from, to), both ends included but for rounding."""
+    return window[0] - 1e-6 <= at <= window[1] + 1e-6
 
 
 def _deviation(x):

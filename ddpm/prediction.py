@@ -8,7 +8,8 @@ use operators alone, so they take NumPy arrays and the tensors of any Keras back
 import numpy as np
 
 PREDICTIONS = ("eps", "x0", "v")
-WEIGHTINGS = ("plain", "min_snr")
+WEIGHTINGS = ("plain", "min_snr", "clamped_snr")
+LEAST_SNR = 0.5  # of "clamped_snr"
 
 
 def target(prediction, x0, eps, alpha, sigma):
@@ -74,9 +75,12 @@ def loss_weights(weighting, prediction, log_snr, gamma=5.0):
 
     "plain" is 1. "min_snr" weighs the error of x0 by min(SNR, gamma); in terms of the network's own
     answer that is min(SNR, gamma) / SNR for eps and min(SNR, gamma) / (SNR + 1) for v.
+    "clamped_snr" lets that weight of x0 fall no lower than 0.5: where all is noise a network has
+    only what it is told to go by, and with hardly any weight there it learns words slowly, since
+    elsewhere the picture itself shows what they say.
 
     Args:
-        weighting: "plain" or "min_snr".
+        weighting: "plain", "min_snr" or "clamped_snr".
         prediction: "eps", "x0" or "v".
         log_snr: float64 (T,).
         gamma: where the weight stops to rise.
@@ -88,7 +92,8 @@ def loss_weights(weighting, prediction, log_snr, gamma=5.0):
         ValueError: for another weighting or prediction.
 
     Reference:
-        Hang et al. 2023 (arXiv:2303.09556), section 3.4.
+        Hang et al. 2023 (arXiv:2303.09556), section 3.4; Salimans and Ho 2022 (arXiv:2202.00512),
+        section 4, "truncated SNR" with a bound of 1, for the lower one.
     """
     _check(prediction)
     if weighting not in WEIGHTINGS:
@@ -99,7 +104,8 @@ def loss_weights(weighting, prediction, log_snr, gamma=5.0):
         return np.ones_like(log_snr)
     snr = np.exp(log_snr)
     divisor = {"eps": snr, "x0": 1.0, "v": snr + 1.0}[prediction]
-    return np.minimum(snr, gamma) / divisor
+    least = LEAST_SNR if weighting == "clamped_snr" else 0.0
+    return np.clip(snr, least, gamma) / divisor
 
 
 def _check(prediction):

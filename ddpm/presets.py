@@ -23,7 +23,7 @@ class Preset:
         schedule: a word of `schedule.SCHEDULES`.
         timesteps: T.
         prediction: "eps", "x0" or "v".
-        weighting: "plain" or "min_snr".
+        weighting: a word of `prediction.WEIGHTINGS`.
         offset_noise: see `Diffusion`.
         batch_size: pictures a step.
         epochs: passes over the pictures.
@@ -196,7 +196,7 @@ PRESETS = {
             schedule="cosine",
             timesteps=200,
             prediction="x0",
-            weighting="min_snr",
+            weighting="clamped_snr",
             batch_size=16,
             epochs=80,
             learning_rate=2e-3,
@@ -241,7 +241,7 @@ PRESETS = {
             scale_shift=True,
             schedule="cosine",
             prediction="x0",
-            weighting="min_snr",
+            weighting="clamped_snr",
             batch_size=16,
             learning_rate=4e-4,
             warmup_steps=200,

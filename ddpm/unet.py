@@ -293,6 +293,10 @@ class UNet(keras.Model):
         return ops.cast(depth_to_space(h, self.patch) if self.patch > 1 else h, "float32")
 
     def check(self, x_t, condition):
+        if condition is not None and not isinstance(condition, dict):
+            raise ValueError(
+                f"A condition is a dict of arrays. Received: {type(condition).__name__}"
+            )
         takes = self.conditioner.takes if self.conditioner is not None else ()
         beyond = sorted(set(condition or {}) - set(takes))
         if beyond:

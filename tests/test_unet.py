@@ -152,6 +152,8 @@ def test_bad_calls_are_refused():
     with pytest.raises(ValueError, match="multiples of 2.*Received: x_t of shape"):
         network(*inputs(15, 16))
     with pytest.raises(ValueError, match="nothing but the time"):
+        network(*inputs(), condition={"tokens": np.ones((2, 4), "int32")})
+    with pytest.raises(ValueError, match="A condition is a dict"):
         network(*inputs(), condition=np.ones((2, 4), "float32"))
 
 

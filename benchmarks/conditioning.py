@@ -1,0 +1,514 @@
+"""Does a model do what it is told? Numbers in benchmarks/results/conditioning.json, and curves in
+docs/pictures/conditioning_*.png.
+
+    python -m data --n 18000 --identities 3000 --size 160 --seed 4242 --drawn 0 --out data/faces160
+    python -m data --n 1200 --identities 600 --size 160 --seed 777 --drawn 0 --out data/fresh160
+    python -m benchmarks.conditioning --train data/faces160 --fresh data/fresh160
+
+words      a classifier that was trained on renders judges prompted samples and fresh renders
+unseen     two attributes that never met in training, in one prompt
+framing    where the face lies for off-centre crops; how sharp pictures of small originals are
+control    edges, colours and face points of results against their hints, by strength
+crops      small models trained alike but for their crops: what untold crops cost
+cost       a training step and a sampling step with everything, beside one with nothing
+"""
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from benchmarks.attributes import VALUES, accuracies, labels, prompt, prompts, train
+from ddpm.condition import nothing
+from ddpm.framing import framing
+from ddpm.guidance import conditioned, guided
+
+RESULTS = Path(__file__).parent / "results" / "conditioning.json"
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Pairs of which the training set has not one picture (checked by `words`).
+UNSEEN = (
+    {"sex": "man", "hair length": "bob", "beard": "full beard", "hair colour": "black"},
+    {"sex": "woman", "hair length": "bald", "glasses": "glasses"},
+)
+LARGE = 256  # pixels to which pictures are enlarged where a point or a line is measured
+
+
+class Model:
+    """A trained model, and one call that draws with it.
+
+    Args:
+        weights, control_weights: files or run folders.
+        steps, guidance, batch: of sampling.
+    """
+
+    def __init__(self, weights, control_weights, steps, guidance, batch):
+        from ddpm.run import default_control, default_weights, load_control, load_weights
+        from ddpm.runtime import PRECISIONS, choose_precision
+
+        base = load_weights(weights or default_weights(), PRECISIONS[choose_precision("auto")])
+        self.base, self.preset = base, base.preset
+        self.steps, self.guidance, self.batch = steps, guidance, batch
+        self.schedule, self.tokenizer = base.preset.make_schedule(), base.preset.make_tokenizer()
+        self._control = lambda: load_control(control_weights or default_control(base), base)
+        self._denoisers = {}
+
+    def draw(self, n, words=None, frame=None, hints=None, strength=1.0, seed=0, period=None):
+        """n pictures, uint8; words: n prompts; frame: six numbers; hints: float (n, H, W, 3 K) and
+        strengths (n, K)."""
+        from ddpm.pictures import draw
+
+        size = self.preset.image_size
+        denoise = self._denoiser("control" if hints else "base", clip=words is None)
+        tokens = np.stack([self.tokenizer.encode(w) for w in words]) if words else None
+        frame = framing(size) if frame is None else frame
+
+        def told(denoise, pictures):
+            at = np.array(pictures) % n
+            silent = nothing(len(at), self.preset.text_length)
+            condition = {**silent, "framing": np.tile(frame, (len(at), 1))}
+            if hints:
+                condition |= {"hints": hints[0][at], "strengths": strength * hints[1][at]}
+            if words is None:
+                return conditioned(denoise, condition)
+            positive = {**condition, "tokens": tokens[at]}
+            return guided(denoise, positive, condition, self.guidance, T=self.preset.timesteps)
+
+        shape = (size, size, 3)
+        return draw(
+            denoise,
+            self.schedule,
+            n,
+            shape,
+            "dpmpp_2m",
+            "uniform",
+            self.steps,
+            seed,
+            self.batch,
+            wrap=told,
+            period=period,
+        )
+
+    def _denoiser(self, which, clip):
+        if (which, clip) not in self._denoisers:
+            trained = self._control() if which == "control" else self.base
+            self._denoisers[which, clip] = trained.denoiser(clip=clip, parts=PARTS)
+        return self._denoisers[which, clip]
+
+
+def words(model, training, fresh, n, epochs):
+    """Accuracy of the classifier on fresh renders and on prompted samples."""
+    classify = classifier(model, training, epochs)
+    images, truth = _renders(fresh, model.preset.image_size)
+    on_renders = accuracies(classify(images), truth)
+    sentences, asked = prompts(n, np.random.default_rng(1))
+    said = classify(model.draw(n, sentences, seed=1))
+    on_samples = accuracies(said, asked)
+    return {
+        "samples": n,
+        "fresh_renders": len(images),
+        "counted": {k: int((truth[:, i] >= 0).sum()) for i, k in enumerate(VALUES)},
+        "renders": on_renders,
+        "prompted": on_samples,
+        "ratio": {k: on_samples[k] / on_renders[k] for k in VALUES},
+        "chance": {k: 1 / len(v) for k, v in VALUES.items()},
+        "steps": model.steps,
+        "guidance": model.guidance,
+    }
+
+
+def unseen(model, training, n, epochs):
+    """Pairs that never met: how often both are seen in what is drawn."""
+    classify = classifier(model, training, epochs)
+    _, truth = _renders(training, None)
+    result = []
+    for face in UNSEEN:
+        places = {list(VALUES).index(k): VALUES[k].index(v) for k, v in face.items()}
+        pair = dict(list(places.items())[:2])
+        met = int(np.all([truth[:, i] == v for i, v in pair.items()], axis=0).sum())
+        said = classify(model.draw(n, [prompt(face)] * n, seed=2))
+        right = {list(VALUES)[i]: float((said[:, i] == v).mean()) for i, v in places.items()}
+        both = float(np.all([said[:, i] == v for i, v in pair.items()], axis=0).mean())
+        result.append(
+            {"prompt": prompt(face), "met_in_training": met, "each": right, "both": both, "n": n}
+        )
+    return result
+
+
+_CLASSIFIER = {}
+
+
+def classifier(model, training, epochs):
+    """The classifier, trained once."""
+    if not _CLASSIFIER:
+        images, truth = _renders(training, model.preset.image_size)
+        began = time.monotonic()
+        _CLASSIFIER["it"] = train(images, truth, epochs)
+        print(f"classifier: {time.monotonic() - began:.0f} s", flush=True)
+    return _CLASSIFIER["it"]
+
+
+def _renders(folder, size):
+    with open(folder / "faces.jsonl") as file:
+        truth = np.stack([labels(json.loads(line)["attributes"]) for line in file])
+    if size is None:
+        return None, truth
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    return np.stack([_small(image, size) for image in images]), truth
+
+
+def _small(image, size):
+    return cv2.resize(np.asarray(image), (size, size), interpolation=cv2.INTER_AREA)
+
+
+def framing_shift(model, n):
+    """How far the face moves for crops off the middle, against how far it was told to."""
+    size = model.preset.image_size
+    room = size // 4
+    target = (size + room, size + room)
+    sets = {}
+    for crop in ((0, 0), (0, room), (room, 0), (room, room), (room // 2, room // 2)):
+        sets[crop] = _centres(model.draw(n, frame=framing(size, None, crop, target), seed=3))
+    moved = []
+    middle = sets.pop((room // 2, room // 2))
+    for (top, left), found in sets.items():
+        told = np.array([room // 2 - left, room // 2 - top])
+        both = np.isfinite(found[:, 0]) & np.isfinite(middle[:, 0])
+        seen = np.median(found[both] - middle[both], axis=0)
+        moved.append(
+            {"told": told.tolist(), "seen": seen.round(2).tolist(), "faces": int(both.sum())}
+        )
+    sharpness = {}
+    for original in (16, 24, 32, 48, 64, 96, 128):
+        drawn = model.draw(n, frame=framing(size, (original, original)), seed=3)
+        sharpness[original] = float(np.median([_sharpness(image) for image in drawn]))
+    return {"target": target[0], "window": size, "moved": moved, "sharpness": sharpness}
+
+
+def _centres(images):
+    """The middle of each picture's face in its pixels, NaN where none is found: (N, 2)."""
+    from facekit.detect import detect, largest
+
+    scale = LARGE / images.shape[1]
+    found = []
+    for image in images:
+        face = largest(detect(_large(image)))
+        found.append([np.nan] * 2 if face is None else face.points5.mean(0) / scale)
+    return np.array(found)
+
+
+def _large(image):
+    return cv2.resize(image, (LARGE, LARGE), interpolation=cv2.INTER_CUBIC)
+
+
+def _sharpness(image):
+    """Variance of the Laplacian of the grey picture."""
+    return cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()
+
+
+def control(model, fresh, n):
+    """Results against their hints, one kind at a time, by strength."""
+    from facekit.control import canny, colour_grid, face_points, tile
+    from facekit.detect import detect, largest
+
+    size = model.preset.image_size
+    images = np.load(fresh / "images.npy", mmap_mode="r")
+    sources, meshes = [], []
+    for image in images[:: max(1, len(images) // (2 * n))]:
+        face = largest(detect(np.asarray(image)))
+        if face is not None and len(sources) < n:
+            sources.append(np.asarray(image))
+            meshes.append(face.mesh[:, :2] * size / image.shape[0])
+    small = np.stack([_small(image, size) for image in sources])
+    pictures = {
+        "canny": [canny(image) for image in small],
+        "colour": [colour_grid(image) for image in small],
+        "tile": [tile(image) for image in small],
+        "points": [face_points(image.shape, [m]) for image, m in zip(small, meshes, strict=True)],
+    }
+    measures = {
+        "canny": lambda out, i: edge_agreement(out, small[i]),
+        "colour": lambda out, i: {"lab": grid_difference(out, small[i])},
+        "tile": lambda out, i: {"lab": grid_difference(out, small[i], 16)},
+        "points": lambda out, i: {"mesh": mesh_distance(out, meshes[i])},
+    }
+    result = {"pictures": len(sources)}
+    for k, (kind, hint) in enumerate(pictures.items()):
+        result[kind] = {}
+        arrays = np.zeros((len(sources), size, size, 12), np.float32)
+        arrays[..., 3 * k : 3 * k + 3] = np.stack(hint) / 127.5 - 1
+        present = np.tile(np.eye(4, dtype=np.float32)[k], (len(sources), 1))
+        for strength in STRENGTHS:
+            drawn = model.draw(len(sources), hints=(arrays, present), strength=strength, seed=4)
+            found = [measures[kind](out, i) for i, out in enumerate(drawn)]
+            result[kind][str(strength)] = {
+                name: float(np.nanmedian([f[name] for f in found])) for name in found[0]
+            }
+            if kind == "points":
+                lost = float(np.isnan([f["mesh"] for f in found]).mean())
+                result[kind][str(strength)]["no_face"] = lost
+        print(kind, json.dumps(result[kind]), flush=True)
+    others = [edge_agreement(small[i - 1], small[i]) for i in range(len(small))]
+    result["canny"]["random picture"] = {
+        name: float(np.median([f[name] for f in others])) for name in others[0]
+    }
+    return result
+
+
+def edge_agreement(image, truth):
+    """F1 of edges: at the picture's own size and enlarged to 256 px, where 2 px are half a pixel of
+    a 64 px picture; at its own size 2 px leave little that does not agree by chance."""
+    from facekit.control import canny
+
+    pairs = {
+        "own": [canny(p)[..., 0] > 0 for p in (image, truth)],
+        "large": [canny(_large(p))[..., 0] > 0 for p in (image, truth)],
+    }
+    return {
+        "f1_256_within_2": f1(*pairs["large"], 2),
+        "f1_within_0": f1(*pairs["own"], 0),
+        "f1_within_1": f1(*pairs["own"], 1),
+        "f1_within_2": f1(*pairs["own"], 2),
+    }
+
+
+def f1(edges, truth, within):
+    """Harmonic mean of precision and recall of edge pixels that have one of the other's near."""
+    if not edges.any() or not truth.any():
+        return 0.0
+    to_truth, to_edges = (
+        cv2.distanceTransform((~e).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        for e in (truth, edges)
+    )
+    precision, recall = (to_truth[edges] <= within).mean(), (to_edges[truth] <= within).mean()
+    return float(2 * precision * recall / max(precision + recall, 1e-9))
+
+
+def grid_difference(image, truth, cells=8):
+    """Mean distance in LAB between the cells' mean colours of two pictures."""
+    small = [cv2.resize(p, (cells, cells), interpolation=cv2.INTER_AREA) for p in (image, truth)]
+    lab = [cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in small]
+    return float(np.linalg.norm(lab[0] - lab[1], axis=-1).mean())
+
+
+def mesh_distance(image, mesh):
+    """Mean distance of a picture's mesh to another, in parts of the eye distance; NaN: no face."""
+    from facekit.detect import detect, largest
+    from facekit.mesh import IRIS_LEFT, IRIS_RIGHT
+
+    face = largest(detect(_large(image)))
+    if face is None:
+        return np.nan
+    found = face.mesh[:, :2] * image.shape[0] / LARGE
+    eyes = np.linalg.norm(mesh[IRIS_LEFT[0]] - mesh[IRIS_RIGHT[0]])
+    return float(np.linalg.norm(found - mesh, axis=1).mean() / eyes)
+
+
+def crops(training, minutes, n):
+    """Three small models alike but for their windows: how far their faces are from renders."""
+    from benchmarks.quality import Features
+    from ddpm.metrics import frechet_distance
+    from ddpm.pictures import draw
+    from ddpm.presets import PRESETS
+    from ddpm.run import Trained
+    from ddpm.trainer import Trainer
+    from ddpm.training import Composer
+
+    plain = replace(PRESETS["tiny_told"], words=(), framing=False, crops=0.0, small=0.0)
+    arms = {
+        "whole pictures": plain,
+        "crops, not told": replace(plain, crops=0.7),
+        "crops, told": replace(plain, crops=0.7, framing=True),
+    }
+    images = np.load(training / "images.npy", mmap_mode="r")
+    size = plain.image_size
+    whole = np.stack([_small(image, size) for image in images[:: len(images) // 4000]])
+    features = Features(whole)
+    floor = whole[1::2][:n]
+    result = {"minutes_each": minutes, "samples": n, "pictures_seen": None}
+    steps = None
+    for name, preset in arms.items():
+        trainer = Trainer(preset, Path("runs") / "crops", "bfloat16", 0)
+        compose = Composer(images, preset)
+        from ddpm.training import batches
+
+        began, done = time.monotonic(), 0
+        for (batch,) in batches(images, preset.batch_size, 0, 0, True, compose):
+            trainer.model.train_on_batch(batch)
+            done += 1
+            # The first arm's minutes are the steps of all.
+            if done == steps or (steps is None and time.monotonic() - began > 60 * minutes):
+                break
+        steps = done
+        trainer._average()
+        denoise = Trained(trainer.averaged, preset, None, "").denoiser()
+        frame = np.tile(framing(size), (32, 1))
+        if preset.framing:
+            denoise = conditioned(denoise, {"framing": frame})
+        drawn = draw(denoise, trainer.schedule, n, (size, size, 3), "dpmpp_2m", steps=20,
+                     batch_size=32)  # fmt: skip
+        result[name] = float(frechet_distance(features(drawn), features(whole[::2][:n])))
+        print(name, result[name], flush=True)
+    result["pictures_seen"] = steps * plain.batch_size
+    result["renders against renders"] = float(
+        frechet_distance(features(floor), features(whole[::2][:n]))
+    )
+    return result
+
+
+def cost(model, rounds):
+    """Seconds of steps with everything over steps with nothing, alternating; medians of ratios."""
+    from ddpm.control import Controlled
+    from ddpm.diffusion import Diffusion
+    from ddpm.presets import PRESETS
+    from ddpm.training import AveragedAdam
+
+    preset = model.preset
+    rng = np.random.default_rng(0)
+    size, batch = preset.image_size, preset.batch_size
+    x0 = rng.uniform(-1, 1, (batch, size, size, 3)).astype(np.float32)
+    tokens = np.stack([model.tokenizer.encode(p) for p in prompts(batch, rng)[0]])
+    told = {"tokens": tokens, "framing": np.tile(framing(size), (batch, 1))}
+    hinted = {
+        **told,
+        "hints": rng.uniform(-1, 1, (batch, size, size, 12)).astype(np.float32),
+        "strengths": np.ones((batch, 4), np.float32),
+    }
+    dtype = model.base.network.dtype_policy
+
+    def trainer(network, batch):
+        step = Diffusion(network, model.schedule, preset.prediction, preset.weighting)
+        step.compile(AveragedAdam(1e-5, global_clipnorm=1.0), jit_compile=False)
+        return lambda: step.train_on_batch(batch)
+
+    plain = replace(preset, words=(), vocabulary=(), framing=False)
+    unconditional = PRESETS["faces64"] if size == 64 else plain
+    sides = {
+        "nothing": trainer(unconditional.make_network(dtype), x0),
+        "words and framing": trainer(preset.make_network(dtype), {"x0": x0, **told}),
+        "control branch": trainer(Controlled(preset.make_network(dtype)), {"x0": x0, **hinted}),
+    }
+    training = _ratios(sides, "nothing", rounds)
+    t = np.full(batch, 500, np.int32)
+    bare = model._denoiser("base", True)
+    controlled = model._denoiser("control", True)
+    sides = {
+        "words and framing": lambda: bare(x0, t, told),
+        "words, framing and control": lambda: controlled(x0, t, hinted),
+    }
+    sampling = _ratios(sides, "words and framing", rounds)
+    return {"rounds": rounds, "batch": batch, "training": training, "sampling": sampling}
+
+
+def _ratios(sides, against, rounds):
+    for step in sides.values():
+        step(), step()
+    seconds = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, step in sides.items():
+            began = time.perf_counter()
+            for _ in range(3):
+                step()
+            seconds[name].append((time.perf_counter() - began) / 3)
+    ratios = {n: np.array(s) / np.array(seconds[against]) for n, s in seconds.items()}
+    return {
+        name: {
+            "seconds": float(np.median(seconds[name])),
+            "ratio": float(np.median(r)),
+            "quartiles": [float(q) for q in np.percentile(r, (25, 75))],
+        }
+        for name, r in ratios.items()
+    }
+
+
+def plots(result):
+    """Curves against strength, and accuracies, from the results alone."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    if "control" in result:
+        found = result["control"]
+        panels = (
+            ("canny", "f1_256_within_2", "edges: F1 within 2 px at 256 px"),
+            ("colour", "lab", "colour: mean LAB difference"),
+            ("points", "mesh", "points: distance / eye distance"),
+        )
+        figure, axes = plt.subplots(1, 3, figsize=(9, 2.8))
+        for axis, (kind, name, title) in zip(axes, panels, strict=True):
+            axis.plot(STRENGTHS, [found[kind][str(s)][name] for s in STRENGTHS], "o-")
+            axis.set(title=title, xlabel="strength", ylim=(0, None))
+            axis.title.set_fontsize(9)
+        figure.tight_layout()
+        figure.savefig(PICTURES / "conditioning_strength.png", dpi=90)
+    if "words" in result:
+        found = result["words"]
+        figure, axis = plt.subplots(figsize=(8, 2.8))
+        at = np.arange(len(VALUES))
+        axis.bar(at - 0.2, [found["renders"][k] for k in VALUES], 0.4, label="fresh renders")
+        axis.bar(at + 0.2, [found["prompted"][k] for k in VALUES], 0.4, label="prompted samples")
+        axis.plot(at, [found["chance"][k] for k in VALUES], "k_", label="chance")
+        axis.set_xticks(at, VALUES, fontsize=8)
+        axis.legend(fontsize=8, loc="lower left")
+        axis.set_ylabel("accuracy")
+        figure.tight_layout()
+        figure.savefig(PICTURES / "conditioning_words.png", dpi=90)
+    plt.close("all")
+
+
+PARTS = 1
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--train", "training", type=Path, help="The set that the model learned from.")
+@click.option("--fresh", type=Path, help="Renders of other people.")
+@click.option("--weights", type=Path, help="[default: as sample.py]")
+@click.option("--control-weights", type=Path, help="[default: as sample.py]")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    default=("words", "unseen", "framing", "control", "crops", "cost"),
+)
+@click.option("--n", default=1000, help="Prompted samples.")
+@click.option("--hints", default=64, help="Control pictures of each kind.")
+@click.option("--steps", default=12, help="Of sampling.")
+@click.option("--guidance", default=3.0)
+@click.option("--epochs", default=8, help="Of the classifier.")
+@click.option("--minutes", default=3.0, help="Of each small model of `crops`.")
+@click.option("--rounds", default=12, help="Of `cost`.")
+def main(training, fresh, weights, control_weights, parts, n, hints, steps, guidance, epochs,
+         minutes, rounds):  # fmt: skip
+    """Measure, and add to the results."""
+    global PARTS
+    from sample import _one_core_a_part
+
+    if not {"cost", "crops"} & set(parts):
+        PARTS = _one_core_a_part(32)  # faster sampling; not how training runs
+    model = Model(weights, control_weights, steps, guidance, 32)
+    actions = {
+        "words": lambda: words(model, training, fresh, n, epochs),
+        "unseen": lambda: unseen(model, training, 100, epochs),
+        "framing": lambda: framing_shift(model, hints),
+        "control": lambda: control(model, fresh, hints),
+        "crops": lambda: crops(training, minutes, 1000),
+        "cost": lambda: cost(model, rounds),
+    }
+    result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for part in parts:
+        result[part] = actions[part]()
+        result["weights"] = {"file": model.base.path.name, "sha256": model.base.digest}
+        print(json.dumps(result[part], indent=1), flush=True)
+        RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    plots(result)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main()
