@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from ddpm.hints import Control, stack
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import SPACINGS
 
@@ -117,8 +118,8 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
 
     path = weights or default_weights(SHIPPED)
     preset = read_preset(path)
-    told = Told(wishes, preset, n, path)
     parts = _one_core_a_part(batch_size)
+    told = Told(wishes, preset, n, path)
 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     from tqdm import tqdm
@@ -238,8 +239,6 @@ def _read_wishes(
     if control_weights and not controls:
         raise ValueError("--control-weights needs a control picture: add --control KIND=FILE.")
     if controls:
-        from ddpm.control import Control  # here, for it starts a backend
-
         controls = [Control.parse(words) for words in controls]
     return Wishes(
         prompts or [""],
@@ -306,8 +305,6 @@ class Told:
             self.tokens = np.stack([tokenizer.encode(prompt) for prompt in wishes.prompts])
             self.negative = tokenizer.encode(wishes.negative)
         if wishes.controls:
-            from ddpm.control import stack
-
             size = (preset.image_size, preset.image_size)
             self.hints, self.strengths, self.windows = stack(wishes.controls, size)
 

@@ -89,14 +89,13 @@ def face_share(images):
 
 def draw_samples(weights, n, sampler, spacing, steps, seed):
     """Draw n pictures from a weights file: uint8 (n, S, S, 3), and the `Trained` model."""
-    from ddpm.denoiser import x0_denoiser
     from ddpm.pictures import draw
     from ddpm.run import load_weights
     from ddpm.runtime import PRECISIONS, choose_precision, use_xla
 
     trained = load_weights(weights, PRECISIONS[choose_precision("auto")])
     schedule, size = trained.preset.make_schedule(), trained.preset.image_size
-    denoise = x0_denoiser(trained.network, schedule, trained.preset.prediction, xla=use_xla())
+    denoise = trained.denoiser(xla=use_xla())
     images = draw(
         denoise, schedule, n, (size, size, 3), sampler, spacing, steps, seed, batch_size=32
     )

@@ -6,7 +6,13 @@ The few ideas, each in a file of its own:
     prediction.py   what a network may predict (eps, x0, v) and how its error is weighed
     unet.py         the network: (x_t, t, condition) -> prediction
     diffusion.py    couples schedule and network for `fit`
-    denoiser.py     a trained network as a function (x_t, t) -> x0_hat
+    condition.py    what a network may be told besides the time
+    text.py         words to tokens to vectors
+    framing.py      windows of pictures, and the numbers that say how they were cut
+    hints.py        control pictures from files
+    control.py      the branch that reads them
+    denoiser.py     a trained network as a function (x_t, t, condition) -> x0_hat
+    guidance.py     wrappers round a denoiser: guidance, windows of control
     samplers.py     from noise to pictures, given a denoiser and a schedule
     layers.py       the blocks of the network
     pictures.py     from a denoiser to uint8 pictures, grids, PNG and GIF files

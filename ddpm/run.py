@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from ddpm.checkpoint import replaced
 from ddpm.presets import Preset
@@ -45,11 +46,22 @@ class Trained:
     over: str = ""
 
     def denoiser(self, clip=True, xla=False, parts=1):
-        """The network as a denoiser with its own schedule; see `denoiser.x0_denoiser`."""
+        """The network as a denoiser with its own schedule; see `denoiser.x0_denoiser`.
+
+        One that takes framings is told whole pictures where nothing else is said.
+        """
         from ddpm.denoiser import x0_denoiser
+        from ddpm.framing import framing
 
         schedule = self.preset.make_schedule()
-        return x0_denoiser(self.network, schedule, self.preset.prediction, clip, xla, parts)
+        denoise = x0_denoiser(self.network, schedule, self.preset.prediction, clip, xla, parts)
+        whole = framing(self.preset.image_size)
+
+        def denoise_whole(x_t, t, condition=None):
+            told = {"framing": np.tile(whole, (len(x_t), 1)), **(condition or {})}
+            return denoise(x_t, t, told)
+
+        return denoise_whole if self.preset.framing else denoise
 
 
 def save_weights(network, preset, path, half=False, control=None):
@@ -291,8 +303,8 @@ def _is(path, kind):
     try:
         with h5py.File(path, "r") as file:
             return kind in file.attrs
-    except OSError:
-        return False
+    except OSError:  # damaged; taken for a model, so that loading it says so
+        return kind == _ATTRIBUTE
 
 
 def write_config(folder, config):

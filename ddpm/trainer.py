@@ -7,10 +7,11 @@ import keras
 from keras import ops
 
 from ddpm.checkpoint import Checkpoints, remove_partials
-from ddpm.control import KINDS, Controlled
+from ddpm.control import Controlled
 from ddpm.denoiser import x0_denoiser
 from ddpm.diffusion import Diffusion
 from ddpm.guidance import conditioned
+from ddpm.hints import KINDS
 from ddpm.pictures import draw, grid, save_png
 from ddpm.run import CONTROL, WEIGHTS, save_weights, start_from
 from ddpm.runtime import PRECISIONS, use_xla

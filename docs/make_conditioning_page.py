@@ -20,7 +20,7 @@ from PIL import Image
 
 from benchmarks.attributes import VALUES
 from benchmarks.conditioning import STRENGTHS
-from ddpm.control import KINDS
+from ddpm.hints import KINDS
 from ddpm.pictures import labelled, save_png
 from docs.make_faces_card import fill, table
 

@@ -12,7 +12,6 @@ import click
 import numpy as np
 from PIL import Image
 
-from ddpm.denoiser import x0_denoiser
 from ddpm.pictures import draw, grid, save_png, to_uint8
 from ddpm.run import default_weights, load_weights
 from ddpm.runtime import PRECISIONS, choose_precision, use_xla
@@ -71,7 +70,7 @@ def main(weights, run):
     """Make the pictures of the documentation."""
     trained = load_weights(weights or default_weights(), PRECISIONS[choose_precision("auto")])
     schedule, size = trained.preset.make_schedule(), trained.preset.image_size
-    denoise = x0_denoiser(trained.network, schedule, trained.preset.prediction, xla=use_xla())
+    denoise = trained.denoiser(xla=use_xla())
 
     def pictures(n, steps, sampler="dpmpp_2m", observe=None):
         return draw(

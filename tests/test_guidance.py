@@ -7,10 +7,11 @@ from keras import ops
 from layer_checks import randomise
 
 from ddpm.condition import nothing
-from ddpm.control import KINDS, Control, Controlled, stack
+from ddpm.control import Controlled
 from ddpm.denoiser import Step, x0_denoiser
 from ddpm.framing import framing
 from ddpm.guidance import conditioned, guided, scheduled
+from ddpm.hints import KINDS, Control, stack
 from ddpm.samplers import SAMPLERS, PictureNoise
 from ddpm.schedule import cosine_schedule, uniform_timesteps
 from ddpm.unet import UNet

@@ -32,12 +32,14 @@ def log(folder):
         return list(csv.DictReader(file))
 
 
+def assert_same(ours, theirs):
+    assert ours.keys() == theirs.keys() and len(ours) > 50
+    assert [name for name in ours if not np.array_equal(ours[name], theirs[name])] == []
+
+
 def assert_same_run(interrupted, whole):
     for read in (weights, checkpoint):
-        ours, theirs = read(interrupted), read(whole)
-        assert ours.keys() == theirs.keys() and len(ours) > 50
-        different = [name for name in ours if not np.array_equal(ours[name], theirs[name])]
-        assert different == []
+        assert_same(read(interrupted), read(whole))
     assert [row["epoch"] for row in log(interrupted)] == [str(e + 1) for e in range(EPOCHS)]
     for ours, theirs in zip(log(interrupted), log(whole), strict=True):
         assert (ours["epoch"], ours["step"]) == (theirs["epoch"], theirs["step"])
