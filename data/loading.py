@@ -252,7 +252,7 @@ def decode_uncut(path, most):
 def _opened(path, size):
     """A picture file, read and upright, and its (width, height) as it was found; a large JPEG is
     read at a fraction of its size, but at least twice `size`."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
@@ -271,8 +271,8 @@ def _opened(path, size):
         if picture.format == "JPEG":
             picture.draft("RGB", (2 * size, 2 * size))
         picture.load()
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # by a quarter
         upright = ImageOps.exif_transpose(picture)
-        turned = (upright.width > upright.height) != (picture.width > picture.height)
         return upright, (height, width) if turned else (width, height)
 
 

@@ -26,6 +26,8 @@ class Diffusion(keras.Model):
         gamma: where min-SNR weights stop to rise.
         offset_noise: deviation of an extra noise that is constant over each picture's channel; it
             lets a model learn the mean brightness (0.05 in SDXL, 0 is none).
+        noisy: 1 draws all timesteps alike; above, the noisier ones more often: t / T is
+            1 - (1 - u)^noisy for u uniform.
         seed: int, of the model's noise.
 
     Reference:
@@ -40,6 +42,7 @@ class Diffusion(keras.Model):
         weighting="min_snr",
         gamma=5.0,
         offset_noise=0.0,
+        noisy=1.0,
         seed=0,
         **kwargs,
     ):
@@ -49,6 +52,7 @@ class Diffusion(keras.Model):
         self.schedule = schedule
         self.prediction = prediction
         self.offset_noise = offset_noise
+        self.noisy = noisy
         self.seed_generator = keras.random.SeedGenerator(seed)
         weights = loss_weights(weighting, prediction, schedule.log_snr, gamma)
         self._weights = weights.astype(np.float32)
@@ -81,10 +85,13 @@ class Diffusion(keras.Model):
         return ops.mean(weight * ops.square(error), axis=(1, 2, 3))
 
     def draw_t(self, n):
-        """Stratified timesteps: int32 (n,) in 0..T-1."""
+        """Stratified timesteps, of which noisy ones may be more: int32 (n,) in 0..T-1."""
         u = keras.random.uniform((1,), seed=self.seed_generator)
         u = u + ops.cast(ops.arange(n), "float32") / ops.cast(n, "float32")
-        t = ops.floor((u - ops.floor(u)) * self.schedule.T)
+        u = u - ops.floor(u)
+        if self.noisy != 1:
+            u = 1.0 - (1.0 - u) ** self.noisy
+        t = ops.floor(u * self.schedule.T)
         return ops.clip(ops.cast(t, "int32"), 0, self.schedule.T - 1)
 
     def draw_eps(self, shape):

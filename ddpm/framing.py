@@ -49,6 +49,11 @@ def check(size, original=None, crop=(0, 0), target=None):
             f"the target size is at least {size},{size}, the window itself. Received: "
             f"{target[0]},{target[1]}."
         )
+    if min(original or (1,)) < 1 or min(crop) < 0:
+        raise ValueError(
+            f"sizes are at least 1 pixel and crops at least 0. Received: original={original}, "
+            f"crop={crop}."
+        )
     if any(corner + size > side for corner, side in zip(crop, target, strict=True)):
         raise ValueError(
             f"a window of {size} pixels at {crop[0]},{crop[1]} does not lie within a picture of "

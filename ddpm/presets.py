@@ -24,7 +24,7 @@ class Preset:
         timesteps: T.
         prediction: "eps", "x0" or "v".
         weighting: a word of `prediction.WEIGHTINGS`.
-        offset_noise: see `Diffusion`.
+        offset_noise, noisy: see `Diffusion`.
         batch_size: pictures a step.
         epochs: passes over the pictures.
         learning_rate: after warm-up.
@@ -58,6 +58,7 @@ class Preset:
     prediction: str = "eps"
     weighting: str = "plain"
     offset_noise: float = 0.0
+    noisy: float = 1.0
     batch_size: int = 64
     epochs: int = 800
     learning_rate: float = 2e-4
@@ -197,6 +198,7 @@ PRESETS = {
             timesteps=200,
             prediction="x0",
             weighting="clamped_snr",
+            noisy=1.5,
             batch_size=16,
             epochs=80,
             learning_rate=2e-3,
@@ -242,6 +244,7 @@ PRESETS = {
             schedule="cosine",
             prediction="x0",
             weighting="clamped_snr",
+            noisy=1.5,
             batch_size=16,
             learning_rate=4e-4,
             warmup_steps=200,

@@ -20,6 +20,7 @@ from ddpm.presets import Preset
 WEIGHTS = "model.weights.h5"
 CONTROL = "control.weights.h5"
 CONFIG = "config.json"
+_UNLIKELY = -54321.0  # no weight is that
 _ATTRIBUTE = "portraits_from_scratch"
 _CONTROL = "portraits_from_scratch_control"
 _DIGEST = "portraits_from_scratch_sha256"
@@ -187,18 +188,22 @@ def start_from(network, path):
 
     path = weights_file(path)
     _settings(path)
-    before = [ops.convert_to_numpy(v) for v in network.variables]
+    found = [ops.convert_to_numpy(v) for v in network.variables]
+    # What is taken over no longer holds this number; what is not gets its own value back.
+    for v in network.variables:
+        v.assign(ops.full(v.shape, _UNLIKELY, v.dtype))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras lists each layer that is not there
         network.load_weights(path, skip_mismatch=True)
-    taken = sum(
-        v.size
-        for v, old in zip(map(ops.convert_to_numpy, network.variables), before, strict=True)
-        if (v != old).any()
-    )
+    taken = 0
+    for v, value in zip(network.variables, found, strict=True):
+        if (ops.convert_to_numpy(v) == _UNLIKELY).all():
+            v.assign(value)
+        else:
+            taken += value.size
     if not taken:
         raise ValueError(f"nothing in {path} fits the network; name weights of the same form.")
-    return taken, sum(v.size for v in before)
+    return taken, sum(value.size for value in found)
 
 
 def file_digest(path):

@@ -4,6 +4,7 @@ the captions that a model is trained on.
 
 import difflib
 import re
+import unicodedata
 from collections import Counter
 
 import keras
@@ -15,7 +16,8 @@ from ddpm.layers import EPSILON, attend
 PAD, START = 0, 1  # a caption is START, its words, then PAD up to the model's length
 SPECIAL = 2  # the first word's token
 MOST_WORDS = 8192
-_WORD = re.compile(r"\w+(?:[-'’]\w+)*")
+NEIGHBOURS = 7  # words that a convolution sees, its own in the middle
+_WORD = re.compile(r"\w+(?:[-']\w+)*")
 _MIRROR = {"left": "right", "right": "left"}
 
 
@@ -115,13 +117,17 @@ class Tokenizer:
 
 
 def split(text):
-    """The words of a text, in lower case."""
+    """The words of a text, in lower case, however their accents and apostrophes are typed."""
+    text = unicodedata.normalize("NFC", text).replace("’", "'")
     return _WORD.findall(text.lower())
 
 
 class TextEncoder(keras.layers.Layer):
-    """Tokens to vectors: embeddings, then pre-norm transformer layers in which every word sees
-    every word.
+    """Tokens to vectors: embeddings, a convolution over neighbours, then pre-norm transformer
+    layers in which every word sees every word.
+
+    The convolution says at once what attention would have to find out: that in "short black hair,
+    in a red jacket" black belongs to hair. It is zero at the start.
 
     Args:
         vocabulary: number of different tokens.
@@ -142,6 +148,9 @@ class TextEncoder(keras.layers.Layer):
         small = keras.initializers.RandomNormal(0.02)
         self.words = keras.layers.Embedding(vocabulary, width, small, dtype=dtype)
         self.places = keras.layers.Embedding(length, width, small, dtype=dtype)
+        self.neighbours = keras.layers.Conv1D(
+            width, NEIGHBOURS, padding="same", kernel_initializer="zeros", dtype=dtype
+        )
         self.layers = [TransformerLayer(width, head_width, dtype=dtype) for _ in range(layers)]
         self.norm = _norm(dtype)
 
@@ -149,6 +158,7 @@ class TextEncoder(keras.layers.Layer):
         self.words.build(input_shape)
         self.places.build((self.length,))
         shape = (None, self.length, self.width)
+        self.neighbours.build(shape)
         for layer in self.layers:
             layer.build(shape)
         self.norm.build(shape)
@@ -164,7 +174,8 @@ class TextEncoder(keras.layers.Layer):
             stands for the whole; bool (B, length), true where there is a token.
         """
         known = ops.not_equal(tokens, PAD)
-        h = self.words(tokens) + self.places(ops.arange(self.length))
+        words = self.words(tokens) * ops.cast(known, self.compute_dtype)[:, :, None]
+        h = words + self.neighbours(words) + self.places(ops.arange(self.length))
         for layer in self.layers:
             h = layer(h, known)
         h = self.norm(h)

@@ -49,6 +49,7 @@ class Trainer:
             preset.prediction,
             preset.weighting,
             offset_noise=preset.offset_noise,
+            noisy=preset.noisy,
             seed=seed,
         )
         self.model.compile(optimizer=_optimizer(preset), jit_compile=use_xla())
