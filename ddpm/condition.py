@@ -39,6 +39,15 @@ def nothing(n, length=None, framing=False):
     return condition
 
 
+def heard(condition):
+    """A condition without its hints where none of them counts, so that the control branch is left
+    out: it costs nothing then, and the result is the base's to the last bit in every precision.
+    """
+    if "strengths" in condition and not np.any(condition["strengths"]):
+        return {k: v for k, v in condition.items() if k not in ("hints", "strengths")}
+    return condition
+
+
 def drop(condition, rng, each=0.1, all=0.1):
     """Forget some of what is told, so that a network learns to do without: words and framing all at
     once, and each alone. Of the hints a random number stays, so that every subset occurs.

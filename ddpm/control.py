@@ -131,7 +131,8 @@ class Controlled(keras.Model):
     """A U-Net with its control branch: (x_t, t, condition) -> prediction.
 
     Without hints in the condition it is the U-Net itself; with all strengths 0 the result is the
-    same, bit for bit. Only the branch learns.
+    same, up to how a compiler fuses sums in half precision (`condition.heard` leaves the branch out
+    then). Only the branch learns.
 
     Args:
         base: a built `UNet`.

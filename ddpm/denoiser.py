@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ddpm.condition import heard
 from ddpm.prediction import to_x0
 
 
@@ -32,6 +33,7 @@ def x0_denoiser(network, schedule, prediction, clip=True, xla=False, parts=1):
 
     def denoise(x_t, t, condition=None):
         # predict_on_batch, not predict: predict builds a data pipeline at every call.
+        condition = heard(condition or {})
         return step.predict_on_batch((x_t, t, condition) if condition else (x_t, t))
 
     return denoise

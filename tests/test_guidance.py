@@ -173,6 +173,23 @@ def test_words_windows_and_control_stack_on_every_sampler(denoise_branch, sample
     assert all(np.isfinite(picture).all() for picture in pictures.values())
 
 
+@pytest.mark.parametrize("policy", ("float32", "mixed_bfloat16"))
+def test_strength_0_within_a_batch_is_the_base_too(policy):
+    base = UNet(**TOLD, dtype=policy)
+    randomise(base)
+    controlled = Controlled(base)
+    randomise(controlled.branch)
+    x_t = np.random.default_rng(2).normal(size=(2, SIZE, SIZE, 3)).astype("float32")
+    t = np.array([20, 70], "int32")
+    told = {**condition(), **hints()}
+    told["strengths"][1] = 0
+    plain = ops.convert_to_numpy(base(x_t, t, condition()))
+    seen = ops.convert_to_numpy(controlled(x_t, t, told))
+    np.testing.assert_array_equal(seen[1], plain[1])
+    assert np.abs(seen[0] - plain[0]).max() > 1e-3
+    np.testing.assert_array_equal(ops.convert_to_numpy(controlled(x_t, t, condition())), plain)
+
+
 def test_a_window_opens_and_shuts_each_kind_by_itself():
     seen = {}
 
