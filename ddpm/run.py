@@ -20,6 +20,10 @@ from ddpm.presets import Preset
 WEIGHTS = "model.weights.h5"
 CONTROL = "control.weights.h5"
 CONFIG = "config.json"
+_OTHER = (
+    "{} does not hold the weights of the model that it describes; it was written by another "
+    "version or by other means."
+)
 _UNLIKELY = -54321.0  # no weight is that
 _ATTRIBUTE = "portraits_from_scratch"
 _CONTROL = "portraits_from_scratch_control"
@@ -110,10 +114,7 @@ def load_weights(path, dtype=None):
         network = preset.make_network(dtype)
         network.load_weights(path)
     except Exception as error:  # likewise, and Keras' own
-        raise ValueError(
-            f"{path} does not hold the weights of the model that it describes; it was written by "
-            "another version or by other means."
-        ) from error
+        raise ValueError(_OTHER.format(path)) from error
     return Trained(network, preset, path, file_digest(path))
 
 
@@ -131,8 +132,8 @@ def read_preset(path):
         )
     try:
         return Preset.from_dict(json.loads(settings))
-    except ValueError as error:
-        raise ValueError(f"{path} was written by another version.") from error
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
 
 
 def load_control(path, base):
@@ -164,7 +165,7 @@ def load_control(path, base):
     try:
         network.branch.load_weights(path)
     except Exception as error:  # Keras' own
-        raise ValueError(f"{path} was written by another version.") from error
+        raise ValueError(_OTHER.format(path)) from error
     kinds = tuple(settings["kinds"])
     return Trained(network, base.preset, path, file_digest(path), kinds, settings["over"])
 

@@ -48,7 +48,7 @@ def no_training(monkeypatch):
     """Stand in for the training itself; what was asked for is noted."""
     asked = []
 
-    def fit(self, images, epochs, save_seconds=300.0, quiet=False):
+    def fit(self, images, epochs, save_seconds=300.0, quiet=False, compose=None):
         asked.append((self.step, epochs, save_seconds))
         return True
 
@@ -90,7 +90,7 @@ def test_a_batch_larger_than_the_set_shrinks_to_it(discs, tmp_path, no_training)
 @pytest.mark.parametrize(
     "words, parts",
     [
-        (["--preset", "huge"], ["unknown preset 'huge'", "tiny, classic64, faces64"]),
+        (["--preset", "huge"], ["unknown preset 'huge'", "tiny, tiny_told, classic64, faces64"]),
         (["--data", "NONE"], ["NONE"]),
         (["--data", "EMPTY"], ["EMPTY"]),
         (["--data", "FILE"], ["FILE"]),
@@ -256,7 +256,7 @@ def test_a_checkpoint_of_another_model_stops_a_resume(copy):
 
 
 def test_a_full_disk_is_told_in_a_sentence(discs, tmp_path, monkeypatch):
-    def full(*args):
+    def full(*args, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Trainer, "fit", full)

@@ -19,7 +19,8 @@ from ddpm.runtime import use_xla
 from ddpm.schedule import cosine_schedule, linear_schedule
 
 # What runs again on JAX: what differs there quickly, and what takes minutes to compile there.
-QUICK, BUILDING = ("prediction", "samplers", "diffusion", "training"), ("layers", "unet")
+QUICK = ("prediction", "samplers", "diffusion", "training")
+BUILDING = ("layers", "unet", "text", "condition", "guidance")
 
 
 class Spy(keras.layers.Layer):

@@ -176,7 +176,12 @@ def norm(x, gamma, beta):
 def reference(layer, caption):
     """One caption without padding in float64, head by head, straight from the paper."""
     d = 8  # elements of a head
-    h = np.float64(layer.words.get_weights()[0])[caption]
+    words = np.float64(layer.words.get_weights()[0])[caption]
+    kernel, bias = map(np.float64, layer.neighbours.get_weights())
+    room = len(kernel) // 2
+    around = np.pad(words, ((room, room), (0, 0)))  # beyond the caption there is nothing
+    heard = [around[i : i + len(words)] @ kernel[i] for i in range(len(kernel))]
+    h = words + sum(heard) + bias
     h = h + np.float64(layer.places.get_weights()[0])[: len(caption)]
     for one in layer.layers:
         (qkv, qkv_bias), (out, out_bias) = one.qkv.get_weights(), one.out.get_weights()
