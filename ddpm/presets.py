@@ -1,6 +1,6 @@
 """Named settings: everything that defines a model and its training, frozen."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from ddpm.schedule import SCHEDULES
 
@@ -162,98 +162,55 @@ class Preset:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
+_TOLD = {"weighting": "clamped_snr", "noisy": 1.5, "framing": True, "crops": 0.3, "small": 0.2}
+
+# Learns in seconds; for tests and for trying the commands.
+TINY = Preset(
+    name="tiny",
+    image_size=32,
+    widths=(32, 64),
+    blocks=(1, 1),
+    attention=(8,),
+    patch=2,
+    head_width=32,
+    schedule="cosine",
+    timesteps=200,
+    prediction="x0",
+    weighting="min_snr",
+    batch_size=16,
+    epochs=80,
+    learning_rate=2e-3,
+    warmup_steps=20,
+    average=0.99,
+    sample_epochs=20,
+)
+# The default: quality per minute. docs/design.md says how each choice was measured.
+FACES64 = Preset(
+    name="faces64",
+    widths=(64, 128, 192),
+    blocks=(1, 2, 2),
+    attention=(16, 8),
+    patch=2,
+    head_width=32,
+    scale_shift=True,
+    schedule="cosine",
+    prediction="x0",
+    weighting="min_snr",
+    batch_size=16,
+    learning_rate=4e-4,
+    warmup_steps=200,
+    decay_steps=4000,
+    sample_epochs=4,
+)
 PRESETS = {
     preset.name: preset
     for preset in (
-        # Learns in seconds; for tests and for trying the commands.
-        Preset(
-            name="tiny",
-            image_size=32,
-            widths=(32, 64),
-            blocks=(1, 1),
-            attention=(8,),
-            patch=2,
-            head_width=32,
-            schedule="cosine",
-            timesteps=200,
-            prediction="x0",
-            weighting="min_snr",
-            batch_size=16,
-            epochs=80,
-            learning_rate=2e-3,
-            warmup_steps=20,
-            average=0.99,
-            sample_epochs=20,
-        ),
-        # tiny that is told words and framing.
-        Preset(
-            name="tiny_told",
-            image_size=32,
-            widths=(32, 64),
-            blocks=(1, 1),
-            attention=(8,),
-            patch=2,
-            head_width=32,
-            schedule="cosine",
-            timesteps=200,
-            prediction="x0",
-            weighting="clamped_snr",
-            noisy=1.5,
-            batch_size=16,
-            epochs=80,
-            learning_rate=2e-3,
-            warmup_steps=20,
-            average=0.99,
-            sample_epochs=20,
-            words=(0, 1),
-            text_width=64,
-            text_layers=1,
-            framing=True,
-            crops=0.3,
-            small=0.2,
-        ),
+        TINY,
+        # tiny and faces64 again, told words and framing.
+        replace(TINY, name="tiny_told", words=(0, 1), text_width=64, text_layers=1, **_TOLD),
         # The recipe of Ho et al. 2020 in a size for 64 px: 800 epochs of 15 steps over 972 faces.
         Preset(name="classic64"),
-        # The default: quality per minute. docs/design.md says how each choice was measured.
-        Preset(
-            name="faces64",
-            widths=(64, 128, 192),
-            blocks=(1, 2, 2),
-            attention=(16, 8),
-            patch=2,
-            head_width=32,
-            scale_shift=True,
-            schedule="cosine",
-            prediction="x0",
-            weighting="min_snr",
-            batch_size=16,
-            learning_rate=4e-4,
-            warmup_steps=200,
-            decay_steps=4000,
-            sample_epochs=4,
-        ),
-        # faces64 that is told words and framing.
-        Preset(
-            name="portraits64",
-            widths=(64, 128, 192),
-            blocks=(1, 2, 2),
-            attention=(16, 8),
-            patch=2,
-            head_width=32,
-            scale_shift=True,
-            schedule="cosine",
-            prediction="x0",
-            weighting="clamped_snr",
-            noisy=1.5,
-            batch_size=16,
-            learning_rate=4e-4,
-            warmup_steps=200,
-            decay_steps=4000,
-            sample_epochs=4,
-            words=(0, 1, 2),
-            framing=True,
-            crops=0.3,
-            small=0.2,
-        ),
+        FACES64,
+        replace(FACES64, name="portraits64", words=(0, 1, 2), **_TOLD),
     )
 }
