@@ -24,7 +24,7 @@ FACES = {"n": 972, "identities": 243, "seed": 0, "drawn": 0}
 FEW_FACES = {"n": 160, "identities": 80, "seed": 0, "drawn": 0}
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "weights"
-CONTROL_FORGETS = 0.3  # chance that a control branch must do without words: hints should suffice
+CONTROL_FORGETS = 0.3  # chance that words, framing, or both go: hints should suffice
 CONFIG_KEYS = {"preset", "precision", "backend", "deterministic", "options", "data"}
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
 
@@ -201,12 +201,15 @@ def run(
         f"{'Control branch' if base else 'Network'}: {network.count_params() / 1e6:.1f} M "
         f"parameters, {precision}, {keras.backend.backend()} backend."
     )
-    if options.get("start_from") and not config:
-        taken, wanted = trainer.start_from(options["start_from"])
-        click.echo(f"{taken / wanted:.0%} of them begin as in {options['start_from']}.")
+    if dry_run and not config and options.get("start_from"):
+        read_preset(options["start_from"])  # what cannot be read is told
     if dry_run:
         return True
     _resume(trainer, resume, config)
+    # Also where a run was stopped before its first checkpoint.
+    if options.get("start_from") and trainer.step == 0:
+        taken, wanted = trainer.start_from(options["start_from"])
+        click.echo(f"{taken / wanted:.0%} of them begin as in {options['start_from']}.")
     steps = len(pictures) // preset.batch_size
     if trainer.step >= steps * preset.epochs:
         click.echo(

@@ -188,7 +188,7 @@ def start_from(network, path):
     from keras import ops  # here, so that reading a run folder does not start a backend
 
     path = weights_file(path)
-    _settings(path)
+    read_preset(path)
     found = [ops.convert_to_numpy(v) for v in network.variables]
     # What is taken over no longer holds this number; what is not gets its own value back.
     for v in network.variables:

@@ -206,7 +206,7 @@ def test_a_model_goes_on_from_other_weights(trained, told, captioned, tmp_path):
     out = tmp_path / "grown"
     words = ("--data", captioned, "--out", out, "--epochs", 1, "--precision", "float32")
     code, said = call(train.main, *TOLD, *words, "--start-from", trained, "--dry-run")
-    assert code == 0 and "begin as in" in said and not out.exists()
+    assert code == 0 and not out.exists()
     code, said = call(train.main, *TOLD, *words, "--start-from", tmp_path / "nothing")
     assert code == 2 and "there is no file or folder" in refused(said)
 
