@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from ddpm.commands import check_finite
 from ddpm.hints import Control, stack
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import SPACINGS
@@ -116,10 +117,10 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
 
     from ddpm.run import default_weights, read_preset
 
-    path = weights or default_weights(SHIPPED)
+    path = weights or default_weights(SHIPPED, words=wishes.words)
     preset = read_preset(path)
     parts = _one_core_a_part(batch_size)
-    told = Told(wishes, preset, n, path)
+    steering = Steering(wishes, preset, n, path)
 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     from tqdm import tqdm
@@ -136,7 +137,9 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
             click.echo(f"Note: {branch} was trained over other weights than {base.path}.", err=True)
     schedule = preset.make_schedule()
     SPACINGS[spacing](schedule, steps)  # too many steps are told before the progress bar opens
-    denoise = trained.denoiser(clip=not told.guided, xla=use_xla(), parts=1 if use_xla() else parts)
+    denoise = trained.denoiser(
+        clip=not steering.guided, xla=use_xla(), parts=1 if use_xla() else parts
+    )
     size = (preset.image_size, preset.image_size)
     frames = np.zeros((steps if gif else 0, total, *size, 3), np.uint8)
     bar = tqdm(total=steps * total, unit="step", desc="sampling")
@@ -157,7 +160,7 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
         seed,
         batch_size,
         observe,
-        told,
+        steering,
         n,
         **({"eta": eta} if sampler == "ddim" else {}),
     )
@@ -171,7 +174,7 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
         "preset": preset.name,
         "weights": base.path.name,
         "weights_sha256": base.digest,
-        **told.recipe(),
+        **steering.recipe(),
     }
     if wishes.controls:
         recipe |= {"control_weights": trained.path.name, "control_sha256": trained.digest}
@@ -206,6 +209,11 @@ class Wishes:
     controls: list
     control_weights: Path | None
 
+    @property
+    def words(self):
+        """Whether anything is said."""
+        return any(self.prompts) or bool(self.negative)
+
 
 def _read_wishes(
     prompts,
@@ -226,7 +234,7 @@ def _read_wishes(
     interval = _numbers("--guidance-interval", guidance_interval, "FROM,TO", 0, 1)
     if interval[0] >= interval[1]:
         raise ValueError(f"--guidance-interval must rise. Received: {guidance_interval}.")
-    _check_finite(guidance=guidance, guidance_rescale=guidance_rescale)
+    check_finite(guidance=guidance, guidance_rescale=guidance_rescale)
     framing = {}
     if crop:
         framing["crop"] = _numbers("--crop", crop, "TOP,LEFT", 0, 10_000, int)
@@ -236,6 +244,8 @@ def _read_wishes(
         )
     if target_size:
         framing["target"] = _numbers("--target-size", target_size, "HEIGHT,WIDTH", 1, 10_000, int)
+    if negative and guidance == 1:
+        raise ValueError("--negative needs --guidance other than 1, which is no guidance.")
     if control_weights and not controls:
         raise ValueError("--control-weights needs a control picture: add --control KIND=FILE.")
     if controls:
@@ -254,11 +264,12 @@ def _read_wishes(
 
 def _read_prompts(path):
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise ValueError(f"cannot read the prompts in {path}: {reason}.") from None
-    prompts = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    lines = [line.strip() for line in lines]
+    prompts = [line for line in lines if line and not line.startswith("#")]
     if not prompts:
         raise ValueError(f"there is no prompt in {path}; write one a line.")
     return prompts
@@ -275,7 +286,7 @@ def _numbers(name, text, form, least, most, kind=float):
     return tuple(kind(number) for number in numbers)
 
 
-class Told:
+class Steering:
     """What each batch is told: called by `draw` with (denoise, pictures), it wraps the denoiser.
 
     Raises:
@@ -286,10 +297,9 @@ class Told:
         from ddpm.framing import check, framing
 
         self.wishes, self.preset, self.n = wishes, preset, n
-        self.words = any(wishes.prompts) or bool(wishes.negative)
-        self.guided = self.words and wishes.guidance != 1
+        self.guided = wishes.words and wishes.guidance != 1
         tokenizer = preset.make_tokenizer()
-        if self.words and tokenizer is None:
+        if wishes.words and tokenizer is None:
             raise ValueError(
                 f"{path} was trained without words; leave --prompt and --negative away, or train "
                 "with --preset portraits64."
@@ -338,7 +348,7 @@ class Told:
     def recipe(self):
         """What a picture's file says of it."""
         wishes, recipe = self.wishes, {}
-        if self.words:
+        if wishes.words:
             recipe |= {
                 "negative": wishes.negative,
                 "guidance": wishes.guidance,
@@ -397,12 +407,6 @@ def _check_words(sampler, spacing, eta):
             raise ValueError(f"unknown {what} {word!r}; choose one of {', '.join(table)}.")
     if eta and sampler != "ddim":
         raise ValueError(f"--eta belongs to the ddim sampler. Received: --sampler {sampler}.")
-
-
-def _check_finite(**numbers):
-    for name, number in numbers.items():
-        if not math.isfinite(number):
-            raise ValueError(f"--{name.replace('_', '-')} must be a number. Received: {number}.")
 
 
 if __name__ == "__main__":

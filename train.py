@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import math
 import os
 import shlex
 import shutil
@@ -15,6 +14,7 @@ import click
 import numpy as np
 
 from ddpm.checkpoint import replaced
+from ddpm.commands import check_finite
 from ddpm.presets import PRESETS, Preset
 from ddpm.run import CONFIG, default_weights, read_config, read_preset, write_config
 
@@ -145,7 +145,7 @@ def run(
     """
     preset = _preset(options.get("preset") or DEFAULT_PRESET)
     out = out or Path("runs") / preset.name
-    _check_numbers(lr=options["lr"], save_minutes=save_minutes)
+    check_finite(lr=options["lr"], save_minutes=save_minutes)
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; name a folder for the run with --out.")
     config = _config(out, resume)
@@ -161,6 +161,8 @@ def run(
         # Mirrored faces would show their left eye in the colour of the right one.
         preset = read_preset(options["weights"])
         preset = replace(preset, flip=False, forget=CONTROL_FORGETS)
+    if options.get("start_from") and not config:
+        read_preset(options["start_from"])  # what cannot be read is told at once
     preset = _settled(preset, config, options, epochs=epochs, sample_epochs=sample_epochs)
     pictures, data = _pictures(options["data"], preset)
     fingerprint = _fingerprint(pictures)
@@ -169,7 +171,7 @@ def run(
             f"the pictures in {data} are not those that {out} was trained on; bring them "
             "back, or start another run with --out."
         )
-    if preset.words and not preset.vocabulary:
+    if preset.cross_attention and not preset.vocabulary:
         preset = replace(preset, vocabulary=_vocabulary(pictures, data, preset))
     _announce(preset, pictures, data, out)
     if len(pictures) < preset.batch_size:
@@ -201,8 +203,6 @@ def run(
         f"{'Control branch' if base else 'Network'}: {network.count_params() / 1e6:.1f} M "
         f"parameters, {precision}, {keras.backend.backend()} backend."
     )
-    if dry_run and not config and options.get("start_from"):
-        read_preset(options["start_from"])  # what cannot be read is told
     if dry_run:
         return True
     _resume(trainer, resume, config)
@@ -234,7 +234,8 @@ def run(
             },
         },
     )
-    compose = _composer(preset, pictures, _hints(pictures.images, out) if base else None)
+    hints = _hints(_points(pictures.images, out / "points.npy")) if base else None
+    compose = _composer(preset, pictures, hints)
     if compose:
         trainer.shown = _shown(compose, len(pictures))
     click.echo("The first step is slow: it compiles the network.")
@@ -258,12 +259,13 @@ def _vocabulary(pictures, data, preset):
     """The words of the captions, which the preset wants."""
     from ddpm.text import Tokenizer
 
-    if not any(pictures.captions or ()):
+    words = Tokenizer.of(pictures.captions or (), preset.text_length).words
+    if not words:
         raise ValueError(
             f"there are no captions in {data}, and the preset {preset.name} learns from words. Put "
             "a text file of the same name beside each picture, or choose --preset faces64."
         )
-    return Tokenizer.of(pictures.captions, preset.text_length).words
+    return words
 
 
 def _composer(preset, pictures, hints=None):
@@ -292,14 +294,10 @@ def _shown(compose, n):
     return shown or None
 
 
-def _hints(images, out):
-    """What makes the control pictures of a training window, by `facekit.control`.
-
-    Faces are found once, in the whole pictures; their points are kept in the run folder.
-    """
+def _hints(points):
+    """What makes the control pictures of a training window, by `facekit.control`: points are those
+    of `_points`."""
     from facekit.control import canny, colour_grid, face_points, tile
-
-    points = _points(images, out / "points.npy")
 
     def make(window, i, matrix, rng):
         found = bool(np.isfinite(points[i]).all())
@@ -316,9 +314,13 @@ def _hints(images, out):
 
 
 def _points(images, path):
-    """The mesh of each picture's largest face: float32 (N, 478, 2), NaN where there is none."""
+    """The mesh of each picture's largest face: float32 (N, 478, 2), NaN where there is none. Found
+    once, and kept in the run folder."""
     if path.exists():
-        return np.load(path)
+        points = np.load(path)
+        if points.shape != (len(images), 478, 2):
+            raise ValueError(f"{path} is not of these pictures; remove it, and it is made again.")
+        return points
     from tqdm import tqdm
 
     from facekit.detect import detect, largest
@@ -337,12 +339,6 @@ def _preset(word):
     if word not in PRESETS:
         raise ValueError(f"unknown preset {word!r}; choose one of {', '.join(PRESETS)}.")
     return PRESETS[word]
-
-
-def _check_numbers(**numbers):
-    for name, number in numbers.items():
-        if number is not None and not math.isfinite(number):
-            raise ValueError(f"--{name.replace('_', '-')} must be a number. Received: {number}.")
 
 
 def _config(out, resume):

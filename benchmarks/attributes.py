@@ -118,6 +118,8 @@ def prompt(face):
 
 def _labels(face):
     row = [VALUES[name].index(face[name]) if name in face else -1 for name in VALUES]
+    if face.get("sex") == "woman":  # as in `labels`
+        row[list(VALUES).index("beard")] = -1
     if face.get("hair length") == "bald":
         row[list(VALUES).index("hair colour")] = -1
     return row
@@ -197,9 +199,10 @@ def _varied(images, rng):
 
 
 def accuracies(said, truth):
-    """The share that is right of each attribute, over the pictures that have a value: a dict."""
+    """The balanced accuracy of each attribute: the mean over its values of the share that is right,
+    so that renders, where values are of very different numbers, and prompts compare. A dict."""
     result = {}
     for i, name in enumerate(VALUES):
-        there = truth[:, i] >= 0
-        result[name] = float((said[there, i] == truth[there, i]).mean())
+        shares = [(said[truth[:, i] == v, i] == v).mean() for v in np.unique(truth[:, i]) if v >= 0]
+        result[name] = float(np.mean(shares))
     return result

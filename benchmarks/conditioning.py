@@ -10,7 +10,8 @@ unseen     two attributes that never met in training, in one prompt
 framing    where the face lies for off-centre crops; how sharp pictures of small originals are
 control    edges, colours and face points of results against their hints, by strength
 crops      small models trained alike but for their crops: what untold crops cost
-cost       a training step and a sampling step with everything, beside one with nothing
+cost       a training step that is told things beside one that is not; a sampling step with control
+           beside one without
 """
 
 import json
@@ -24,14 +25,17 @@ import cv2
 import numpy as np
 
 from benchmarks.attributes import VALUES, accuracies, labels, prompt, prompts, train
+from data import load_images
 from ddpm.condition import nothing
 from ddpm.framing import framing
 from ddpm.guidance import conditioned, guided
+from ddpm.pictures import to_float
+from facekit.control import resize
 
 RESULTS = Path(__file__).parent / "results" / "conditioning.json"
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Pairs of which the training set has not one picture (checked by `words`).
+# Pairs, named first, of which the training set has not one picture (counted by `unseen`).
 UNSEEN = (
     {"sex": "man", "hair length": "bob", "beard": "full beard", "hair colour": "black"},
     {"sex": "woman", "hair length": "bald", "glasses": "glasses"},
@@ -58,7 +62,7 @@ class Model:
         self._control = lambda: load_control(control_weights or default_control(base), base)
         self._denoisers = {}
 
-    def draw(self, n, words=None, frame=None, hints=None, strength=1.0, seed=0, period=None):
+    def draw(self, n, words=None, frame=None, hints=None, strength=1.0, seed=0):
         """n pictures, uint8; words: n prompts; frame: six numbers; hints: float (n, H, W, 3 K) and
         strengths (n, K)."""
         from ddpm.pictures import draw
@@ -91,7 +95,6 @@ class Model:
             seed,
             self.batch,
             wrap=told,
-            period=period,
         )
 
     def _denoiser(self, which, clip):
@@ -102,7 +105,7 @@ class Model:
 
 
 def words(model, training, fresh, n, epochs):
-    """Accuracy of the classifier on fresh renders and on prompted samples."""
+    """Balanced accuracy of the classifier on fresh renders and on prompted samples."""
     classify = classifier(model, training, epochs)
     images, truth = _renders(fresh, model.preset.image_size)
     on_renders = accuracies(classify(images), truth)
@@ -117,8 +120,6 @@ def words(model, training, fresh, n, epochs):
         "prompted": on_samples,
         "ratio": {k: on_samples[k] / on_renders[k] for k in VALUES},
         "chance": {k: 1 / len(v) for k, v in VALUES.items()},
-        "steps": model.steps,
-        "guidance": model.guidance,
     }
 
 
@@ -131,12 +132,12 @@ def unseen(model, training, n, epochs):
         places = {list(VALUES).index(k): VALUES[k].index(v) for k, v in face.items()}
         pair = dict(list(places.items())[:2])
         met = int(np.all([truth[:, i] == v for i, v in pair.items()], axis=0).sum())
+        if met:
+            raise ValueError(f"{met} pictures of the training set show {prompt(face)}.")
         said = classify(model.draw(n, [prompt(face)] * n, seed=2))
         right = {list(VALUES)[i]: float((said[:, i] == v).mean()) for i, v in places.items()}
         both = float(np.all([said[:, i] == v for i, v in pair.items()], axis=0).mean())
-        result.append(
-            {"prompt": prompt(face), "met_in_training": met, "each": right, "both": both, "n": n}
-        )
+        result.append({"prompt": prompt(face), "each": right, "both": both, "n": n})
     return result
 
 
@@ -156,14 +157,7 @@ def classifier(model, training, epochs):
 def _renders(folder, size):
     with open(folder / "faces.jsonl") as file:
         truth = np.stack([labels(json.loads(line)["attributes"]) for line in file])
-    if size is None:
-        return None, truth
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    return np.stack([_small(image, size) for image in images]), truth
-
-
-def _small(image, size):
-    return cv2.resize(np.asarray(image), (size, size), interpolation=cv2.INTER_AREA)
+    return load_images(folder, size).images if size else None, truth
 
 
 def framing_shift(model, n):
@@ -197,13 +191,9 @@ def _centres(images):
     scale = LARGE / images.shape[1]
     found = []
     for image in images:
-        face = largest(detect(_large(image)))
+        face = largest(detect(resize(image, LARGE)))
         found.append([np.nan] * 2 if face is None else face.points5.mean(0) / scale)
     return np.array(found)
-
-
-def _large(image):
-    return cv2.resize(image, (LARGE, LARGE), interpolation=cv2.INTER_CUBIC)
 
 
 def _sharpness(image):
@@ -224,7 +214,7 @@ def control(model, fresh, n):
         if face is not None and len(sources) < n:
             sources.append(np.asarray(image))
             meshes.append(face.mesh[:, :2] * size / image.shape[0])
-    small = np.stack([_small(image, size) for image in sources])
+    small = np.stack([resize(image, size) for image in sources])
     pictures = {
         "canny": [canny(image) for image in small],
         "colour": [colour_grid(image) for image in small],
@@ -238,11 +228,13 @@ def control(model, fresh, n):
         "points": lambda out, i: {"mesh": mesh_distance(out, meshes[i])},
     }
     result = {"pictures": len(sources)}
+    stacked = {}
     for k, (kind, hint) in enumerate(pictures.items()):
         result[kind] = {}
         arrays = np.zeros((len(sources), size, size, 12), np.float32)
-        arrays[..., 3 * k : 3 * k + 3] = np.stack(hint) / 127.5 - 1
+        arrays[..., 3 * k : 3 * k + 3] = to_float(np.stack(hint))
         present = np.tile(np.eye(4, dtype=np.float32)[k], (len(sources), 1))
+        stacked[kind] = (arrays, present)
         for strength in STRENGTHS:
             drawn = model.draw(len(sources), hints=(arrays, present), strength=strength, seed=4)
             found = [measures[kind](out, i) for i, out in enumerate(drawn)]
@@ -253,6 +245,20 @@ def control(model, fresh, n):
                 lost = float(np.isnan([f["mesh"] for f in found]).mean())
                 result[kind][str(strength)]["no_face"] = lost
         print(kind, json.dumps(result[kind]), flush=True)
+    # Two at once, the second of them less and less.
+    (edges, one), (colours, other) = stacked["canny"], stacked["colour"]
+    result["canny 1 and colour"] = {}
+    for strength in STRENGTHS:
+        hints = (edges + colours, one + strength * other)
+        drawn = model.draw(len(sources), hints=hints, seed=4)
+        result["canny 1 and colour"][str(strength)] = {
+            "f1_within_0": float(
+                np.median(
+                    [edge_agreement(out, small[i])["f1_within_0"] for i, out in enumerate(drawn)]
+                )
+            ),
+            "lab": float(np.median([grid_difference(o, small[i]) for i, o in enumerate(drawn)])),
+        }
     others = [edge_agreement(small[i - 1], small[i]) for i in range(len(small))]
     result["canny"]["random picture"] = {
         name: float(np.median([f[name] for f in others])) for name in others[0]
@@ -267,7 +273,7 @@ def edge_agreement(image, truth):
 
     pairs = {
         "own": [canny(p)[..., 0] > 0 for p in (image, truth)],
-        "large": [canny(_large(p))[..., 0] > 0 for p in (image, truth)],
+        "large": [canny(resize(p, LARGE))[..., 0] > 0 for p in (image, truth)],
     }
     return {
         "f1_256_within_2": f1(*pairs["large"], 2),
@@ -301,7 +307,7 @@ def mesh_distance(image, mesh):
     from facekit.detect import detect, largest
     from facekit.mesh import IRIS_LEFT, IRIS_RIGHT
 
-    face = largest(detect(_large(image)))
+    face = largest(detect(resize(image, LARGE)))
     if face is None:
         return np.nan
     found = face.mesh[:, :2] * image.shape[0] / LARGE
@@ -317,9 +323,9 @@ def crops(training, minutes, n):
     from ddpm.presets import PRESETS
     from ddpm.run import Trained
     from ddpm.trainer import Trainer
-    from ddpm.training import Composer
+    from ddpm.training import Composer, batches
 
-    plain = replace(PRESETS["tiny_told"], words=(), framing=False, crops=0.0, small=0.0)
+    plain = replace(PRESETS["tiny_told"], cross_attention=(), framing=False, crops=0.0, small=0.0)
     arms = {
         "whole pictures": plain,
         "crops, not told": replace(plain, crops=0.7),
@@ -327,16 +333,15 @@ def crops(training, minutes, n):
     }
     images = np.load(training / "images.npy", mmap_mode="r")
     size = plain.image_size
-    whole = np.stack([_small(image, size) for image in images[:: len(images) // 4000]])
+    whole = np.stack([resize(image, size) for image in images[:: max(1, len(images) // 4000)]])
     features = Features(whole)
-    floor = whole[1::2][:n]
+    # Halves, since neighbours are pictures of one person.
+    reference, others = whole[: len(whole) // 2][:n], whole[len(whole) // 2 :][:n]
     result = {"minutes_each": minutes, "samples": n, "pictures_seen": None}
     steps = None
     for name, preset in arms.items():
         trainer = Trainer(preset, Path("runs") / "crops", "bfloat16", 0)
         compose = Composer(images, preset)
-        from ddpm.training import batches
-
         began, done = time.monotonic(), 0
         for (batch,) in batches(images, preset.batch_size, 0, 0, True, compose):
             trainer.model.train_on_batch(batch)
@@ -347,25 +352,23 @@ def crops(training, minutes, n):
         steps = done
         trainer._average()
         denoise = Trained(trainer.averaged, preset, None, "").denoiser()
-        frame = np.tile(framing(size), (32, 1))
-        if preset.framing:
-            denoise = conditioned(denoise, {"framing": frame})
         drawn = draw(denoise, trainer.schedule, n, (size, size, 3), "dpmpp_2m", steps=20,
                      batch_size=32)  # fmt: skip
-        result[name] = float(frechet_distance(features(drawn), features(whole[::2][:n])))
+        result[name] = float(frechet_distance(features(drawn), features(reference)))
         print(name, result[name], flush=True)
     result["pictures_seen"] = steps * plain.batch_size
     result["renders against renders"] = float(
-        frechet_distance(features(floor), features(whole[::2][:n]))
+        frechet_distance(features(others), features(reference))
     )
     return result
 
 
 def cost(model, rounds):
-    """Seconds of steps with everything over steps with nothing, alternating; medians of ratios."""
+    """Seconds of a training step over the untold one's, and of a sampling step with control over
+    the one without; alternating, medians of ratios."""
     from ddpm.control import Controlled
     from ddpm.diffusion import Diffusion
-    from ddpm.presets import PRESETS
+    from ddpm.runtime import use_xla
     from ddpm.training import AveragedAdam
 
     preset = model.preset
@@ -383,11 +386,10 @@ def cost(model, rounds):
 
     def trainer(network, batch):
         step = Diffusion(network, model.schedule, preset.prediction, preset.weighting)
-        step.compile(AveragedAdam(1e-5, global_clipnorm=1.0), jit_compile=False)
+        step.compile(AveragedAdam(1e-5, global_clipnorm=1.0), jit_compile=use_xla())
         return lambda: step.train_on_batch(batch)
 
-    plain = replace(preset, words=(), vocabulary=(), framing=False)
-    unconditional = PRESETS["faces64"] if size == 64 else plain
+    unconditional = replace(preset, cross_attention=(), vocabulary=(), framing=False)
     sides = {
         "nothing": trainer(unconditional.make_network(dtype), x0),
         "words and framing": trainer(preset.make_network(dtype), {"x0": x0, **told}),
@@ -478,10 +480,10 @@ PARTS = 1
 )
 @click.option("--n", default=1000, help="Prompted samples.")
 @click.option("--hints", default=64, help="Control pictures of each kind.")
-@click.option("--steps", default=12, help="Of sampling.")
-@click.option("--guidance", default=3.0)
+@click.option("--steps", default=24, help="Of sampling.")
+@click.option("--guidance", default=4.0)
 @click.option("--epochs", default=8, help="Of the classifier.")
-@click.option("--minutes", default=3.0, help="Of each small model of `crops`.")
+@click.option("--minutes", default=2.0, help="Of each small model of `crops`.")
 @click.option("--rounds", default=12, help="Of `cost`.")
 def main(training, fresh, weights, control_weights, parts, n, hints, steps, guidance, epochs,
          minutes, rounds):  # fmt: skip
@@ -503,7 +505,12 @@ def main(training, fresh, weights, control_weights, parts, n, hints, steps, guid
     result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in parts:
         result[part] = actions[part]()
-        result["weights"] = {"file": model.base.path.name, "sha256": model.base.digest}
+        result.setdefault("made", {})[part] = {
+            "weights": model.base.path.name,
+            "weights_sha256": model.base.digest,
+            "steps": steps,
+            "guidance": guidance,
+        }
         print(json.dumps(result[part], indent=1), flush=True)
         RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     plots(result)

@@ -64,8 +64,8 @@ def load_images(folder, size):
 def load_uncut(folder, size):
     """Loads pictures in their own shapes, for training that cuts windows out of them.
 
-    What is larger than needed is reduced, so that the shorter side has twice `size`; what is
-    smaller stays as it is.
+    What is larger than needed is reduced, so that the shorter side has one and a half times `size`,
+    as much as windows take; what is smaller stays as it is.
 
     Args:
         folder: as `load_images`.
@@ -85,7 +85,7 @@ def load_uncut(folder, size):
     sizes = {}
 
     def reduced(path):
-        picture, sizes[path] = decode_uncut(path, 2 * size)
+        picture, sizes[path] = decode_uncut(path, 3 * size // 2)
         return picture
 
     pictures = _load_plain(folder, reduced)

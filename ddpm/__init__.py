@@ -22,5 +22,6 @@ The few ideas, each in a file of its own:
     run.py          the run folder and its weights file
     presets.py      named settings
     metrics.py      how far two sets of pictures are apart
+    commands.py     what train.py and sample.py share
     runtime.py      what this machine can do
 """

@@ -115,19 +115,17 @@ class Conditioner(keras.layers.Layer):
 
     def call(self, t, condition=None):
         """Args: t (B,); a condition. Returns: vector (B, width), words, known (or None)."""
-        condition, n = condition or {}, ops.shape(t)[0]
+        n = ops.shape(t)[0]
+        silent = nothing(1, self.text.length if self.text is not None else None, self.framing)
+        condition = {**silent, **(condition or {})}
         words = known = None
         parts = []
         if self.text is not None:
-            tokens = condition.get("tokens")
-            if tokens is None:
-                silent = ops.cast(ops.arange(self.text.length) == 0, "int32") * START
-                tokens = ops.broadcast_to(silent, (n, self.text.length))
+            tokens = ops.broadcast_to(condition["tokens"], (n, self.text.length))
             words, pooled, known = self.text(tokens)
             parts.append(pooled)
         if self.framing:
-            numbers = condition.get("framing")
-            numbers = ops.full((n, FRAMING), -1.0) if numbers is None else numbers
+            numbers = ops.broadcast_to(condition["framing"], (n, FRAMING))
             waves = sinusoidal_embedding(ops.reshape(numbers, (-1,)), _WAVES)
             waves = ops.reshape(waves, (-1, FRAMING, _WAVES))
             waves = ops.where(numbers[:, :, None] < 0, 0.0, waves)

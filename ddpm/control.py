@@ -16,10 +16,8 @@ import keras
 from keras import ops
 
 from ddpm.hints import KINDS
-from ddpm.layers import Downsample, GroupNorm, conv3x3, space_to_depth
-from ddpm.unet import Block, UNet
-
-KINDS_COUNT = len(KINDS)
+from ddpm.layers import GroupNorm, conv3x3, space_to_depth
+from ddpm.unet import Block, UNet, descend
 
 
 class HintEncoder(keras.layers.Layer):
@@ -51,7 +49,7 @@ class HintEncoder(keras.layers.Layer):
 
     def call(self, hints):
         """Args: hints (B, H, W, C). Returns: (B, H / patch, W / patch, width)."""
-        h = self.first(space_to_depth(hints, self.patch) if self.patch > 1 else hints)
+        h = self.first(space_to_depth(hints, self.patch))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             h = h + conv(norm(h))
         return h
@@ -62,15 +60,15 @@ class ControlBranch(keras.Model):
 
     Args:
         base: the `UNet` to be controlled; its weights are copied.
-        kinds: K, kinds of control pictures.
+        kinds: names of the K kinds of control pictures.
 
     Reference:
         Zhang et al. 2023 (ControlNet, arXiv:2302.05543), section 3.
     """
 
-    def __init__(self, base, kinds=KINDS_COUNT, **kwargs):
+    def __init__(self, base, kinds=KINDS, **kwargs):
         super().__init__(autocast=False, dtype=base.dtype_policy, **kwargs)
-        self.kinds = kinds
+        self.kinds = len(kinds)
         twin = UNet.from_config(base.get_config())
         twin.set_weights(base.get_weights())
         self.patch = base.patch
@@ -86,12 +84,12 @@ class ControlBranch(keras.Model):
             keras.layers.Dense(width, kernel_initializer="zeros", dtype=dtype)
             for width in (*widths, widths[-1])
         ]
-        self.hints.build((None, None, None, 4 * kinds))
+        self.hints.build((None, None, None, 4 * self.kinds))
         for layer in self.zeros:
             layer.build((None, None, None, layer.units))
         self.built = True
 
-    def call(self, x_t, told, hints, strengths, training=False):
+    def call(self, x_t, context, hints, strengths, training=False):
         """What to add to the base's skips and middle.
 
         The strongest hint sets how much is added, so that a single one works as its strength says;
@@ -99,7 +97,7 @@ class ControlBranch(keras.Model):
 
         Args:
             x_t: float32 (B, H, W, C).
-            told: the base's `Told`.
+            context: the base's `Context`.
             hints: float32 (B, H, W, 3 K) in [-1, 1].
             strengths: float32 (B, K).
             training: passed to the blocks.
@@ -116,13 +114,10 @@ class ControlBranch(keras.Model):
         present = ops.broadcast_to(share, (*ops.shape(hints)[:-1], self.kinds))
         hints = self.hints(ops.concatenate([hints, present], axis=-1))
         x_t = ops.cast(x_t, self.compute_dtype)
-        h = self.stem(space_to_depth(x_t, self.patch) if self.patch > 1 else x_t) + hints
-        found = [h]
-        for step in self.encoder:
-            h = step(h) if isinstance(step, Downsample) else step(h, told, training=training)
-            found.append(h)
-        h = self.middle_out(self.middle_in(h, told, training=training), told, training=training)
-        found.append(h)
+        h = self.stem(space_to_depth(x_t, self.patch)) + hints
+        found = descend(self.encoder, h, context, training)
+        h = self.middle_in(found[-1], *context, training=training)
+        found.append(self.middle_out(h, *context, training=training))
         amount = ops.cast(strongest, self.compute_dtype)[:, None, None, :]
         return [amount * zero(h) for zero, h in zip(self.zeros, found, strict=True)]
 
@@ -136,10 +131,10 @@ class Controlled(keras.Model):
 
     Args:
         base: a built `UNet`.
-        kinds: K, kinds of control pictures.
+        kinds: names of the K kinds of control pictures.
     """
 
-    def __init__(self, base, kinds=KINDS_COUNT, **kwargs):
+    def __init__(self, base, kinds=KINDS, **kwargs):
         super().__init__(autocast=False, dtype=base.dtype_policy, **kwargs)
         self.base = base
         self.base.trainable = False
@@ -148,15 +143,15 @@ class Controlled(keras.Model):
 
     def call(self, x_t, t, condition=None, training=False):
         """Args and result as `UNet`; the condition may hold hints and strengths besides."""
-        told = dict(condition or {})
-        hints, strengths = told.pop("hints", None), told.pop("strengths", None)
+        condition = dict(condition or {})
+        hints, strengths = condition.pop("hints", None), condition.pop("strengths", None)
         if hints is None:
-            return self.base(x_t, t, told, training=training)
+            return self.base(x_t, t, condition, training=training)
         base = self.base
-        base.check(x_t, told)
-        told = base.embed(t, told)
-        added = self.branch(x_t, told, hints, strengths, training=training)
-        h, skips = base.encode(x_t, told, training=training)
-        h = base.middle(h, told, training=training) + added[-1]
+        base.check(x_t, condition)
+        context = base.embed(t, condition)
+        added = self.branch(x_t, context, hints, strengths, training=training)
+        h, skips = base.encode(x_t, context, training=training)
+        h = base.middle(h, context, training=training) + added[-1]
         skips = [skip + more for skip, more in zip(skips, added[:-1], strict=True)]
-        return base.decode(h, skips, told, training=training)
+        return base.decode(h, skips, context, training=training)

@@ -46,6 +46,8 @@ def sinusoidal_embedding(t, width, max_period=10000.0):
 
 def space_to_depth(x, patch):
     """Fold each square of p x p pixels into channels: (B, H, W, C) -> (B, H/p, W/p, p p C)."""
+    if patch == 1:
+        return x
     batch, height, width, channels = ops.shape(x)
     x = ops.reshape(x, (-1, height // patch, patch, width // patch, patch, channels))
     x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
@@ -54,6 +56,8 @@ def space_to_depth(x, patch):
 
 def depth_to_space(x, patch):
     """Undo `space_to_depth`: (B, H, W, p p C) -> (B, pH, pW, C)."""
+    if patch == 1:
+        return x
     batch, height, width, channels = ops.shape(x)
     x = ops.reshape(x, (-1, height, width, patch, patch, channels // patch**2))
     x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
@@ -339,9 +343,8 @@ class SelfAttention(keras.layers.Layer):
     def call(self, x):
         batch, height, width, channels = ops.shape(x)
         h = ops.reshape(self.norm(x), (-1, height * width, channels))  # (B, N, C)
-        qkv = ops.reshape(self.qkv(h), (-1, height * width, 3, self.heads, channels // self.heads))
-        q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # (B, heads, N, d) each
-        h = ops.transpose(attend(q, k, v), (0, 2, 1, 3))  # (B, N, heads, d)
+        q, k, v = split_heads(self.qkv(h), 3, self.heads)
+        h = join_heads(attend(q, k, v))
         return x + self.out(ops.reshape(h, (-1, height, width, channels)))
 
     def get_config(self):
@@ -381,12 +384,10 @@ class CrossAttention(keras.layers.Layer):
     def call(self, x, words, known):
         """Args: x (B, H, W, C); words (B, L, W'); known bool (B, L). Returns: (B, H, W, C)."""
         _, height, width, channels = ops.shape(x)
-        d, length = channels // self.heads, words.shape[1]
-        q = ops.reshape(self.q(self.norm(x)), (-1, height * width, self.heads, d))
-        kv = ops.reshape(self.kv(words), (-1, length, 2, self.heads, d))
-        k, v = ops.unstack(ops.transpose(kv, (2, 0, 3, 1, 4)), 2)  # (B, heads, L, d) each
-        h = attend(ops.transpose(q, (0, 2, 1, 3)), k, v, known)
-        h = ops.transpose(h, (0, 2, 1, 3))  # (B, N, heads, d)
+        h = ops.reshape(self.norm(x), (-1, height * width, channels))  # (B, N, C)
+        (q,) = split_heads(self.q(h), 1, self.heads)
+        k, v = split_heads(self.kv(words), 2, self.heads)
+        h = join_heads(attend(q, k, v, known))
         return x + self.out(ops.reshape(h, (-1, height, width, channels)))
 
     def get_config(self):
@@ -412,6 +413,20 @@ def attend(q, k, v, known=None):
     if known is not None:
         scores = ops.where(known[:, None, None, :], scores, -1e9)
     return ops.matmul(ops.cast(ops.softmax(scores, axis=-1), v.dtype), v)
+
+
+def split_heads(x, count, heads):
+    """Part what a Dense layer gave for `count` roles: (B, N, count C) -> count of (B, heads, N, d)
+    with d = C / heads."""
+    _, n, width = ops.shape(x)
+    x = ops.reshape(x, (-1, n, count, heads, width // (count * heads)))
+    return ops.unstack(ops.transpose(x, (2, 0, 3, 1, 4)), count)
+
+
+def join_heads(h):
+    """The heads' results side by side: (B, heads, N, d) -> (B, N, heads d)."""
+    _, heads, n, d = ops.shape(h)
+    return ops.reshape(ops.transpose(h, (0, 2, 1, 3)), (-1, n, heads * d))
 
 
 def _heads(channels, head_width):

@@ -62,14 +62,14 @@ def draw(
         indices = range(first, min(first + batch_size, n))
         places = range(first, first + batch_size)
         noise = PictureNoise(seed, [i % (period or n + batch_size) for i in places], shape)
-        told = denoise if wrap is None else wrap(denoise, places)
+        wrapped = denoise if wrap is None else wrap(denoise, places)
         tell = None
         if observe is not None:
 
             def tell(i, x0_hat, indices=indices):
                 observe(indices, i, x0_hat[: len(indices)])
 
-        x0 = sample(told, schedule, timesteps, noise(), noise, observe=tell, **options)
+        x0 = sample(wrapped, schedule, timesteps, noise(), noise, observe=tell, **options)
         images.append(to_uint8(x0[: len(indices)]))
     return np.concatenate(images)
 
@@ -77,6 +77,11 @@ def draw(
 def to_uint8(x):
     """[-1, 1] to 0..255: float (..., H, W, C) -> uint8 of the same shape."""
     return np.rint(np.clip((np.asarray(x) + 1.0) * 127.5, 0, 255)).astype(np.uint8)
+
+
+def to_float(images):
+    """Undo `to_uint8`: uint8 (..., H, W, C) -> float32 in [-1, 1] of the same shape."""
+    return images.astype(np.float32) / 127.5 - 1.0
 
 
 def grid(images, columns=None, gap=2, zoom=1):
@@ -125,13 +130,16 @@ def labelled(images, labels, zoom=1, gap=2, width=190):
     for row, label in zip(rows, labels, strict=True):
         page.paste(Image.fromarray(row), (width, top))
         size = 13
-        while True:  # smaller letters where the row is low
+        while True:  # smaller letters where the row is low, then fewer
             font = ImageFont.load_default(size)
             text = _wrapped(label, width - 10, lambda words, font=font: pen.textlength(words, font))
             box = pen.multiline_textbbox((0, 0), text, font, spacing=2)
             if box[3] <= len(row) or size <= 8:
                 break
             size -= 1
+        while box[3] > len(row) and len(text) > 1:
+            text = text[:-2] + "…"
+            box = pen.multiline_textbbox((0, 0), text, font, spacing=2)
         place = (4, top + max(0, (len(row) - box[3]) // 2))
         pen.multiline_text(place, text, "black", font, spacing=2)
         top += len(row) + gap

@@ -34,8 +34,8 @@ class Preset:
         average: decay of the averaged weights.
         flip: mirror half of the pictures.
         sample_epochs: a sample grid every so many epochs.
-        words: how often a block of each level looks at the words (see `UNet`); () for a model
-            without words.
+        cross_attention: how often a block of each level looks at the words (see `UNet`); () for a
+            model without words.
         vocabulary: the words that it knows, in the order of their tokens; training fills it in.
         text_length, text_width, text_layers: of the `TextEncoder`.
         framing: tell the model size and crop.
@@ -68,7 +68,7 @@ class Preset:
     average: float = 0.999
     flip: bool = True
     sample_epochs: int = 10
-    words: tuple = ()
+    cross_attention: tuple = ()
     vocabulary: tuple = ()
     text_length: int = 48
     text_width: int = 128
@@ -86,8 +86,8 @@ class Preset:
     @property
     def form(self):
         """What decides the shapes of the network's weights: a tuple."""
-        names = "image_size widths blocks patch groups scale_shift words vocabulary text_length "
-        names += "text_width text_layers framing attention"
+        names = "image_size widths blocks patch groups scale_shift vocabulary text_length "
+        names += "text_width text_layers framing attention cross_attention"
         return tuple(getattr(self, name) for name in names.split())
 
     def make_tokenizer(self):
@@ -133,7 +133,7 @@ class Preset:
             dropout=self.dropout,
             scale_shift=self.scale_shift,
             text=text,
-            words=self.words or (0,),
+            cross_attention=self.cross_attention or (0,),
             framing=self.framing,
             dtype=dtype,
         )
@@ -207,10 +207,12 @@ PRESETS = {
     for preset in (
         TINY,
         # tiny and faces64 again, told words and framing.
-        replace(TINY, name="tiny_told", words=(0, 1), text_width=64, text_layers=1, **_TOLD),
+        replace(
+            TINY, name="tiny_told", cross_attention=(0, 1), text_width=64, text_layers=1, **_TOLD
+        ),
         # The recipe of Ho et al. 2020 in a size for 64 px: 800 epochs of 15 steps over 972 faces.
         Preset(name="classic64"),
         FACES64,
-        replace(FACES64, name="portraits64", words=(0, 1, 2), **_TOLD),
+        replace(FACES64, name="portraits64", cross_attention=(0, 1, 2), **_TOLD),
     )
 }

@@ -25,6 +25,7 @@ _OTHER = (
     "version or by other means."
 )
 _UNLIKELY = -54321.0  # no weight is that
+_WORDS = "conditioner/text/words/vars/0"  # the word embedding in a weights file
 _ATTRIBUTE = "portraits_from_scratch"
 _CONTROL = "portraits_from_scratch_control"
 _DIGEST = "portraits_from_scratch_sha256"
@@ -39,7 +40,6 @@ class Trained:
         preset: its settings.
         path: the weights file.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
-        kinds: the kinds of control pictures that it reads; () without a control branch.
         over: of a control branch, the digest of the weights that it was trained over.
     """
 
@@ -47,7 +47,6 @@ class Trained:
     preset: Preset
     path: Path
     digest: str
-    kinds: tuple = ()
     over: str = ""
 
     def denoiser(self, clip=True, xla=False, parts=1):
@@ -161,23 +160,24 @@ def load_control(path, base):
     settings = json.loads(settings)
     if Preset.from_dict(settings["preset"]).form != base.preset.form:
         raise ValueError(f"{path} controls networks of another form than {base.path}.")
-    network = Controlled(base.network, len(settings["kinds"]))
+    network = Controlled(base.network, settings["kinds"])
     try:
         network.branch.load_weights(path)
     except Exception as error:  # Keras' own
         raise ValueError(_OTHER.format(path)) from error
-    kinds = tuple(settings["kinds"])
-    return Trained(network, base.preset, path, file_digest(path), kinds, settings["over"])
+    return Trained(network, base.preset, path, file_digest(path), settings["over"])
 
 
-def start_from(network, path):
+def start_from(network, path, vocabulary=()):
     """Take over every weight that a file has and a network has room for; the rest stays as it is.
 
-    So a model that was trained without words goes on with them: what is new begins as nothing.
+    So a model that was trained without words goes on with them: what is new begins as nothing. One
+    that was trained on other captions keeps the words that both know.
 
     Args:
         network: a built network.
         path: a weights file, or a run folder.
+        vocabulary: the network's words, in the order of their tokens.
 
     Returns:
         (taken, all): numbers of parameters.
@@ -187,8 +187,10 @@ def start_from(network, path):
     """
     from keras import ops  # here, so that reading a run folder does not start a backend
 
+    from ddpm.text import SPECIAL
+
     path = weights_file(path)
-    read_preset(path)
+    old = read_preset(path)
     found = [ops.convert_to_numpy(v) for v in network.variables]
     # What is taken over no longer holds this number; what is not gets its own value back.
     for v in network.variables:
@@ -196,9 +198,22 @@ def start_from(network, path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras lists each layer that is not there
         network.load_weights(path, skip_mismatch=True)
+    table = network.conditioner.text.words.embeddings if vocabulary and old.vocabulary else None
     taken = 0
     for v, value in zip(network.variables, found, strict=True):
-        if (ops.convert_to_numpy(v) == _UNLIKELY).all():
+        if v is table and old.vocabulary != vocabulary:
+            # Rows are words, so they go by word: an equal number of them says nothing.
+            with h5py.File(path, "r") as file:
+                rows = file[_WORDS][()]
+            if rows.shape[1] == value.shape[1]:
+                at = {word: i for i, word in enumerate(old.vocabulary)}
+                both = [(i, at[word]) for i, word in enumerate(vocabulary) if word in at]
+                to, of = np.array([(i, i) for i in range(-SPECIAL, 0)] + both).T + SPECIAL
+                value = np.array(value)
+                value[to] = rows[of]
+                taken += len(to) * value.shape[1]
+            v.assign(value)
+        elif (ops.convert_to_numpy(v) == _UNLIKELY).all():
             v.assign(value)
         else:
             taken += value.size
@@ -256,12 +271,13 @@ def weights_file(path, name=WEIGHTS):
     return path
 
 
-def default_weights(shipped="weights", runs="runs"):
+def default_weights(shipped="weights", runs="runs", words=False):
     """What to sample from when nothing is named: the shipped weights, else the newest run.
 
     Args:
         shipped: folder of shipped weights files.
         runs: folder of run folders.
+        words: prefer a model that knows words, where there is one.
 
     Returns:
         A `Path` to a weights file.
@@ -269,14 +285,13 @@ def default_weights(shipped="weights", runs="runs"):
     Raises:
         ValueError: if there is neither.
     """
-    files = [path for path in sorted(Path(shipped).glob("*.weights.h5")) if _is(path, _ATTRIBUTE)]
-    files = files or sorted(Path(runs).glob(f"*/{WEIGHTS}"), key=lambda p: -p.stat().st_mtime)
+    files = _candidates(_ATTRIBUTE, WEIGHTS, shipped, runs)
     if not files:
         raise ValueError(
             "there are no weights yet: train a model first (python train.py --preset tiny takes a "
             "minute), or name a file with --weights."
         )
-    return files[0]
+    return next((path for path in files if words and read_preset(path).vocabulary), files[0])
 
 
 def default_control(base, shipped="weights", runs="runs"):
@@ -294,15 +309,20 @@ def default_control(base, shipped="weights", runs="runs"):
     Raises:
         ValueError: if there is none.
     """
-    files = sorted(Path(shipped).glob("*.weights.h5"))
-    files += sorted(Path(runs).glob(f"*/{CONTROL}"), key=lambda p: -p.stat().st_mtime)
-    for path in files:
-        if _is(path, _CONTROL) and json.loads(_settings(path)[0])["over"] == base.digest:
+    for path in _candidates(_CONTROL, CONTROL, shipped, runs):
+        if json.loads(_settings(path)[0])["over"] == base.digest:
             return path
     raise ValueError(
         f"no control branch has been trained over {base.path}; train one (python train.py control "
         f"--weights {base.path}) or name a file with --control-weights."
     )
+
+
+def _candidates(kind, name, shipped, runs):
+    """Files of one kind: the shipped ones, then those that runs call `name`, the newest first."""
+    files = sorted(Path(shipped).glob("*.weights.h5"))
+    files += sorted(Path(runs).glob(f"*/{name}"), key=lambda p: -p.stat().st_mtime)
+    return [path for path in files if _is(path, kind)]
 
 
 def _is(path, kind):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ddpm.layers import EPSILON, attend
+from ddpm.layers import EPSILON, attend, join_heads, split_heads
 
 PAD, START = 0, 1  # a caption is START, its words, then PAD up to the model's length
 SPECIAL = 2  # the first word's token
@@ -63,10 +63,12 @@ class Tokenizer:
             int32 (length,).
 
         Raises:
-            ValueError: for a word that the model never met, with the nearest that it knows, or too
-                many words.
+            ValueError: for a word that the model never met, with the nearest that it knows, for
+                too many words, or for signs without one.
         """
         words = split(prompt)
+        if prompt.strip() and not words:
+            raise ValueError(f"there is no word in the prompt {prompt!r}.")
         for word in words:
             if word not in self._tokens:
                 raise ValueError(f"the model never met the word {word!r}; {self._nearest(word)}.")
@@ -90,7 +92,8 @@ class Tokenizer:
         return np.stack([self._row(words[: self.length - 1]) for words in known])
 
     def mirrored(self, tokens):
-        """What rows say of the mirrored pictures: left and right change places.
+        """What rows say of the mirrored pictures: left and right change places. A model that
+        knows but one of them is told nothing there.
 
         Args:
             tokens: int32 (N, length).
@@ -100,8 +103,8 @@ class Tokenizer:
         """
         other = np.arange(len(self), dtype=np.int32)
         for word, opposite in _MIRROR.items():
-            if word in self._tokens and opposite in self._tokens:
-                other[self._tokens[word]] = self._tokens[opposite]
+            if word in self._tokens:
+                other[self._tokens[word]] = self._tokens.get(opposite, PAD)
         return other[tokens]
 
     def _row(self, words):
@@ -201,13 +204,8 @@ class TransformerLayer(keras.layers.Layer):
         self.dense2.build((*input_shape[:-1], 4 * self.width))
 
     def call(self, h, known):
-        length = h.shape[1]
-        qkv = ops.reshape(
-            self.qkv(self.norm1(h)), (-1, length, 3, self.heads, self.width // self.heads)
-        )
-        q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)  # (B, heads, N, d) each
-        seen = ops.transpose(attend(q, k, v, known), (0, 2, 1, 3))
-        h = h + self.out(ops.reshape(seen, (-1, length, self.width)))
+        q, k, v = split_heads(self.qkv(self.norm1(h)), 3, self.heads)
+        h = h + self.out(join_heads(attend(q, k, v, known)))
         return h + self.dense2(self.dense1(self.norm2(h)))
 
 

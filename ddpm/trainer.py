@@ -69,11 +69,8 @@ class Trainer:
 
     def start_from(self, path):
         """Begin with the weights of another run where they fit; see `run.start_from`."""
-        taken = start_from(self.model.network, path)
-        for average, v in zip(
-            self.model.optimizer.averages, self.model.trainable_variables, strict=True
-        ):
-            average.assign(ops.copy(v))
+        taken = start_from(self.model.network, path, self.preset.vocabulary)
+        self.model.optimizer.restart_averages()
         return taken
 
     def restore(self):
@@ -103,18 +100,17 @@ class Trainer:
     def sample(self):
         """Write a grid drawn with the averaged weights, always from the same noise."""
         self._average()
-        size = self.preset.image_size
+        size, steps = self.preset.image_size, min(GRID_STEPS, self.schedule.T)
         denoise = self.denoise if self.shown is None else conditioned(self.denoise, self.shown)
         images = draw(
             denoise,
             self.schedule,
             GRID,
             (size, size, 3),
-            steps=min(GRID_STEPS, self.schedule.T),
+            steps=steps,
             seed=self.seed,
             batch_size=GRID,
         )
-        steps = min(GRID_STEPS, self.schedule.T)
         recipe = {"step": self.step, "seed": self.seed, "sampler": "ddim", "steps": steps}
         path = self.folder / "samples" / f"step-{self.step:07d}.png"
         save_png(grid(images, zoom=max(1, 128 // size)), path, recipe)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from ddpm.checkpoint import replaced
 from ddpm.condition import drop
 from ddpm.framing import window
+from ddpm.pictures import to_float
 
 
 def batches(images, batch_size, seed, start=0, flip=True, compose=None):
@@ -113,11 +114,6 @@ class Composer:
         return {"x0": to_float(np.stack(windows)), **condition}
 
 
-def to_float(images):
-    """uint8 to float32 in [-1, 1]."""
-    return images.astype(np.float32) / 127.5 - 1.0
-
-
 @keras.saving.register_keras_serializable(package="ddpm")
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """The rate rises linearly, stays, then falls as 1 / sqrt(step) (Karras et al. 2024, EDM2,
@@ -177,7 +173,11 @@ class AveragedAdam(keras.optimizers.Adam):
             self.add_variable_from_reference(v, name="average", initializer="zeros")
             for v in variables
         ]
-        for average, v in zip(self.averages, variables, strict=True):
+        self.restart_averages()
+
+    def restart_averages(self):
+        """Let the averages be the weights as they are."""
+        for average, v in zip(self.averages, self._trainable_variables, strict=True):
             average.assign(ops.copy(v))  # a buffer of its own: a compiled step gives up its inputs
 
     def apply(self, grads, trainable_variables=None):

@@ -34,7 +34,7 @@ class Block(keras.layers.Layer):
     Args:
         width: channels of the result.
         attention: whether self-attention follows.
-        words: how often the block then looks at the words.
+        cross_attention: how often the block then looks at the words.
         head_width, groups, dropout, scale_shift: see `ResidualBlock` and `SelfAttention`.
     """
 
@@ -42,7 +42,7 @@ class Block(keras.layers.Layer):
         self,
         width,
         attention=False,
-        words=0,
+        cross_attention=0,
         head_width=64,
         groups=8,
         dropout=0.0,
@@ -51,14 +51,14 @@ class Block(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.width = width
-        self.words = words
         self.head_width = head_width
         self.residual = ResidualBlock(width, groups, dropout, scale_shift, dtype=self.dtype_policy)
         self.attention = (
             SelfAttention(head_width, groups, dtype=self.dtype_policy) if attention else None
         )
-        self.told = [
-            CrossAttention(head_width, groups, dtype=self.dtype_policy) for _ in range(words)
+        self.cross_attention = [
+            CrossAttention(head_width, groups, dtype=self.dtype_policy)
+            for _ in range(cross_attention)
         ]
 
     def build(self, x_shape, time_shape, words_shape=None):
@@ -66,16 +66,16 @@ class Block(keras.layers.Layer):
         shape = (*x_shape[:-1], self.width)
         if self.attention is not None:
             self.attention.build(shape)
-        for layer in self.told:
+        for layer in self.cross_attention:
             layer.build(shape, words_shape)
 
-    def call(self, x, told, training=False):
-        """Args: x (B, H, W, C); told, a `Told`. Returns: (B, H, W, width)."""
-        h = self.residual(x, told.time, training=training)
+    def call(self, x, time, words=None, known=None, training=False):
+        """Args: x (B, H, W, C), and what a `Context` holds. Returns: (B, H, W, width)."""
+        h = self.residual(x, time, training=training)
         if self.attention is not None:
             h = self.attention(h)
-        for layer in self.told:
-            h = layer(h, told.words, told.known)
+        for layer in self.cross_attention:
+            h = layer(h, words, known)
         return h
 
     def get_config(self):
@@ -84,7 +84,7 @@ class Block(keras.layers.Layer):
             **super().get_config(),
             "width": self.width,
             "attention": self.attention is not None,
-            "words": self.words,
+            "cross_attention": len(self.cross_attention),
             "head_width": self.head_width,
             "groups": residual.groups,
             "dropout": residual.dropout,
@@ -118,8 +118,8 @@ class UNet(keras.Model):
         embedding_width: elements of the time embedding; None for 4 widths[0].
         scale_shift: let the time modulate the normalisations instead of being added.
         text: settings of the `TextEncoder`, a dict; None for a network without words.
-        words: how often a block of each level looks at the words, finest first; none at the
-            highest resolution, where it costs most and tells least.
+        cross_attention: how often a block of each level looks at the words, finest first; none at
+            the highest resolution, where it costs most and tells least.
         framing: whether the network is told size and crop.
 
     Raises:
@@ -147,7 +147,7 @@ class UNet(keras.Model):
         embedding_width=None,
         scale_shift=False,
         text=None,
-        words=(0,),
+        cross_attention=(0,),
         framing=False,
         **kwargs,
     ):
@@ -155,7 +155,8 @@ class UNet(keras.Model):
         super().__init__(autocast=False, **kwargs)
         widths = tuple(widths)
         blocks = (blocks,) * len(widths) if isinstance(blocks, int) else tuple(blocks)
-        words = (*words, *(len(widths) - len(words)) * [words[-1]]) if text else (0,) * len(widths)
+        looks = tuple(cross_attention) if text else (0,)
+        looks += (looks[-1],) * (len(widths) - len(looks))
         grids = _check(image_size, widths, blocks, tuple(attention), groups, patch)
         self.settings = {
             "image_size": image_size,
@@ -172,16 +173,16 @@ class UNet(keras.Model):
             "embedding_width": embedding_width,
             "scale_shift": scale_shift,
             "text": text,
-            "words": words,
+            "cross_attention": looks,
             "framing": framing,
         }
         self.patch = patch
         self.stride = patch * 2 ** (len(widths) - 1)  # pixels to a cell of the coarsest grid
         dtype = self.dtype_policy
 
-        def block(width, attend, words=0):
+        def block(width, attend, looks=0):
             return Block(
-                width, attend, words, head_width, groups, dropout, scale_shift, dtype=dtype
+                width, attend, looks, head_width, groups, dropout, scale_shift, dtype=dtype
             )
 
         self.time = TimeEmbedding(embedding_width or 4 * widths[0], widths[0], dtype=dtype)
@@ -195,12 +196,12 @@ class UNet(keras.Model):
         for level, (width, count, grid) in enumerate(zip(widths, blocks, grids, strict=True)):
             if level > 0:
                 self.encoder.append(Downsample(dtype=dtype))
-            self.encoder += [block(width, grid in attention, words[level]) for _ in range(count)]
-        self.middle_in = block(widths[-1], middle_attention, words[-1])
+            self.encoder += [block(width, grid in attention, looks[level]) for _ in range(count)]
+        self.middle_in = block(widths[-1], middle_attention, looks[-1])
         self.middle_out = block(widths[-1], False)
         for level in reversed(range(len(widths))):
             self.decoder += [
-                block(widths[level], grids[level] in attention, words[level])
+                block(widths[level], grids[level] in attention, looks[level])
                 for _ in range(blocks[level] + 1)
             ]
             if level > 0:
@@ -214,9 +215,9 @@ class UNet(keras.Model):
         if self.built:
             return
         settings = self.settings
-        told = ((None, self.time.width),)
+        context = [(None, self.time.width)]
         if settings["text"]:
-            told += ((None, self.conditioner.text.length, self.conditioner.text.width),)
+            context.append((None, self.conditioner.text.length, self.conditioner.text.width))
         self.time.build((None,))
         if self.conditioner is not None:
             self.conditioner.build()
@@ -225,12 +226,13 @@ class UNet(keras.Model):
         width = settings["widths"][0]
         skips = [width]
         for step in self.encoder:
-            width = _build_step(step, width, told)
+            width = _build_step(step, width, context)
             skips.append(width)
         for step in (self.middle_in, self.middle_out):
-            width = _build_step(step, width, told)
+            width = _build_step(step, width, context)
         for step in self.decoder:
-            width = _build_step(step, width + (skips.pop() if isinstance(step, Block) else 0), told)
+            skip = skips.pop() if isinstance(step, Block) else 0
+            width = _build_step(step, width + skip, context)
         self.norm.build((None, None, None, width))
         self.head.build((None, None, None, width))
         self.built = True
@@ -252,45 +254,42 @@ class UNet(keras.Model):
             ValueError: if the levels cannot halve H or W, or it is told what it cannot take.
         """
         self.check(x_t, condition)
-        told = self.embed(t, condition)
-        h, skips = self.encode(x_t, told, training=training)
-        h = self.middle(h, told, training=training)
-        return self.decode(h, skips, told, training=training)
+        context = self.embed(t, condition)
+        h, skips = self.encode(x_t, context, training=training)
+        h = self.middle(h, context, training=training)
+        return self.decode(h, skips, context, training=training)
 
     def embed(self, t, condition=None):
-        """What blocks are told: a `Told`, its vector after the swish that each would begin with."""
+        """What blocks are told, its vector after the swish that each would begin with."""
         time = self.time(t)
         if self.conditioner is None:
-            return Told(ops.silu(time))
+            return Context(ops.silu(time))
         vector, words, known = self.conditioner(t, condition)
-        return Told(ops.silu(time + vector), words, known)
+        return Context(ops.silu(time + vector), words, known)
 
-    def encode(self, x_t, told, training=False):
+    def encode(self, x_t, context, training=False):
         """Go down. Returns the coarsest features, and the skips of the stem and of each step."""
         x_t = ops.cast(x_t, self.compute_dtype)
-        h = self.stem(space_to_depth(x_t, self.patch) if self.patch > 1 else x_t)
-        skips = [h]
-        for step in self.encoder:
-            h = step(h, told, training=training) if isinstance(step, Block) else step(h)
-            skips.append(h)
-        return h, skips
+        h = self.stem(space_to_depth(x_t, self.patch))
+        skips = descend(self.encoder, h, context, training)
+        return skips[-1], skips
 
-    def middle(self, h, told, training=False):
+    def middle(self, h, context, training=False):
         """The two blocks at the bottom, with attention between them."""
-        h = self.middle_in(h, told, training=training)
-        return self.middle_out(h, told, training=training)
+        h = self.middle_in(h, *context, training=training)
+        return self.middle_out(h, *context, training=training)
 
-    def decode(self, h, skips, told, training=False):
+    def decode(self, h, skips, context, training=False):
         """Go up, each block with the skip of its opposite. Returns the prediction, float32."""
         skips = list(skips)
         for step in self.decoder:
             if isinstance(step, Block):
                 h = ops.concatenate([h, skips.pop()], axis=-1)
-                h = step(h, told, training=training)
+                h = step(h, *context, training=training)
             else:
                 h = step(h)
         h = self.head(self.norm(h))
-        return ops.cast(depth_to_space(h, self.patch) if self.patch > 1 else h, "float32")
+        return ops.cast(depth_to_space(h, self.patch), "float32")
 
     def check(self, x_t, condition):
         if condition is not None and not isinstance(condition, dict):
@@ -315,7 +314,16 @@ class UNet(keras.Model):
         return {**super().get_config(), **self.settings}
 
 
-class Told(NamedTuple):
+def descend(steps, h, context, training=False):
+    """Go down from features h: [h, what each step gives]; the last is the coarsest."""
+    skips = [h]
+    for step in steps:
+        h = step(h, *context, training=training) if isinstance(step, Block) else step(h)
+        skips.append(h)
+    return skips
+
+
+class Context(NamedTuple):
     """What every block is told.
 
     Args:
@@ -329,11 +337,11 @@ class Told(NamedTuple):
     known: object = None
 
 
-def _build_step(step, width, told_shapes):
+def _build_step(step, width, context_shapes):
     """Build a step for `width` channels, and return the channels that it gives."""
     shape = (None, None, None, width)
     if isinstance(step, Block):
-        step.build(shape, *told_shapes)
+        step.build(shape, *context_shapes)
         return step.width
     step.build(shape)
     return width

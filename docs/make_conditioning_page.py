@@ -8,6 +8,7 @@ The photograph is NASA's of Eileen Collins (from scikit-image), in the public do
 """
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -34,10 +35,9 @@ SENTENCE = "a smiling woman with long straight black hair and glasses"
 def run(words, folder):
     """Run a command of the page; results go into a folder of their own."""
     print("$ python", words, flush=True)
-    environment = {"cwd": folder, "check": True}
-    program, *arguments = shlex.split(words)
-    program = ["-m", *program.split()[1:]] if program == "-m" else [str(ROOT / program)]
-    subprocess.run([sys.executable, *program, *arguments], stderr=subprocess.DEVNULL, **environment)
+    arguments = [str(ROOT / word) if word == "sample.py" else word for word in shlex.split(words)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, check=True)
 
 
 def sample(words, folder, weights):
@@ -82,7 +82,7 @@ def framing(folder, weights):
 
 
 def control(folder, weights):
-    """Each kind of hint by strength, for a photograph: source, hint, three samples each."""
+    """Each kind of hint by strength, for a photograph: source, hint, four samples each."""
     from skimage import data
 
     photograph = Image.fromarray(data.astronaut()[0:280, 90:370])
@@ -133,10 +133,10 @@ def words_rows(result):
 
 
 def unseen_rows(result):
-    rows = [["prompt", "pictures of the pair in training", "each alone", "both"]]
+    rows = [["prompt", "each alone", "both"]]
     for found in result:
         each = ", ".join(f"{k} {v:.0%}" for k, v in found["each"].items())
-        rows.append([found["prompt"], str(found["met_in_training"]), each, f"{found['both']:.0%}"])
+        rows.append([found["prompt"], each, f"{found['both']:.0%}"])
     return rows
 
 
@@ -161,6 +161,8 @@ def control_rows(result):
         ("tile", "lab", "tile: mean LAB difference, 16 x 16 cells"),
         ("points", "mesh", "points: mesh distance / eye distance"),
         ("points", "no_face", "points: no face found"),
+        ("canny 1 and colour", "lab", "edges at 1, colour by strength: LAB difference"),
+        ("canny 1 and colour", "f1_within_0", "edges at 1, colour by strength: F1, same pixel"),
     )
     rows = [["measure", *(f"strength {s}" for s in STRENGTHS), "another picture"]]
     for kind, key, title in names:
@@ -195,7 +197,16 @@ TABLES = {
 
 
 def blocks(results):
-    """The page's tables by marker."""
+    """The page's tables by marker.
+
+    Raises:
+        ValueError: if they were not all measured with the same weights.
+    """
+    digests = {made["weights_sha256"] for made in results["made"].values()}
+    if len(digests) > 1:
+        raise ValueError(
+            "the results are of several weights; run all parts of the benchmark again."
+        )
     tables = {name: rows(results[name]) for name, rows in TABLES.items() if name in results}
     if "framing" in results:
         tables["sharpness"] = sharp_rows(results["framing"])
@@ -209,6 +220,7 @@ def blocks(results):
 @click.option("--only", multiple=True, help="prompts, guidance, framing, control.")
 def main(weights, control_weights, pictures, only):
     """Make the page."""
+    page = PAGE.read_text()  # fails before the pictures, not behind them
     words = f"--weights {weights.resolve()}" if weights else ""
     steering = (
         f"{words} --control-weights {control_weights.resolve()}" if control_weights else words
@@ -219,7 +231,7 @@ def main(weights, control_weights, pictures, only):
             if not only or name in only:
                 sheet(Path(folder), steering if name == "control" else words)
     if RESULTS.exists():
-        PAGE.write_text(fill(PAGE.read_text(), blocks(json.loads(RESULTS.read_text()))))
+        PAGE.write_text(fill(page, blocks(json.loads(RESULTS.read_text()))))
 
 
 if __name__ == "__main__":

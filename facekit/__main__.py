@@ -111,7 +111,9 @@ def masks(photos, out, feather, workers):
 @click.argument("photos", metavar="IN", type=Path)
 @click.option("--out", type=Path, required=True, help="Folder for the control pictures.")
 @click.option(
-    "--size", type=click.IntRange(1, 16384), help="Pixels a side.  [default: the photo's]"
+    "--size",
+    type=click.IntRange(1, 16384),
+    help="Pixels a side, of the middle square.  [default: the whole photo's]",
 )
 @WORKERS
 def control(photos, out, size, workers):

@@ -47,14 +47,24 @@ def masks(path, names, out, feather):
 
 
 def control(path, names, out, size):
-    """Write the four control pictures; returns the number of faces."""
+    """Write the four control pictures; returns the number of faces.
+
+    With a size, they are of the photo's middle square: squashed faces are no faces.
+    """
     image = pictures.read(path)
     faces = detect(image)
+    corner = np.zeros(2)
+    if size is not None:
+        side = min(image.shape[:2])
+        top, left = ((length - side) // 2 for length in image.shape[:2])
+        image, corner = image[top : top + side, left : left + side], np.array([left, top])
     made = {
         "canny": control_of.canny(image, size),
         "colour": control_of.colour_grid(image, size),
         "tile": control_of.tile(image, size),
-        "points": control_of.face_points(image.shape, [face.mesh for face in faces], size),
+        "points": control_of.face_points(
+            image.shape, [face.mesh[:, :2] - corner for face in faces], size
+        ),
     }
     for name, picture in made.items():
         pictures.write(picture, out / f"{names[path]}_{name}.png")

@@ -59,6 +59,12 @@ def finish(process, code=0):
     return out + err
 
 
+def train_run(out, *words):
+    """Train a run into a folder, and return the folder."""
+    finish(start_train(*words, "--out", out))
+    return out
+
+
 @pytest.fixture(scope="session")
 def discs(tmp_path_factory):
     return draw_discs(tmp_path_factory.mktemp("pictures") / "discs", PICTURES)
@@ -67,10 +73,8 @@ def discs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(discs, tmp_path_factory):
     """A run that was never interrupted. Tests read it; who writes makes a copy."""
-    out = tmp_path_factory.mktemp("runs") / "whole"
-    words = ("--data", discs, "--out", out, "--epochs", EPOCHS, "--precision", "float32")
-    finish(start_train(*SMALL_RUN, *words))
-    return out
+    words = ("--data", discs, "--epochs", EPOCHS, "--precision", "float32")
+    return train_run(tmp_path_factory.mktemp("runs") / "whole", *SMALL_RUN, *words)
 
 
 @pytest.fixture(scope="session")

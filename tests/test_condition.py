@@ -12,7 +12,7 @@ from ddpm.condition import Conditioner, drop, nothing
 from ddpm.presets import PRESETS
 from ddpm.run import save_weights, start_from
 from ddpm.text import PAD, START
-from ddpm.unet import UNet
+from ddpm.unet import Block, UNet
 
 LENGTH = 6
 TEXT = {"vocabulary": 12, "length": LENGTH, "width": 16, "layers": 1, "head_width": 8}
@@ -24,7 +24,7 @@ SMALL = {
     "groups": 4,
     "head_width": 8,
 }
-TOLD = {"text": TEXT, "words": (0, 1), "framing": True}
+TOLD = {"text": TEXT, "cross_attention": (0, 1), "framing": True}
 N = 20_000
 TOKENS = np.array([[START, 5, 3, 7, PAD, PAD], [START, 4, 8, PAD, PAD, PAD]], np.int32)
 FRAMING = np.array([[32, 32, 0, 0, 16, 16], [20, 30, 2, 5, 18, 27]], np.float32)
@@ -269,7 +269,7 @@ def test_a_network_refuses_what_it_was_not_built_for():
     framed = UNet(**SMALL, framing=True)
     with pytest.raises(ValueError, match="built to be told framing. Received: tokens"):
         predict(framed, {"tokens": TOKENS, "framing": FRAMING})
-    worded = UNet(**SMALL, text=TEXT, words=(0, 1))
+    worded = UNet(**SMALL, text=TEXT, cross_attention=(0, 1))
     with pytest.raises(ValueError, match="built to be told tokens. Received: hints"):
         predict(worded, {"hints": np.zeros((2, 16, 16, 3), "float32")})
 
@@ -280,13 +280,16 @@ def test_a_network_without_words_takes_an_empty_condition():
     np.testing.assert_array_equal(predict(plain, nothing(2)), predict(plain))
 
 
-@pytest.mark.parametrize("changes", [{"framing": True}, {"text": TEXT, "words": (0, 1)}, TOLD])
+@pytest.mark.parametrize(
+    "changes", [{"framing": True}, {"text": TEXT, "cross_attention": (0, 1)}, TOLD]
+)
 def test_an_untrained_network_does_not_yet_listen(changes):
     """What is new begins as nothing, however the weights before it were trained."""
     network = UNet(**SMALL, **changes)
     new = {id(w) for w in network.conditioner.weights}
     for block in [*network.encoder, network.middle_in, *network.decoder]:
-        new |= {id(w) for layer in getattr(block, "told", ()) for w in layer.weights}
+        if isinstance(block, Block):
+            new |= {id(w) for layer in block.cross_attention for w in layer.weights}
     rng = np.random.default_rng(0)
     for weight in network.weights:
         if id(weight) not in new:
@@ -308,7 +311,7 @@ def test_a_told_network_begins_as_the_one_whose_weights_it_took(tmp_path, policy
     save_weights(plain, preset, path)
     telling = replace(
         preset,
-        words=(0, 1),
+        cross_attention=(0, 1),
         vocabulary=tuple("abcdefghij"),
         text_length=LENGTH,
         text_width=32,
@@ -348,3 +351,39 @@ def test_what_is_told_is_learnt_by_every_weight():
     model.fit((x_t, t, TOKENS, FRAMING), x_t, batch_size=2, epochs=1, verbose=0)
     for weight, old in zip(network.weights, before, strict=True):
         assert np.any(ops.convert_to_numpy(weight) != old), weight.path
+
+
+def test_words_are_taken_over_by_word_and_not_by_place(tmp_path):
+    preset = replace(
+        PRESETS["tiny"],
+        image_size=16,
+        widths=(8, 16),
+        blocks=(1, 1),
+        groups=4,
+        head_width=8,
+        cross_attention=(0, 1),
+        vocabulary=("red", "disc", "blue"),
+        text_length=8,
+        text_width=32,
+        text_layers=1,
+    )
+    network = preset.make_network()
+    randomise(network, 0.2)
+    path = tmp_path / "model.weights.h5"
+    save_weights(network, preset, path)
+    other = replace(preset, vocabulary=("blue", "green", "red"))
+    follower = other.make_network()
+    before = follower.conditioner.text.words.get_weights()[0]
+    taken, whole = start_from(follower, path, other.vocabulary)
+    old = network.conditioner.text.words.get_weights()[0]
+    new = follower.conditioner.text.words.get_weights()[0]
+    # Rows: PAD, START, then the words.
+    np.testing.assert_array_equal(new[[0, 1, 2, 4]], old[[0, 1, 4, 2]])
+    np.testing.assert_array_equal(new[3], before[3])  # "green" is new
+    assert whole - taken == 32
+    x, t = np.zeros((1, 16, 16, 3), "float32"), np.array([5])
+    said = [
+        n(x, t, {"tokens": p.make_tokenizer().encode("red")[None]})
+        for n, p in ((network, preset), (follower, other))
+    ]
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, said))

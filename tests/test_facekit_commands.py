@@ -14,7 +14,7 @@ from conftest import ROOT
 from PIL import Image
 from test_facekit_pictures import bad_files
 
-from facekit import pictures
+from facekit import control, pictures
 from facekit.__main__ import run
 from facekit.align import invert, template_points, transform
 
@@ -179,6 +179,11 @@ def test_masks_and_control_pictures_are_files_of_the_photos_size(album, here, tm
     here("control", photo, "--out", tmp_path / "c", "--size", 200)
     for kind in ("canny", "colour", "tile", "points"):
         assert pictures.read(tmp_path / "c" / f"sharp_{kind}.png").shape == (200, 200, 3)
+    # The middle square, not the whole squashed into one.
+    whole = pictures.read(photo)[44:-44]
+    expected = control.colour_grid(whole, 200)
+    found = pictures.read(tmp_path / "c" / "sharp_colour.png")
+    assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):

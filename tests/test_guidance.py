@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 from layer_checks import randomise
+from PIL import Image
 
 from ddpm.condition import nothing
 from ddpm.control import Controlled
@@ -25,7 +26,7 @@ TOLD = {
     "groups": 4,
     "head_width": 8,
     "text": {"vocabulary": 12, "length": LENGTH, "width": 16, "layers": 1, "head_width": 8},
-    "words": (0, 1),
+    "cross_attention": (0, 1),
     "framing": True,
 }
 
@@ -347,8 +348,6 @@ def test_other_forms_are_refused(words, sentence):
 
 
 def test_control_pictures_are_read_resized_and_refused(tmp_path):
-    from PIL import Image
-
     picture = np.zeros((128, 192, 3), np.uint8)
     picture[:, 70] = 255  # a line a pixel wide, in the middle square
     Image.fromarray(picture).save(tmp_path / "line.png")
@@ -358,9 +357,29 @@ def test_control_pictures_are_read_resized_and_refused(tmp_path):
     assert windows == [(0, 0.5), (0, 1), (0, 1), (0, 1)]
     # However much it shrinks, a line stays white: (70 - 32) / 8 is column 4.
     assert (arrays[..., 0].max(axis=1) == 1).all() and (arrays[:, 4, 0] == 1).all()
+    for side in range(17, 60):  # whatever the ratio
+        for place in (side // 3, side // 2):
+            picture = np.zeros((side, side, 3), np.uint8)
+            picture[:, place] = 255
+            Image.fromarray(picture).save(tmp_path / "thin.png")
+            found = Control("canny", tmp_path / "thin.png").load((16, 16))
+            assert (found.max(axis=1) == 255).all(), (side, place)
     with pytest.raises(ValueError, match="more than one control of the kind canny"):
         stack([edges, edges], (16, 16))
     (tmp_path / "text.png").write_text("no picture")
     for name, sentence in (("text.png", "cannot be read"), ("none.png", "there is no control")):
         with pytest.raises(ValueError, match=sentence):
             stack([Control("canny", tmp_path / name)], (16, 16))
+
+
+def test_transparent_and_deep_control_pictures(tmp_path):
+    clear = np.zeros((16, 16, 4), np.uint8)
+    clear[8:] = (200, 100, 0, 255)
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    for kind, ground in (("canny", 0), ("points", 0), ("colour", 255), ("tile", 255)):
+        found = Control(kind, tmp_path / "clear.png").load((16, 16))
+        assert (found[:8] == ground).all() and (found[8:] == (200, 100, 0)).all()
+    deep = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    found = Control("tile", tmp_path / "deep.png").load((16, 16))
+    assert np.abs(found[..., 0].ravel() - np.arange(256.0)).max() <= 1

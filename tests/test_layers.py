@@ -66,6 +66,12 @@ def swish(z):
             (normal(2, 4, 6, 8), normal(2, 12)),
             (2, 4, 6, 16),
         ),
+        (
+            Block,
+            {"width": 16, "cross_attention": 2, "head_width": 8, "groups": 4},
+            (normal(2, 4, 6, 8), normal(2, 12), normal(2, 5, 10)),
+            (2, 4, 6, 16),
+        ),
         (layers.Downsample, {}, (normal(2, 6, 4, 8),), (2, 3, 2, 8)),
         (layers.Upsample, {}, (normal(2, 3, 2, 8),), (2, 6, 4, 8)),
     ],

@@ -245,7 +245,7 @@ def test_the_settings_of_a_preset_reach_its_network():
     network = preset.make_network("mixed_bfloat16")
     assert network.dtype_policy.name == "mixed_bfloat16"
     settings = preset.to_dict()
-    shared = set(settings) & set(network.get_config()) - {"name", "words"}
+    shared = set(settings) & set(network.get_config()) - {"name", "cross_attention"}
     assert {"widths", "blocks", "attention", "patch", "dropout", "scale_shift"} <= shared
     for key in shared:
         assert network.get_config()[key] in (settings[key], tuple(np.atleast_1d(settings[key])))

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT, finish, start_train
+from conftest import ROOT, finish, start_train, train_run
 from PIL import Image
 from test_resume import assert_same, checkpoint, kill_after
 
@@ -38,17 +38,14 @@ def captioned(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def told(captioned, tmp_path_factory):
-    out = tmp_path_factory.mktemp("told") / "run"
-    words = ("--data", captioned, "--out", out, "--epochs", EPOCHS, "--precision", "float32")
-    finish(start_train(*TOLD, *words))
-    return out
+    words = ("--data", captioned, "--epochs", EPOCHS, "--precision", "float32")
+    return train_run(tmp_path_factory.mktemp("told") / "run", *TOLD, *words)
 
 
 @pytest.fixture(scope="module")
 def branch(told, captioned, tmp_path_factory):
-    out = tmp_path_factory.mktemp("branch") / "run"
-    finish(start_train("control", "--weights", told, "--data", captioned, "--out", out, *CONTROL))
-    return out
+    words = ("control", "--weights", told, "--data", captioned, *CONTROL)
+    return train_run(tmp_path_factory.mktemp("branch") / "run", *words)
 
 
 CONTROL = ("--epochs", EPOCHS, "--batch-size", 8, "--save-minutes", 0, "--sample-epochs", EPOCHS)
