@@ -1,6 +1,7 @@
 """A trained model in, pictures out: `python sample.py --n 64`."""
 
 import errno
+import functools
 import hashlib
 import math
 import os
@@ -14,6 +15,8 @@ import numpy as np
 
 from ddpm.commands import check_finite
 from ddpm.hints import Control, stack
+from ddpm.inpaint import METHODS, begin, composite, projected, sample_repaint
+from ddpm.pictures import middle, read_picture, resize, to_float
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import SPACINGS
 
@@ -28,7 +31,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when T
 @click.option(
     "--n",
     type=click.IntRange(1),
-    help="Number of pictures; with several prompts, of each.  [default: 64; 6]",
+    help="Number of pictures; with several prompts, of each.  [default: 64; 6; 8 with --init]",
 )
 @click.option(
     "--weights",
@@ -73,6 +76,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when T
     type=Path,
     help="Control branch.  [default: the one trained over the model]",
 )
+@click.option("--init", type=Path, help="Picture to begin with; its middle square is used.")
+@click.option("--mask", type=Path, help="Where to paint, white, in --init; the rest stays.")
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="How far back to noise --init is taken.  [default: 1 with --mask, else 0.6]",
+)
+@click.option(
+    "--inpaint",
+    "method",
+    type=click.Choice(METHODS),
+    help="How --mask is kept to.  [default: network where the model was trained to, else project]",
+)
 @click.option("--sampler", default="dpmpp_2m", help=f"One of {', '.join(SAMPLERS)}.")
 @click.option("--spacing", default="uniform", help=f"Which levels to visit: {', '.join(SPACINGS)}.")
 @click.option("--steps", type=click.IntRange(1), default=30, help="Levels to visit.")
@@ -111,7 +127,7 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
     """What the command does, with errors as exceptions."""
     _check_words(sampler, spacing, eta)
     wishes = _read_wishes(**wishes)
-    n = n or (6 if len(wishes.prompts) > 1 else 64)
+    n = n or (6 if len(wishes.prompts) > 1 else 8 if wishes.init else 64)
     total = n * len(wishes.prompts)
     _check_outputs(total * steps, out, each, gif)
 
@@ -136,13 +152,14 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
         if trained.over != base.digest:
             click.echo(f"Note: {branch} was trained over other weights than {base.path}.", err=True)
     schedule = preset.make_schedule()
-    SPACINGS[spacing](schedule, steps)  # too many steps are told before the progress bar opens
+    # Too many steps are told before the progress bar opens.
+    visited = len(steering.start(schedule)(SPACINGS[spacing](schedule, steps), 0.0)[0])
     denoise = trained.denoiser(
         clip=not steering.guided, xla=use_xla(), parts=1 if use_xla() else parts
     )
     size = (preset.image_size, preset.image_size)
-    frames = np.zeros((steps if gif else 0, total, *size, 3), np.uint8)
-    bar = tqdm(total=steps * total, unit="step", desc="sampling")
+    frames = np.zeros((visited if gif else 0, total, *size, 3), np.uint8)
+    bar = tqdm(total=visited * total, unit="step", desc="sampling")
 
     def observe(indices, i, x0_hat):
         bar.update(len(indices))
@@ -154,7 +171,7 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
         schedule,
         total,
         (*size, 3),
-        sampler,
+        steering.sampler(sampler),
         spacing,
         steps,
         seed,
@@ -162,9 +179,11 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
         observe,
         steering,
         n,
-        **({"eta": eta} if sampler == "ddim" else {}),
+        steering.start(schedule),
+        **({"eta": eta} if sampler == "ddim" and wishes.method != "repaint" else {}),
     )
     bar.close()
+    images = steering.finish(images)
     recipe = {
         "sampler": sampler,
         "spacing": spacing,
@@ -208,6 +227,10 @@ class Wishes:
     framing: dict
     controls: list
     control_weights: Path | None
+    init: Path | None
+    mask: Path | None
+    strength: float
+    method: str | None
 
     @property
     def words(self):
@@ -227,6 +250,10 @@ def _read_wishes(
     target_size,
     controls,
     control_weights,
+    init,
+    mask,
+    strength,
+    method,
 ):
     prompts = [*prompts, *(_read_prompts(prompt_file) if prompt_file else ())]
     if len(prompts) > MOST_PROMPTS:
@@ -248,6 +275,11 @@ def _read_wishes(
         raise ValueError("--negative needs --guidance other than 1, which is no guidance.")
     if control_weights and not controls:
         raise ValueError("--control-weights needs a control picture: add --control KIND=FILE.")
+    for name, value in (("--mask", mask), ("--strength", strength)):
+        if value and not init:
+            raise ValueError(f"{name} needs a picture to begin with: add --init FILE.")
+    if method and not mask:
+        raise ValueError("--inpaint needs to know where: add --mask FILE.")
     if controls:
         controls = [Control.parse(words) for words in controls]
     return Wishes(
@@ -259,6 +291,10 @@ def _read_wishes(
         framing,
         list(controls),
         control_weights,
+        init,
+        mask,
+        strength or (1.0 if mask else 0.6),
+        method,
     )
 
 
@@ -314,11 +350,56 @@ class Steering:
         if tokenizer:
             self.tokens = np.stack([tokenizer.encode(prompt) for prompt in wishes.prompts])
             self.negative = tokenizer.encode(wishes.negative)
+        size = (preset.image_size, preset.image_size)
         if wishes.controls:
-            size = (preset.image_size, preset.image_size)
             self.hints, self.strengths, self.windows = stack(wishes.controls, size)
+        self.method = wishes.method or ("network" if preset.inpainting else "project")
+        if self.method == "network" and wishes.method and not preset.inpainting:
+            raise ValueError(
+                f"{path} was not trained to inpaint; choose --inpaint project or repaint, or train "
+                f"it with: python train.py inpaint --weights {path}"
+            )
+        self.picture = self.mask = None
+        if wishes.init:
+            picture = read_picture(wishes.init, "picture to begin with")
+            self.picture = resize(middle(picture, size), size)
+        if wishes.mask:
+            mask = read_picture(wishes.mask, "mask", "black")
+            if mask.shape != picture.shape:
+                raise ValueError(
+                    f"the mask is {mask.shape[1]} x {mask.shape[0]} pixels and the picture "
+                    f"{picture.shape[1]} x {picture.shape[0]}; make them the same."
+                )
+            self.mask = resize(middle(mask, size), size)[..., :1].astype(np.float32) / 255
+            if not self.mask.any():
+                raise ValueError(f"the mask {wishes.mask} is all black: nothing is to be painted.")
+
+    def sampler(self, word):
+        """The sampler: RePaint has one of its own."""
+        if self.mask is None or self.method != "repaint":
+            return word
+        return functools.partial(
+            sample_repaint, picture=to_float(self.picture[None]), mask=self.mask[None]
+        )
+
+    def start(self, schedule):
+        """Where a batch begins: see `draw`."""
+        if self.picture is None:
+            return lambda timesteps, eps: (timesteps, eps)
+        picture, strength = to_float(self.picture[None]), self.wishes.strength
+        return lambda timesteps, eps: begin(schedule, timesteps, picture, eps, strength)
+
+    def finish(self, images):
+        """What lies outside the mask, as it was."""
+        return images if self.mask is None else composite(self.picture, images, self.mask)
 
     def __call__(self, denoise, pictures):
+        denoise = self._told(denoise, pictures)
+        if self.mask is None:
+            return denoise
+        return projected(denoise, to_float(self.picture[None]), self.mask[None])
+
+    def _told(self, denoise, pictures):
         from ddpm.guidance import conditioned, guided, scheduled
 
         T, wishes = self.preset.timesteps, self.wishes
@@ -343,6 +424,9 @@ class Steering:
         if self.wishes.controls:
             condition["hints"] = np.tile(self.hints, (len(pictures), 1, 1, 1))
             condition["strengths"] = np.tile(self.strengths, (len(pictures), 1))
+        if self.mask is not None and self.method == "network":
+            condition["mask"] = np.tile(self.mask, (len(pictures), 1, 1, 1))
+            condition["known"] = np.tile(to_float(self.picture), (len(pictures), 1, 1, 1))
         return condition
 
     def recipe(self):
@@ -359,6 +443,10 @@ class Steering:
             names = ("original_size", "crop", "target_size")
             pairs = self.framing.astype(int).reshape(3, 2).tolist()
             recipe |= dict(zip(names, pairs, strict=True))
+        if wishes.init:
+            recipe |= {"init": wishes.init.name, "strength": wishes.strength}
+        if wishes.mask:
+            recipe |= {"mask": wishes.mask.name, "inpaint": self.method}
         if wishes.controls:
             recipe["controls"] = [
                 {

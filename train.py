@@ -24,6 +24,7 @@ FACES = {"n": 972, "identities": 243, "seed": 0, "drawn": 0}
 FEW_FACES = {"n": 160, "identities": 80, "seed": 0, "drawn": 0}
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "weights"
+FACE_MASKS = 0.6  # share of masks that are parts of a face, where one is known
 CONTROL_FORGETS = 0.3  # chance that words, framing, or both go: hints should suffice
 CONFIG_KEYS = {"preset", "precision", "backend", "deterministic", "options", "data"}
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when TensorFlow starts
@@ -111,7 +112,16 @@ def main(context, **options):
 @RUN_OPTIONS
 def control(**options):
     """Train a control branch: edges, colours, coarse shapes and face points that a model obeys."""
-    _finish(lambda: run(controls=True, **options))
+    _finish(lambda: run(task="control", **options))
+
+
+@main.command(context_settings={"show_default": True})
+@click.option("--weights", type=Path, help="The model to begin with.")
+@click.option("--out", type=Path, default=Path("runs/inpaint"), help="Run folder.")
+@RUN_OPTIONS
+def inpaint(**options):
+    """Teach a model to paint into pictures: it learns on, with mask and masked picture in sight."""
+    _finish(lambda: run(task="inpaint", **options))
 
 
 def _finish(action):
@@ -136,13 +146,15 @@ def run(
     sample_epochs,
     save_minutes,
     deterministic,
-    controls=False,
+    task="",
     **options,
 ):
     """What the commands do, with errors as exceptions. Returns False if it was stopped.
 
-    With `controls` a control branch over the option `weights` is trained, else a model of its own.
+    The task "control" trains a control branch over the option `weights`, "inpaint" a model that
+    begins with them, and none a model of its own.
     """
+    controls = task == "control"
     preset = _preset(options.get("preset") or DEFAULT_PRESET)
     out = out or Path("runs") / preset.name
     check_finite(lr=options["lr"], save_minutes=save_minutes)
@@ -150,17 +162,22 @@ def run(
         raise ValueError(f"{out} is a file; name a folder for the run with --out.")
     config = _config(out, resume)
     if config:
-        if bool(config.get("over")) != controls:
-            command = "python train.py" if controls else "python train.py control"
+        started = config.get("task", "")
+        if started != task:
+            command = f"python train.py {started}".strip()
             raise ValueError(f"{out} was started with {command}; go on with that.")
         _same_as(config, {k: v for k, v in options.items() if v is not None}, out)
         options = {**options, **config["options"]}
         deterministic = config["deterministic"] if deterministic is None else deterministic
-    if controls and not config:
+    if task and not config:
         options["weights"] = options["weights"] or default_weights(SHIPPED)
-        # Mirrored faces would show their left eye in the colour of the right one.
         preset = read_preset(options["weights"])
-        preset = replace(preset, flip=False, forget=CONTROL_FORGETS)
+        if controls:
+            # Mirrored faces would show their left eye in the colour of the right one.
+            preset = replace(preset, flip=False, forget=CONTROL_FORGETS)
+        else:
+            preset = replace(preset, inpainting=True)
+            options["start_from"] = options["weights"]
     if options.get("start_from") and not config:
         read_preset(options["start_from"])  # what cannot be read is told at once
     preset = _settled(preset, config, options, epochs=epochs, sample_epochs=sample_epochs)
@@ -226,6 +243,7 @@ def run(
             "backend": keras.backend.backend(),
             "deterministic": deterministic,
             "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
+            "task": task,
             "over": base.digest if base else None,
             "data": {
                 "folder": str(data),
@@ -234,8 +252,12 @@ def run(
             },
         },
     )
-    hints = _hints(_points(pictures.images, out / "points.npy")) if base else None
-    compose = _composer(preset, pictures, hints)
+    hints = masks = None
+    if base or preset.inpainting:
+        points = _points(pictures.images, out / "points.npy")
+        hints = _hints(points) if base else None
+        masks = _masks(points, preset.image_size) if preset.inpainting else None
+    compose = _composer(preset, pictures, hints, masks)
     if compose:
         trainer.shown = _shown(compose, len(pictures))
     click.echo("The first step is slow: it compiles the network.")
@@ -245,12 +267,16 @@ def run(
         click.echo(
             f"Done. Use it: python sample.py --control canny=edges.png --control-weights {name}"
         )
+    elif done and task:
+        click.echo(
+            f"Done. Use it: python sample.py --init photo.jpg --mask mask.png --weights {name}"
+        )
     elif done:
         click.echo(f"Done. Sample from it: python sample.py --n 64 --weights {name}")
     else:
         click.echo(
             f"Stopped and saved at step {trainer.step}. "
-            f"Go on with: python train.py {'control ' if base else ''}--resume --out {name}"
+            f"Go on with: python train.py {task + ' ' if task else ''}--resume --out {name}"
         )
     return done
 
@@ -268,18 +294,18 @@ def _vocabulary(pictures, data, preset):
     return words
 
 
-def _composer(preset, pictures, hints=None):
+def _composer(preset, pictures, hints=None, masks=None):
     """What makes batches for a model that is told something; None for one that is not."""
     from ddpm.training import Composer
 
-    if not (preset.told or preset.crops or hints):
+    if not (preset.told or preset.crops or hints or masks):
         return None
     tokens = [None, None]
     if preset.vocabulary:
         tokenizer = preset.make_tokenizer()
         row = tokenizer.encode_all(pictures.captions or [""] * len(pictures))
         tokens = [row, tokenizer.mirrored(row)]
-    return Composer(pictures.images, preset, *tokens, pictures.sizes, hints)
+    return Composer(pictures.images, preset, *tokens, pictures.sizes, hints, masks)
 
 
 def _shown(compose, n):
@@ -287,7 +313,7 @@ def _shown(compose, n):
     from ddpm.trainer import GRID
 
     whole = copy(compose)
-    whole.preset = replace(compose.preset, crops=0.0, small=0.0)
+    whole.preset, whole.masks = replace(compose.preset, crops=0.0, small=0.0), None
     indices = np.linspace(0, n - 1, GRID).astype(int)
     shown = whole(indices, np.zeros(GRID, bool), np.random.default_rng(0), forget=False)
     del shown["x0"]
@@ -309,6 +335,23 @@ def _hints(points):
             face_points(window.shape, face),
         )
         return np.concatenate(pictures, axis=-1), np.array([True, True, True, found])
+
+    return make
+
+
+def _masks(points, size):
+    """What makes the masks to train on: parts of faces, where points of one are known, and others.
+
+    Points are those of `_points`; size is the windows'.
+    """
+    from ddpm.inpaint import random_mask
+    from facekit.masks import random_part
+
+    def make(i, matrix, rng):
+        if np.isfinite(points[i]).all() and rng.random() < FACE_MASKS:
+            at = points[i] @ matrix[:, :2].T + matrix[:, 2]
+            return random_part(at, (size, size), rng)[..., None]
+        return random_mask(size, rng)
 
     return make
 

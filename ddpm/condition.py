@@ -2,6 +2,8 @@
 
     tokens     int32 (B, L)            a caption, by `text.Tokenizer`
     framing    float32 (B, 6)          original size, crop corner, target size, by `framing.py`
+    mask       float32 (B, H, W, 1)    1 where is to be painted, 0 where the picture is known
+    known      float32 (B, H, W, 3)    that picture, in [-1, 1]; what the mask covers is not seen
     hints      float32 (B, H, W, 3 K)  control pictures in [-1, 1], by kind, for `control.py`
     strengths  float32 (B, K)          how much each of them counts, 0 to 1
 
@@ -48,7 +50,7 @@ def heard(condition):
     return condition
 
 
-def drop(condition, rng, each=0.1, all=0.1):
+def drop(condition, rng, each=0.1, all=0.1, unmasked=0.1):
     """Forget some of what is told, so that a network learns to do without: words and framing all at
     once, and each alone. Of the hints a random number stays, so that every subset occurs.
 
@@ -57,6 +59,7 @@ def drop(condition, rng, each=0.1, all=0.1):
         rng: numpy Generator.
         each: chance that a picture's one kind is forgotten.
         all: chance that words and framing both are.
+        unmasked: chance that a picture's mask covers everything, so that nothing of it is known.
 
     Returns:
         A condition; the one given is left as it is.
@@ -72,6 +75,9 @@ def drop(condition, rng, each=0.1, all=0.1):
         if kind in condition:
             gone = everything | (rng.random(n) < each)
             result[kind] = np.where(gone[:, None], silent[kind], condition[kind])
+    if "mask" in condition:
+        whole = rng.random((n, 1, 1, 1)) < unmasked
+        result["mask"] = np.where(whole, np.float32(1), condition["mask"])
     if "strengths" in condition:
         kept = rng.random(condition["strengths"].shape) < rng.uniform(0.2, 1, (n, 1))
         result["strengths"] = condition["strengths"] * kept

@@ -151,7 +151,7 @@ class Controlled(keras.Model):
         base.check(x_t, condition)
         context = base.embed(t, condition)
         added = self.branch(x_t, context, hints, strengths, training=training)
-        h, skips = base.encode(x_t, context, training=training)
+        h, skips = base.encode(base.enter(x_t, condition), context, training=training)
         h = base.middle(h, context, training=training) + added[-1]
         skips = [skip + more for skip, more in zip(skips, added[:-1], strict=True)]
         return base.decode(h, skips, context, training=training)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
 
-from ddpm.pictures import to_float
+from ddpm.pictures import middle, read_picture, resize, to_float
 
 KINDS = ("canny", "colour", "tile", "points")
 _ON_BLACK = ("canny", "points")  # kinds that are drawn on black
@@ -73,47 +72,15 @@ class Control:
         Raises:
             ValueError: if it cannot be read.
         """
-        try:
-            with Image.open(self.path) as file:
-                picture = _opaque(ImageOps.exif_transpose(file), self.kind in _ON_BLACK)
-        except FileNotFoundError:
-            raise ValueError(f"there is no control picture {self.path}.") from None
-        except Image.DecompressionBombError:
-            raise ValueError(
-                f"the control picture {self.path} is too large; make it smaller."
-            ) from None
-        except Exception as error:  # a damaged picture surfaces as almost any type
-            raise ValueError(
-                f"the control picture {self.path} cannot be read; name a picture that opens in an "
-                "image viewer."
-            ) from error
-        width, height = picture.size
-        side = min(width / size[1], height / size[0])  # pixels to a pixel of the result
-        across, down = max(1, round(side * size[1])), max(1, round(side * size[0]))
-        left, top = (width - across) // 2, (height - down) // 2
-        picture = np.asarray(picture)[top : top + down, left : left + across]
+        ground = "black" if self.kind in _ON_BLACK else "white"
+        picture = middle(read_picture(self.path, "control picture", ground), size)
         if self.kind == "canny":
             # Each pixel shows the brightest of its cell; a mean, or one pixel, would lose lines.
+            side = min(picture.shape[0] / size[0], picture.shape[1] / size[1])
             cell = np.ones((math.ceil(side),) * 2, np.uint8)
             picture = cv2.dilate(picture, cell, anchor=(0, 0))
             return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_NEAREST)
-        if side > 1:
-            way = cv2.INTER_AREA
-        else:  # cells stay cells
-            way = cv2.INTER_NEAREST if self.kind == "colour" else cv2.INTER_CUBIC
-        return cv2.resize(picture, size[::-1], interpolation=way)
-
-
-def _opaque(picture, on_black):
-    """A picture of any kind as RGB: what is transparent lies on black or on white."""
-    if picture.mode.startswith("I"):  # 16 bits; conversion would cut off what is above 255
-        levels = np.asarray(picture).astype(np.float64)
-        picture = Image.fromarray(np.uint8(levels / 257 if levels.max() > 255 else levels))
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return picture.convert("RGB")
-    picture = picture.convert("RGBA")
-    ground = Image.new("RGBA", picture.size, "black" if on_black else "white")
-    return Image.alpha_composite(ground, picture).convert("RGB")
+        return resize(picture, size, cells=self.kind == "colour")
 
 
 def stack(controls, size):

@@ -4,8 +4,9 @@ import json
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
 from ddpm.checkpoint import replaced
 from ddpm.samplers import SAMPLERS, PictureNoise
@@ -25,6 +26,7 @@ def draw(
     observe=None,
     wrap=None,
     period=None,
+    start=None,
     **options,
 ):
     """Draw n pictures. Picture i depends on the seed and i alone, not on n.
@@ -37,7 +39,7 @@ def draw(
         schedule: a `Schedule`.
         n: number of pictures, at least 1.
         shape: (H, W, C).
-        sampler: a word of `SAMPLERS`.
+        sampler: a word of `SAMPLERS`, or a function of that form.
         spacing: a word of `SPACINGS`.
         steps: 1..T.
         seed: int, at least 0.
@@ -47,6 +49,8 @@ def draw(
         wrap: optional (denoise, pictures) -> denoise: what is told of a batch, by a wrapper of
             `guidance.py`. In a last batch that is not full the indices go on beyond n.
         period: pictures i and i + period share their noise, to compare what they were told.
+        start: optional (timesteps, eps) -> (timesteps, x): the levels to visit and where to begin,
+            for pictures that do not begin as noise alone (`inpaint.begin`).
         options: the sampler's own (eta, s_churn, ...).
 
     Returns:
@@ -55,7 +59,7 @@ def draw(
     Raises:
         ValueError: for an unknown sampler or spacing, or steps beyond T.
     """
-    sample = _word(SAMPLERS, "sampler", sampler)
+    sample = sampler if callable(sampler) else _word(SAMPLERS, "sampler", sampler)
     timesteps = _word(SPACINGS, "spacing", spacing)(schedule, steps)
     images = []
     for first in range(0, n, batch_size):
@@ -69,7 +73,8 @@ def draw(
             def tell(i, x0_hat, indices=indices):
                 observe(indices, i, x0_hat[: len(indices)])
 
-        x0 = sample(wrapped, schedule, timesteps, noise(), noise, observe=tell, **options)
+        levels, x = (timesteps, noise()) if start is None else start(timesteps, noise())
+        x0 = sample(wrapped, schedule, levels, x, noise, observe=tell, **options)
         images.append(to_uint8(x0[: len(indices)]))
     return np.concatenate(images)
 
@@ -82,6 +87,77 @@ def to_uint8(x):
 def to_float(images):
     """Undo `to_uint8`: uint8 (..., H, W, C) -> float32 in [-1, 1] of the same shape."""
     return images.astype(np.float32) / 127.5 - 1.0
+
+
+def read_picture(path, what="picture", ground="white"):
+    """Read a picture file of any kind, upright.
+
+    Args:
+        path: of the file.
+        what: it is called in errors.
+        ground: colour behind what is transparent.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    try:
+        with Image.open(path) as file:
+            return np.asarray(_opaque(ImageOps.exif_transpose(file), ground))
+    except FileNotFoundError:
+        raise ValueError(f"there is no {what} {path}.") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"the {what} {path} is too large; make it smaller.") from None
+    except Exception as error:  # a damaged picture surfaces as almost any type
+        raise ValueError(
+            f"the {what} {path} cannot be read; name a picture that opens in an image viewer."
+        ) from error
+
+
+def _opaque(picture, ground):
+    """A picture of any kind as RGB: what is transparent lies on a ground."""
+    if picture.mode.startswith("I"):  # 16 bits; conversion would cut off what is above 255
+        levels = np.asarray(picture).astype(np.float64)
+        picture = Image.fromarray(np.uint8(levels / 257 if levels.max() > 255 else levels))
+    if "A" not in picture.getbands() and "transparency" not in picture.info:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, ground), picture).convert("RGB")
+
+
+def middle(picture, size):
+    """The largest part in a picture's middle that has the proportions of a size.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        size: (h, w).
+
+    Returns:
+        uint8 (H', W', 3).
+    """
+    height, width = picture.shape[:2]
+    side = min(width / size[1], height / size[0])
+    across, down = max(1, round(side * size[1])), max(1, round(side * size[0]))
+    left, top = (width - across) // 2, (height - down) // 2
+    return picture[top : top + down, left : left + across]
+
+
+def resize(picture, size, cells=False):
+    """A picture at another size: averaged down, or enlarged by cubic interpolation.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        size: (h, w).
+        cells: enlarge without interpolation.
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    enlarge = cv2.INTER_NEAREST if cells else cv2.INTER_CUBIC
+    way = cv2.INTER_AREA if picture.shape[0] > size[0] else enlarge
+    return cv2.resize(np.ascontiguousarray(picture), size[::-1], interpolation=way)
 
 
 def grid(images, columns=None, gap=2, zoom=1):

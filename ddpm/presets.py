@@ -41,6 +41,8 @@ class Preset:
         framing: tell the model size and crop.
         crops, small: how training windows are cut, see `framing.window`.
         forget: chance that each thing that the model is told is forgotten, and that all are.
+        inpainting: whether the model sees mask and masked picture (see `UNet`).
+        unmasked: chance that nothing of a picture is known to a model that inpaints.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Preset:
     crops: float = 0.0
     small: float = 0.0
     forget: float = 0.1
+    inpainting: bool = False
+    unmasked: float = 0.5
 
     @property
     def told(self):
@@ -135,6 +139,7 @@ class Preset:
             text=text,
             cross_attention=self.cross_attention or (0,),
             framing=self.framing,
+            inpainting=self.inpainting,
             dtype=dtype,
         )
 

@@ -64,10 +64,21 @@ class Composer:
         hints: what makes control pictures of a window, or None: (window, i, matrix, rng) -> (hints,
             there), uint8 (H, W, 3 K) and bool (K,); `matrix` takes picture i's points to the
             window's.
+        masks: what makes the mask of a window, or None: (i, matrix, rng) -> float32 (H, W, 1).
     """
 
-    def __init__(self, images, preset, tokens=None, mirrored_tokens=None, sizes=None, hints=None):
-        self.images, self.preset, self.sizes, self.hints = images, preset, sizes, hints
+    def __init__(
+        self,
+        images,
+        preset,
+        tokens=None,
+        mirrored_tokens=None,
+        sizes=None,
+        hints=None,
+        masks=None,
+    ):
+        self.images, self.preset, self.sizes = images, preset, sizes
+        self.hints, self.masks = hints, masks
         self.tokens = (tokens, mirrored_tokens)
 
     def __call__(self, indices, mirrored, rng, forget=True):
@@ -84,7 +95,7 @@ class Composer:
             (`condition.drop`).
         """
         preset = self.preset
-        windows, framings, hints, condition = [], [], [], {}
+        windows, framings, hints, masks, condition = [], [], [], [], {}
         for i, mirror in zip(indices, mirrored, strict=True):
             image = np.asarray(self.images[i])
             cut, framing, matrix = window(
@@ -100,6 +111,8 @@ class Composer:
             framings.append(framing)
             if self.hints is not None:
                 hints.append(self.hints(cut, i, matrix, rng))
+            if self.masks is not None:
+                masks.append(self.masks(i, matrix, rng))
         if self.tokens[0] is not None:
             tokens, other = self.tokens
             condition["tokens"] = np.where(mirrored[:, None], other[indices], tokens[indices])
@@ -109,9 +122,12 @@ class Composer:
             pictures, there = zip(*hints, strict=True)
             condition["hints"] = to_float(np.stack(pictures))
             condition["strengths"] = np.stack(there).astype(np.float32)
+        x0 = to_float(np.stack(windows))
+        if masks:
+            condition |= {"mask": np.stack(masks), "known": x0}
         if condition and forget:
-            condition = drop(condition, rng, preset.forget, preset.forget)
-        return {"x0": to_float(np.stack(windows)), **condition}
+            condition = drop(condition, rng, preset.forget, preset.forget, preset.unmasked)
+        return {"x0": x0, **condition}
 
 
 @keras.saving.register_keras_serializable(package="ddpm")

@@ -121,6 +121,7 @@ class UNet(keras.Model):
         cross_attention: how often a block of each level looks at the words, finest first; none at
             the highest resolution, where it costs most and tells least.
         framing: whether the network is told size and crop.
+        inpainting: whether it is shown what is to be painted, and the picture around.
 
     Raises:
         ValueError: if the arguments contradict each other; the sentence says which.
@@ -149,6 +150,7 @@ class UNet(keras.Model):
         text=None,
         cross_attention=(0,),
         framing=False,
+        inpainting=False,
         **kwargs,
     ):
         # autocast=False: the timestep must reach its sinusoid unrounded.
@@ -175,6 +177,7 @@ class UNet(keras.Model):
             "text": text,
             "cross_attention": looks,
             "framing": framing,
+            "inpainting": inpainting,
         }
         self.patch = patch
         self.stride = patch * 2 ** (len(widths) - 1)  # pixels to a cell of the coarsest grid
@@ -190,6 +193,12 @@ class UNet(keras.Model):
             Conditioner(self.time.width, text, framing, dtype=dtype) if text or framing else None
         )
         self.stem = conv3x3(widths[0], dtype=dtype)
+        # More input channels of the stem, in a convolution of their own: the sum is the same.
+        self.known = (
+            conv3x3(widths[0], kernel_initializer="zeros", use_bias=False, dtype=dtype)
+            if inpainting
+            else None
+        )
 
         # On the way down every step leaves a skip; on the way up every Block takes one.
         self.encoder, self.decoder = [], []
@@ -223,6 +232,8 @@ class UNet(keras.Model):
             self.conditioner.build()
         width = settings["patch"] ** 2 * input_shape[-1]
         self.stem.build((None, None, None, width))
+        if self.known is not None:
+            self.known.build((None, None, None, width + settings["patch"] ** 2))
         width = settings["widths"][0]
         skips = [width]
         for step in self.encoder:
@@ -255,7 +266,7 @@ class UNet(keras.Model):
         """
         self.check(x_t, condition)
         context = self.embed(t, condition)
-        h, skips = self.encode(x_t, context, training=training)
+        h, skips = self.encode(self.enter(x_t, condition), context, training=training)
         h = self.middle(h, context, training=training)
         return self.decode(h, skips, context, training=training)
 
@@ -267,10 +278,26 @@ class UNet(keras.Model):
         vector, words, known = self.conditioner(t, condition)
         return Context(ops.silu(time + vector), words, known)
 
-    def encode(self, x_t, context, training=False):
-        """Go down. Returns the coarsest features, and the skips of the stem and of each step."""
+    def enter(self, x_t, condition=None):
+        """What the stem makes of x_t and, where the network inpaints, of mask and masked picture.
+
+        Told of no mask it is shown that all is to be painted.
+        """
         x_t = ops.cast(x_t, self.compute_dtype)
         h = self.stem(space_to_depth(x_t, self.patch))
+        if self.known is None:
+            return h
+        mask = (condition or {}).get("mask")
+        if mask is None:
+            mask, known = ops.ones_like(x_t[..., :1]), ops.zeros_like(x_t)
+        else:
+            mask = ops.cast(mask, self.compute_dtype)
+            known = (1 - mask) * ops.cast(condition["known"], self.compute_dtype)
+        seen = ops.concatenate([mask, known], axis=-1)
+        return h + self.known(space_to_depth(seen, self.patch))
+
+    def encode(self, h, context, training=False):
+        """Go down. Returns the coarsest features, and the skips of the stem and of each step."""
         skips = descend(self.encoder, h, context, training)
         return skips[-1], skips
 
@@ -297,6 +324,7 @@ class UNet(keras.Model):
                 f"A condition is a dict of arrays. Received: {type(condition).__name__}"
             )
         takes = self.conditioner.takes if self.conditioner is not None else ()
+        takes += ("mask", "known") if self.known is not None else ()
         beyond = sorted(set(condition or {}) - set(takes))
         if beyond:
             raise ValueError(

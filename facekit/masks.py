@@ -93,6 +93,44 @@ def ring(face, shape, outwards=RING_OUT, inwards=RING_IN, feather=FEATHER):
     return soften(np.clip(outside - inside, 0, 1), feather * width)
 
 
+def random_part(mesh, shape, rng):
+    """A part of a face as a hole to learn to fill: all of it, its border, eyes, mouth or a half.
+
+    Args:
+        mesh: (478, 2), pixels.
+        shape: (H, W, ...).
+        rng: numpy Generator.
+
+    Returns:
+        float32 (H, W), 1 in the hole.
+    """
+    oval = _filled(mesh[list(points_of.OVAL)], shape)
+    width = np.ptp(mesh[list(points_of.OVAL), 0])
+    kind = rng.choice(("face", "ring", "eyes", "mouth", "half"))
+    if kind == "face":
+        return _morph(oval, cv2.MORPH_DILATE, rng.uniform(0, 0.2) * width)
+    if kind == "ring":
+        outside = _morph(oval, cv2.MORPH_DILATE, rng.uniform(0.03, 0.2) * width)
+        return np.clip(outside - _morph(oval, cv2.MORPH_ERODE, rng.uniform(0, 0.15) * width), 0, 1)
+    if kind in ("eyes", "mouth"):
+        names = ("BROW_LEFT", "BROW_RIGHT", "EYE_LEFT", "EYE_RIGHT")
+        chosen = names if kind == "eyes" else ("LIPS_OUTER",)
+        points = np.concatenate([mesh[list(getattr(points_of, name))] for name in chosen])
+        hull = cv2.convexHull(points.astype(np.float32))[:, 0]
+        return _morph(_filled(hull, shape), cv2.MORPH_DILATE, rng.uniform(0.02, 0.12) * width)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    turn = rng.integers(4) * np.pi / 2 + rng.uniform(-0.3, 0.3)
+    middle = mesh.mean(0)
+    side = (columns - middle[0]) * np.cos(turn) + (rows - middle[1]) * np.sin(turn) > 0
+    return _morph(oval, cv2.MORPH_DILATE, 0.1 * width) * side.astype(np.float32)
+
+
+def _filled(points, shape):
+    mask = np.zeros(shape[:2], np.float32)
+    cv2.fillPoly(mask, [np.round(points).astype(np.int32)], 1.0)
+    return mask
+
+
 def person(image, face=None):
     """The person or people in a picture, down to single strands where the picture shows them.
 

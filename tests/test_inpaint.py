@@ -1,0 +1,234 @@
+"""Painting into pictures: where it begins, what is kept, what a network that sees a mask does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from keras import ops
+from layer_checks import randomise
+
+from ddpm.condition import drop
+from ddpm.control import Controlled
+from ddpm.hints import KINDS
+from ddpm.inpaint import (
+    begin,
+    composite,
+    projected,
+    random_mask,
+    repaint_walk,
+    sample_repaint,
+)
+from ddpm.presets import PRESETS
+from ddpm.run import load_weights, save_weights, start_from
+from ddpm.samplers import SAMPLERS, PictureNoise
+from ddpm.schedule import SPACINGS, cosine_schedule, linear_schedule
+from ddpm.unet import UNet
+
+RHO = 0.9  # correlation of the two pixels of `gauss`
+SMALL = {
+    "image_size": 16,
+    "widths": (8, 16),
+    "blocks": 1,
+    "attention": (8,),
+    "groups": 4,
+    "head_width": 8,
+}
+
+
+def gauss(schedule):
+    """The exact denoiser of two pixels (height 1, width 2), normal with correlation RHO."""
+    covariance = np.array([[1, RHO], [RHO, 1]])
+
+    def denoise(x_t, t):
+        a, s = schedule.alpha[t[0]], schedule.sigma[t[0]]
+        gain = a * covariance @ np.linalg.inv(a * a * covariance + s * s * np.eye(2))
+        return np.float32(np.einsum("ij,bhjc->bhic", gain, x_t))
+
+    return denoise
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("soft", [False, True])
+def test_what_is_known_stays_with_every_sampler(sampler, soft, rng):
+    schedule = cosine_schedule(100)
+    picture = rng.uniform(-1, 1, (3, 8, 8, 3)).astype(np.float32)
+    mask = np.zeros((1, 8, 8, 1), np.float32)
+    mask[:, 2:6, 2:6] = 1
+    mask[:, 1, 2:6] = 0.25 * soft
+    noise = PictureNoise(0, range(3), (8, 8, 3))
+    timesteps = SPACINGS["uniform"](schedule, 10)
+    denoise = projected(lambda x_t, t: np.tanh(x_t), picture, mask)
+    x = SAMPLERS[sampler](denoise, schedule, timesteps, noise(), noise)
+    known = (mask == 0)[..., 0][0]
+    np.testing.assert_allclose(x[:, known], picture[:, known], atol=1e-5)
+    assert np.abs(x - picture)[:, 2:6, 2:6].mean() > 0.1
+    if soft:
+        far = np.abs(x - picture)[:, 1, 2:6]
+        assert 0 < far.max() <= 0.25 * 2 + 1e-5
+
+
+def test_beginning_at_a_noise_level():
+    schedule = linear_schedule(1000)
+    timesteps = SPACINGS["uniform"](schedule, 50)
+    picture = np.full((2, 4, 4, 3), 0.5, np.float32)
+    eps = np.random.default_rng(0).standard_normal(picture.shape, np.float32)
+    levels, x = begin(schedule, timesteps, picture, eps, 0.4)
+    assert levels[0] <= 0.4 * 999 < timesteps[len(timesteps) - len(levels) - 1]
+    np.testing.assert_array_equal(levels, timesteps[-len(levels) :])
+    t = levels[0]
+    np.testing.assert_allclose(
+        x, schedule.alpha[t] * picture + schedule.sigma[t] * eps, rtol=1e-6, atol=1e-6
+    )
+    levels, x = begin(schedule, timesteps, picture, eps, 1.0)
+    np.testing.assert_array_equal(levels, timesteps)
+    np.testing.assert_array_equal(x, eps)
+    levels, _ = begin(schedule, timesteps, picture, eps, 1e-6)
+    assert len(levels) == 1
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_less_strength_the_nearer_the_picture(sampler, rng):
+    schedule = cosine_schedule(100)
+    picture = rng.uniform(-1, 1, (4, 4, 2, 1)).astype(np.float32)
+    far = []
+    for strength in (0.2, 0.5, 0.9):
+        noise = PictureNoise(0, range(4), (4, 2, 1))
+        levels, x = begin(schedule, SPACINGS["uniform"](schedule, 20), picture, noise(), strength)
+        x = SAMPLERS[sampler](gauss(schedule), schedule, levels, x, noise)
+        far.append(np.abs(x - picture).mean())
+    assert far[0] < far[1] < far[2]
+
+
+@pytest.mark.parametrize(("n", "jump", "again"), [(20, 5, 3), (23, 10, 10), (4, 10, 2), (1, 3, 4)])
+def test_the_walk_of_repaint(n, jump, again):
+    walk = list(repaint_walk(n, jump, again))
+    assert walk[0][0] == 0 and walk[-1][1] == n
+    assert all(abs(i - j) == 1 for i, j in walk)
+    assert all(a[1] == b[0] for a, b in zip(walk, walk[1:], strict=False))
+    down = [i for i, j in walk if j > i]
+    counts = np.bincount(down, minlength=n)
+    # The step onto the clean picture cannot be taken back, so it is taken once.
+    assert (counts[: n - 1] == again).all() and counts[n - 1] == 1
+    assert list(repaint_walk(n, jump, 1)) == [(i, i + 1) for i in range(n)]
+
+
+def test_repaint_finds_what_belongs_to_what_is_known_where_projection_does_not():
+    """The closed form: one pixel known as k, the other is normal about RHO k, 1 - RHO^2."""
+    schedule, n = cosine_schedule(100), 4000
+    known = np.float32(1.5)
+    picture = np.full((1, 1, 2, 1), known, np.float32)
+    mask = np.array([0, 1], np.float32).reshape(1, 1, 2, 1)
+    timesteps = SPACINGS["uniform"](schedule, 25)
+    found = {}
+    for name in ("project", "repaint"):
+        rng = np.random.default_rng(0)
+
+        def noise(rng=rng):
+            return rng.standard_normal((n, 1, 2, 1), np.float32)
+
+        if name == "project":
+            denoise = projected(gauss(schedule), picture, mask)
+            x = SAMPLERS["ddpm"](denoise, schedule, timesteps, noise(), noise)
+        else:
+            x = sample_repaint(
+                gauss(schedule), schedule, timesteps, noise(), noise, picture=picture, mask=mask
+            )
+        assert (x[:, 0, 0, 0] == known).all()
+        found[name] = x[:, 0, 1, 0]
+    miss = {
+        name: (abs(x.mean() - RHO * known), abs(x.std() - np.sqrt(1 - RHO**2)))
+        for name, x in found.items()
+    }
+    assert miss["repaint"][0] < 0.1 and miss["project"][0] > 4 * miss["repaint"][0]
+    assert miss["repaint"][1] < 0.03 and miss["project"][1] > 4 * miss["repaint"][1]
+
+
+def test_outside_the_mask_no_bit_changes(rng):
+    picture, painted = rng.integers(0, 256, (2, 5, 9, 9, 3), np.uint8)
+    mask = np.zeros((9, 9, 1), np.float32)
+    mask[3:6], mask[2] = 1, 0.5
+    result = composite(picture, painted, mask)
+    assert result.dtype == np.uint8
+    outside = (mask == 0)[..., 0]
+    np.testing.assert_array_equal(result[:, outside], picture[:, outside])
+    np.testing.assert_array_equal(result[:, 3:6], painted[:, 3:6])
+    mean = (picture[:, 2].astype(float) + painted[:, 2]) / 2
+    assert np.abs(result[:, 2] - mean).max() <= 0.5
+
+
+def test_masks_to_train_on():
+    rng = np.random.default_rng(0)
+    masks = np.stack([random_mask(32, rng) for _ in range(300)])
+    assert masks.shape == (300, 32, 32, 1) and masks.dtype == np.float32
+    assert set(np.unique(masks)) == {0, 1}
+    covered = masks.mean((1, 2, 3))
+    assert covered.min() > 0 and covered.max() < 1 and covered.std() > 0.1
+    assert (masks.mean(0) > 0.1).all()  # no corner is left out
+
+
+def test_how_often_nothing_is_known():
+    mask = np.zeros((4000, 2, 2, 1), np.float32)
+    mask[:, 0] = 1
+    gone = drop({"mask": mask}, np.random.default_rng(0), unmasked=0.3)["mask"]
+    whole = (gone == 1).all((1, 2, 3))
+    assert abs(whole.mean() - 0.3) < 0.03
+    np.testing.assert_array_equal(gone[~whole], mask[~whole])
+    assert (mask[:, 1] == 0).all()
+
+
+def test_a_network_that_is_to_inpaint_begins_as_the_one_it_grew_from(tmp_path, rng):
+    preset = replace(
+        PRESETS["tiny"], image_size=16, widths=(8, 16), blocks=(1, 1), groups=4, head_width=8
+    )
+    plain = preset.make_network()
+    randomise(plain, 0.2)
+    save_weights(plain, preset, tmp_path / "model.weights.h5")
+    growing = replace(preset, inpainting=True)
+    network = growing.make_network()
+    taken, whole = start_from(network, tmp_path / "model.weights.h5")
+    assert taken == plain.count_params() < whole
+    x, t = rng.normal(size=(2, 16, 16, 3)).astype(np.float32), np.array([3, 70])
+    seen = {"mask": random_mask(16, rng)[None].repeat(2, 0), "known": x / 4}
+    expected = ops.convert_to_numpy(plain(x, t))
+    for condition in (None, seen):
+        np.testing.assert_array_equal(ops.convert_to_numpy(network(x, t, condition)), expected)
+    save_weights(network, growing, tmp_path / "grown.weights.h5")
+    assert load_weights(tmp_path / "grown.weights.h5").preset.inpainting
+
+
+def test_what_the_mask_covers_is_not_seen_and_the_rest_is(rng):
+    network = UNet(**SMALL, inpainting=True)
+    randomise(network)
+    x, t = rng.normal(size=(1, 16, 16, 3)).astype(np.float32), np.array([40])
+    mask = np.zeros((1, 16, 16, 1), np.float32)
+    mask[:, 4:12, 4:12] = 1
+
+    def predict(known, mask=mask):
+        return ops.convert_to_numpy(network(x, t, {"mask": mask, "known": known}))
+
+    known = rng.uniform(-1, 1, x.shape).astype(np.float32)
+    other = np.where(mask == 1, -known, known)
+    np.testing.assert_array_equal(predict(known), predict(other))
+    assert np.abs(predict(known) - predict(-known)).max() > 1e-3
+    # Told nothing, all is to be painted.
+    silent = ops.convert_to_numpy(network(x, t))
+    np.testing.assert_array_equal(predict(known, np.ones_like(mask)), silent)
+    assert np.abs(predict(known) - silent).max() > 1e-3
+
+
+def test_control_goes_with_a_mask(rng):
+    network = UNet(**SMALL, inpainting=True)
+    randomise(network)
+    controlled = Controlled(network)
+    for weight in controlled.branch.weights:
+        weight.assign(weight + 0.1 * rng.normal(size=weight.shape).astype(np.float32))
+    x, t = rng.normal(size=(1, 16, 16, 3)).astype(np.float32), np.array([40])
+    seen = {"mask": random_mask(16, rng)[None], "known": x / 4}
+    hints = rng.uniform(-1, 1, (1, 16, 16, 3 * len(KINDS))).astype(np.float32)
+
+    def predict(**condition):
+        return ops.convert_to_numpy(controlled(x, t, condition))
+
+    both = predict(**seen, hints=hints, strengths=np.ones((1, len(KINDS)), np.float32))
+    alone = predict(hints=hints, strengths=np.ones((1, len(KINDS)), np.float32))
+    assert np.abs(both - alone).max() > 1e-3 and np.abs(both - predict(**seen)).max() > 1e-3
