@@ -13,6 +13,7 @@ The few ideas, each in a file of its own:
     control.py      the branch that reads them
     denoiser.py     a trained network as a function (x_t, t, condition) -> x0_hat
     guidance.py     wrappers round a denoiser: guidance, windows of control
+    inpaint.py      painting into a picture: masks, where to begin, RePaint
     samplers.py     from noise to pictures, given a denoiser and a schedule
     layers.py       the blocks of the network
     pictures.py     from a denoiser to uint8 pictures, grids, PNG and GIF files
