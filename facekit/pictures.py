@@ -50,7 +50,7 @@ def read(path):
             with Image.open(path) as opened:
                 _check_size(path, *opened.size)
                 opened.seek(0)
-                return np.asarray(_to_rgb(_upright(opened)))
+                return np.asarray(_to_rgb(upright(opened)))
     except ValueError as error:
         if str(error).startswith(str(path)):
             raise
@@ -78,7 +78,8 @@ def _check_size(path, width, height):
         )
 
 
-def _upright(opened):
+def upright(opened):
+    """A Pillow picture, turned as its EXIF orientation says."""
     try:
         return ImageOps.exif_transpose(opened)
     except (OSError, MemoryError):

@@ -74,10 +74,11 @@ def _pictures(photo, faces):
         view, face = draw.close_up(image, photo.best.measured.face)
         parts = {**masks.regions(face, view.shape), "hair": masks.hair(view, face)}
         shown += [(draw.points(view, face), "points"), (draw.masks(view, parts), "masks")]
-    return [{"source": _embedded(picture), "caption": caption} for picture, caption in shown]
+    return [{"source": embedded(picture), "caption": caption} for picture, caption in shown]
 
 
-def _embedded(image):
+def embedded(image):
+    """A picture, uint8 (H, W, 3), as the address of an HTML page's image, `HIGH` px high."""
     scale = HIGH / image.shape[0]
     width = max(1, min(2 * HIGH, round(image.shape[1] * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC

@@ -1,0 +1,211 @@
+"""One function a stage. Pictures are uint8 (S, S, 3): the crop round the face."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facekit import colour, masks, retouch
+from facekit import control as control_of
+from facekit.align import transform, umeyama, warp
+from facekit.control import resize
+from facekit.detect import Face
+from facekit.fuse import fuse, paste_by_points
+
+LEAST, MOST = 256, 1280  # px; the side of a crop that is worked on
+LEANING = 20  # degrees of roll from which the crop is turned upright
+STAGES = (
+    "crop",
+    "replaced",
+    "fused",
+    "reconstructed",
+    "coloured",
+    "likeness",
+    "border",
+    "retouched",
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A face in its crop, and the face that is to replace it.
+
+    Args:
+        matrix: (2, 3), template to crop.
+        view: the crop.
+        face: in the crop.
+        reference: uint8 (H, W, 3), the other photo.
+        reference_face: in it.
+        inner: float32 (S, S): where the face is painted.
+        ring: float32 (S, S): where its border is refined.
+    """
+
+    matrix: np.ndarray
+    view: np.ndarray
+    face: Face
+    reference: np.ndarray
+    reference_face: Face
+    inner: np.ndarray
+    ring: np.ndarray
+
+    @property
+    def mask(self):
+        """Where anything may change: float32 (S, S)."""
+        return np.maximum(self.inner, self.ring)
+
+
+def crop(template, face, others, reference, reference_face, settings):
+    """Cut out the surroundings of a face, upright, and the masks in them.
+
+    Args:
+        template: uint8 (H, W, 3).
+        face: `Face` in it.
+        others: faces in it that are to stay.
+        reference, reference_face: the other photo and its face.
+        settings: `Settings`.
+
+    Returns:
+        `Scene`.
+    """
+    width = settings.crop * masks.face_width(face)
+    side = int(np.clip(round(width), LEAST, MOST))
+    scale = side / width
+    roll = np.radians(-face.roll if abs(face.roll) > LEANING else 0.0)
+    turn = scale * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    at = np.array([0.5, 0.5 + settings.below]) * side
+    matrix = np.column_stack([turn, at - turn @ face.mesh.mean(0)])
+    if scale == 1 and roll == 0:
+        matrix[:, 2] = np.round(matrix[:, 2])  # pixels stay pixels
+    view = warp(template, matrix, side)
+    here = face.through(matrix)
+    kept = np.zeros(view.shape[:2], np.float32)
+    for other in others:
+        there = other.through(matrix)
+        kept = np.maximum(kept, masks.inner(there, view.shape))
+    inner, ring = (make(here, view.shape) * (1 - kept) for make in (masks.inner, masks.ring))
+    return Scene(matrix, view, here, reference, reference_face, inner, ring)
+
+
+def replaced(scene):
+    """The reference's face laid on by a similarity transform of five points."""
+    face = scene.reference_face
+    return paste_by_points(
+        scene.view, scene.face.points5, scene.reference, face.points5, scene.inner
+    )
+
+
+def fused(scene, settings):
+    """Template and reference blended by their meshes."""
+    if settings.share == 0:
+        return scene.view.copy()
+    result = fuse(scene.view, scene.face, scene.reference, scene.reference_face, settings.share)
+    return _inside(scene, result, scene.inner)
+
+
+def reconstructed(scene, fused, painter, settings, observe=None):
+    """The face painted by the model, held by edges and colours of the fused picture and the points
+    of the replaced one."""
+    small = resize(fused, painter.size)
+    face = scene.reference_face
+    to_view = umeyama(face.points5, scene.face.points5)
+    points = control_of.face_points(scene.view.shape, [transform(face.mesh, to_view)], painter.size)
+    painted = painter.paint(
+        small,
+        _small(scene.inner, painter.size),
+        {
+            "canny": (control_of.canny(small), settings.canny),
+            "points": (points, settings.points),
+            "colour": (control_of.colour_grid(small), settings.colour),
+        },
+        settings.strength,
+        settings.steps,
+        settings.guidance,
+        settings.prompt,
+        settings.negative,
+        settings.seed,
+        observe,
+    )
+    return detailed(fused, painted, scene.inner)
+
+
+def coloured(scene, picture, settings):
+    """The face's colours brought to those of the template's, lips and eyes in their own."""
+    if settings.transfer == 0:
+        return picture.copy()
+    parts = masks.regions(scene.face, scene.view.shape)
+    protect = np.clip(parts["eyes"] + parts["lips"] + parts["inner mouth"], 0, 1)
+    width = masks.face_width(scene.face)
+    soft = masks.soften(parts["skin"], 0.02 * width) * scene.inner
+    if (soft * (1 - protect)).sum() < 16:
+        return picture.copy()
+    return colour.transfer(
+        picture,
+        scene.view,
+        soft,
+        parts["skin"] * (1 - protect),
+        strength=settings.transfer,
+        protect=protect,
+        relight=True,
+    )
+
+
+def likeness(scene, picture, settings):
+    """The reference fused in once more."""
+    if settings.likeness == 0:
+        return picture.copy()
+    result = fuse(picture, scene.face, scene.reference, scene.reference_face, settings.likeness)
+    return _inside(scene, result, scene.inner)
+
+
+def border(scene, picture, painter, settings, observe=None):
+    """The ring round the face painted anew, held by edges and coarse shapes."""
+    small = resize(picture, painter.size)
+    painted = painter.paint(
+        small,
+        _small(scene.ring, painter.size),
+        {
+            "canny": (control_of.canny(small), settings.border_canny),
+            "tile": (control_of.tile(small), settings.border_tile),
+        },
+        settings.border_strength,
+        settings.border_steps,
+        seed=settings.seed,
+        observe=observe,
+    )
+    return detailed(picture, painted, scene.ring)
+
+
+def retouched(scene, picture, settings):
+    """The skin smoothed, its texture kept."""
+    skin = masks.regions(scene.face, scene.view.shape)["skin"] * scene.inner
+    if settings.retouch == 0 or skin.sum() < 16:
+        return picture.copy()
+    width = masks.face_width(scene.face)
+    return retouch.smooth_skin(picture, skin, settings.retouch, width)
+
+
+def detailed(picture, painted, mask):
+    """A picture with what was painted at a smaller size: its coarse part is what was painted, its
+    fine part stays.
+
+    Args:
+        picture: uint8 (S, S, 3).
+        painted: uint8 (s, s, 3): `picture` at s x s, painted upon.
+        mask: float32 (S, S): where to use it.
+
+    Returns:
+        uint8 (S, S, 3), `picture` bit for bit where the mask is 0.
+    """
+    side = len(picture)
+    change = painted.astype(np.float32) - resize(picture, len(painted))
+    change = cv2.resize(change, (side, side), interpolation=cv2.INTER_CUBIC)
+    result = np.rint(np.clip(picture + mask[..., None] * change, 0, 255)).astype(np.uint8)
+    return np.where(mask[..., None] > 0, result, picture)
+
+
+def _small(mask, size):
+    return cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _inside(scene, picture, mask):
+    return np.where(mask[..., None] > 0, picture, scene.view)

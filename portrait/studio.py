@@ -1,0 +1,259 @@
+"""The stages in their order, for one face or several, each kept so that it can be repeated."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facekit import fuse as fuse_of
+from facekit import pictures
+from facekit.align import paste
+from facekit.colour import to_lab
+from facekit.detect import detect, largest
+from portrait import stages
+from portrait.stages import STAGES
+
+MOST_FACES = 5
+SKIP = "skip"
+PROFILE = 60  # degrees of yaw from which half of a face is not seen
+STEPS_FILE = "steps.json"
+
+
+@dataclass
+class Portrait:
+    """What became of one face.
+
+    Args:
+        scene: `stages.Scene`.
+        pictures: {stage: uint8 (S, S, 3)}.
+        scores: {stage: {name: float}}.
+    """
+
+    scene: stages.Scene
+    pictures: dict = field(default_factory=dict)
+    scores: dict = field(default_factory=dict)
+
+
+def choose(template, references, faces_folder=None, template_name="", maker="auto"):
+    """Find the faces, and which reference goes to which; before any model runs.
+
+    Args:
+        template: uint8 (H, W, 3).
+        references: list of paths, or `SKIP` for a face that is to stay, from left to right.
+        faces_folder: folder of photos of one person; the best of them is the reference.
+        template_name: for the sentences.
+        maker: name of the embedding that sorts a folder.
+
+    Returns:
+        (pairs, faces, notes): list of (face, path, image, face there); all faces of the template;
+        sentences worth telling.
+
+    Raises:
+        ValueError: one sentence, where it cannot be done.
+    """
+    notes = []
+    if faces_folder is not None:
+        references = [*references, best_of(faces_folder, maker)]
+        notes.append(f"The reference is {references[-1]}, the best of {faces_folder}.")
+    wanted = [r for r in references if str(r) != SKIP]
+    if not wanted:
+        raise ValueError("there is nothing to paint: name a photo of a face with --face.")
+    faces = detect(template)
+    if not faces:
+        raise ValueError(f"{template_name}: no face found.")
+    if len(references) > len(faces):
+        raise ValueError(
+            f"{template_name} shows {_count(len(faces))}, and {len(references)} were named; leave "
+            "some --face away."
+        )
+    if len(references) > MOST_FACES:
+        raise ValueError(f"at most {MOST_FACES} faces are painted. Received: {len(references)}.")
+    chosen = faces[: len(references)]
+    if len(faces) > 1 and len(references) == 1:
+        chosen = [largest(faces)]
+        notes.append(
+            f"{template_name} shows {_count(len(faces))}: the largest is painted. For others name "
+            f"one --face for each from left to right, '{SKIP}' for one that is to stay."
+        )
+    pairs = []
+    for face, path in zip(chosen, references, strict=True):
+        if str(path) == SKIP:
+            continue
+        image = pictures.read(path)
+        found = largest(detect(image))
+        if found is None:
+            raise ValueError(f"{path}: no face found.")
+        if abs(found.yaw) > PROFILE:
+            raise ValueError(
+                f"{path}: the face is seen from the side ({found.yaw:.0f} degrees), so half "
+                "of it is not known; choose a photo that shows it from the front."
+            )
+        if abs(face.yaw - found.yaw) > 45:
+            notes.append(
+                f"{path} looks {abs(face.yaw - found.yaw):.0f} degrees away from where the face in "
+                f"{template_name} does: expect less likeness."
+            )
+        if min(face.box[2:]) < 40:
+            notes.append(
+                f"A face in {template_name} is {min(face.box[2:]):.0f} px wide: it is painted "
+                "larger and made small again."
+            )
+        pairs.append((face, path, image, found))
+    return pairs, faces, notes
+
+
+def best_of(folder, maker="auto"):
+    """The photo of a folder to take as reference: by likeness to the others, quality and angle.
+
+    Raises:
+        ValueError: if there is none with a face.
+    """
+    from functools import partial
+
+    from facekit.folder import for_each, measure
+    from facekit.identity import embedder
+    from facekit.score import rank
+
+    same = embedder(maker).same
+    measured = [m for _, m in for_each(partial(measure, maker=maker), pictures.find(folder))]
+    found = [photo for photo in rank(measured, same) if photo.reference]
+    if not found:
+        raise ValueError(f"{folder}: no face found in any photo.")
+    return Path(found[0].path)
+
+
+def reconstruct(
+    template, pair, others, settings, painter, kept=None, since=STAGES[0], observe=None
+):
+    """All stages for one face.
+
+    Args:
+        template: uint8 (H, W, 3).
+        pair: (face, path, reference image, its face).
+        others: faces of the template that are to stay.
+        settings: `Settings`.
+        painter: `Painter`.
+        kept: {stage: picture} of an earlier time.
+        since: the first stage to do again; those before are taken from `kept`.
+        observe: optional (stage, done, of) -> None.
+
+    Returns:
+        `Portrait`.
+    """
+    face, _, image, found = pair
+    tell = observe or (lambda *_: None)
+    scene = stages.crop(template, face, others, image, found, settings)
+    result = Portrait(scene)
+    steps = {
+        "crop": lambda: scene.view,
+        "replaced": lambda: stages.replaced(scene),
+        "fused": lambda: stages.fused(scene, settings),
+        "reconstructed": lambda: stages.reconstructed(
+            scene, result.pictures["fused"], painter, settings, _told(tell, "reconstructed")
+        ),
+        "coloured": lambda: stages.coloured(scene, result.pictures["reconstructed"], settings),
+        "likeness": lambda: stages.likeness(scene, result.pictures["coloured"], settings),
+        "border": lambda: stages.border(
+            scene, result.pictures["likeness"], painter, settings, _told(tell, "border")
+        ),
+        "retouched": lambda: stages.retouched(scene, result.pictures["border"], settings),
+    }
+    for stage, make in steps.items():
+        tell(stage, 0, 1)
+        old = (kept or {}).get(stage)
+        again = STAGES.index(stage) >= STAGES.index(since)
+        result.pictures[stage] = make() if again or old is None else old
+        tell(stage, 1, 1)
+    return result
+
+
+def _told(tell, stage):
+    return lambda done, of: tell(stage, done, of)
+
+
+def put_back(template, portrait):
+    """The template with a portrait in it, at full resolution.
+
+    Returns:
+        uint8 (H, W, 3), bit for bit the template where the mask is 0.
+    """
+    return paste(
+        template, portrait.pictures[STAGES[-1]], portrait.scene.matrix, portrait.scene.mask
+    )
+
+
+def score(portrait, stage, embedder):
+    """What can be measured of a stage's picture.
+
+    Args:
+        portrait: `Portrait`.
+        stage: a word of `STAGES`.
+        embedder: of `facekit.identity`.
+
+    Returns:
+        {"reference", "template": cosine of the identity; "seam": energy in the ring over the
+        template's; "colour": LAB distance of the skin's mean to the template's}.
+    """
+    from facekit.identity import similarity
+
+    scene, picture = portrait.scene, portrait.pictures[stage]
+    at = scene.face.points5
+    who = embedder.embed(picture, at)
+    reference = embedder.embed(scene.reference, scene.reference_face.points5)
+    inner = scene.inner > 0.5
+    means = [to_lab(p)[inner].mean(0) for p in (picture, scene.view)]
+    return {
+        "reference": float(similarity(who, reference)),
+        "template": float(similarity(who, embedder.embed(scene.view, at))),
+        "seam": fuse_of.seam_energy(picture, scene.ring)
+        / max(fuse_of.seam_energy(scene.view, scene.ring), 1e-9),
+        "colour": float(np.linalg.norm(means[0] - means[1])),
+    }
+
+
+# --- stages kept in a folder
+
+
+def fingerprint(template, pair):
+    """What earlier stages belong to: the two pictures."""
+    digest = hashlib.sha256()
+    for array in (template, pair[2], pair[0].points5, pair[3].points5):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def keep(folder, portrait, number, settings, key):
+    """Write each stage's picture, and what they were made of."""
+    folder = Path(folder) / f"face{number}"
+    for i, (stage, picture) in enumerate(portrait.pictures.items(), 1):
+        pictures.write(picture, folder / f"{i}_{stage}.png")
+    for name in ("inner", "ring"):
+        mask = np.rint(getattr(portrait.scene, name) * 255).astype(np.uint8)
+        pictures.write(mask, folder / f"mask_{name}.png")
+    text = json.dumps({"key": key, "settings": settings.to_dict()}, indent=2)
+    pictures.write_bytes(text.encode(), folder / STEPS_FILE)
+
+
+def kept(folder, number, key):
+    """The pictures that `keep` wrote.
+
+    Raises:
+        ValueError: if there are none, or they are of other photos.
+    """
+    folder = Path(folder) / f"face{number}"
+    try:
+        found = json.loads((folder / STEPS_FILE).read_text())["key"]
+        stored = {
+            stage: pictures.read(folder / f"{i}_{stage}.png") for i, stage in enumerate(STAGES, 1)
+        }
+    except (OSError, KeyError, ValueError):
+        raise ValueError(f"{folder} does not hold the stages of an earlier time.") from None
+    if found != key:
+        raise ValueError(f"{folder} holds the stages of other photos; name another --steps-dir.")
+    return stored
+
+
+def _count(n):
+    return "1 face" if n == 1 else f"{n} faces"
