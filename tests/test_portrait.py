@@ -1,0 +1,258 @@
+"""The studio, with a painter that scribbles: what is kept, what is refused, what is repeated."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+import portrait.painter
+from facekit import masks, pictures
+from facekit.detect import detect
+from portrait import stages, studio
+from portrait.__main__ import run
+from portrait.files import Template
+from portrait.settings import Settings
+
+SIZE = 64
+
+
+class Scribbler:
+    """Paints random colours where it may, and remembers what it was asked."""
+
+    size, name = SIZE, "scribbles"
+
+    def __init__(self, *_):
+        self.asked = []
+
+    def check(self, prompt, negative=""):
+        if "zebra" in prompt:
+            raise ValueError("the model never met the word 'zebra'.")
+
+    def paint(self, picture, mask, hints, strength, steps, guidance=1.0, prompt="", negative="",
+              seed=0, observe=None):  # fmt: skip
+        self.asked.append({"hints": hints, "mask": mask, "strength": strength, "prompt": prompt})
+        assert picture.shape == (SIZE, SIZE, 3) and mask.shape == (SIZE, SIZE)
+        assert all(hint.shape == picture.shape for hint, _ in hints.values())
+        for i in range(2 if observe else 0):
+            observe(i + 1, 2)
+        noise = np.random.default_rng(seed).integers(0, 256, picture.shape)
+        mixed = picture + 0.3 * mask[..., None] * (noise - picture.astype(float))
+        return np.rint(mixed).astype(np.uint8)
+
+
+@pytest.fixture
+def here(monkeypatch, capfd):
+    """Run the command in this process, with the scribbler in the painter's place."""
+    monkeypatch.setattr(portrait.painter, "Painter", Scribbler)
+
+    def call(*words, code=0):
+        monkeypatch.setattr(sys, "argv", ["portrait", "reconstruct", *map(str, words)])
+        try:
+            run()
+            found = 0
+        except SystemExit as end:
+            found = end.code or 0
+        out, complaints = capfd.readouterr()
+        assert found == code, complaints
+        return out + complaints
+
+    return call
+
+
+@pytest.fixture
+def two(photographs, tmp_path):
+    """A folder with the two photographs."""
+    for name in ("astronaut", "hopper"):
+        pictures.write(photographs[name], tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def scene_of(photo_faces, settings=None):
+    template, face = photo_faces["astronaut"]
+    return template, stages.crop(template, face, [], *photo_faces["hopper"], settings or Settings())
+
+
+def test_the_crop_shows_the_face_where_the_model_expects_it(photo_faces):
+    settings = Settings(crop=2.5, below=0.1)
+    _, scene = scene_of(photo_faces, settings)
+    side = len(scene.view)
+    assert masks.face_width(scene.face) / side == pytest.approx(1 / 2.5, rel=0.02)
+    middle = scene.face.mesh.mean(0) / side
+    assert middle == pytest.approx((0.5, 0.6), abs=0.01)
+    found = detect(scene.view)
+    assert len(found) == 1
+    assert np.abs(found[0].points5 - scene.face.points5).max() < 0.03 * side
+
+
+@pytest.mark.parametrize("angle", [35, 90, 180])
+def test_a_leaning_head_is_worked_on_upright_and_put_back(photographs, photo_faces, angle):
+    turned = np.asarray(Image.fromarray(photographs["astronaut"]).rotate(angle, expand=True))
+    face = max(detect(turned), key=lambda f: f.box[2])
+    scene = stages.crop(turned, face, [], *photo_faces["hopper"], Settings())
+    assert abs(scene.face.roll) < 3
+    result = studio.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
+    painted = studio.put_back(turned, result)
+    changed = (painted != turned).any(-1)
+    rows, columns = np.nonzero(changed)
+    middle = np.array([columns.mean(), rows.mean()])
+    assert np.abs(middle - face.mesh.mean(0)).max() < 0.3 * face.box[2]
+
+
+def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
+    template, scene = scene_of(photo_faces)
+    face, pair = photo_faces["astronaut"][1], photo_faces["hopper"]
+    painter = Scribbler()
+    settings = Settings(retouch=0.5, prompt="an old woman")
+    made = studio.reconstruct(template, (face, "f", *pair), [], settings, painter)
+    assert tuple(made.pictures) == stages.STAGES
+    outside = scene.mask == 0
+    assert 0.2 < outside.mean() < 0.9
+    for stage, picture in made.pictures.items():
+        assert picture.dtype == np.uint8 and picture.shape == scene.view.shape
+        np.testing.assert_array_equal(picture[outside], scene.view[outside], err_msg=stage)
+    for before, after in zip(stages.STAGES, stages.STAGES[1:], strict=False):
+        assert (made.pictures[before] != made.pictures[after]).any(), after
+    first, second = painter.asked
+    assert {k: s for k, (_, s) in first["hints"].items()} == {
+        "canny": 0.5,
+        "points": 0.5,
+        "colour": 0.85,
+    }
+    assert {k: s for k, (_, s) in second["hints"].items()} == {"canny": 1, "tile": 1}
+    assert (first["strength"], second["strength"]) == (0.45, 0.3)
+    assert first["prompt"] == "an old woman" and second["prompt"] == ""
+    # The middle of the face is the reconstruction's, not the border's.
+    assert first["mask"][36, 32] > 0.99 and second["mask"][36, 32] == 0
+
+
+def test_detail_beyond_the_models_size_stays(photo_faces):
+    _, scene = scene_of(photo_faces)
+    small = stages.resize(scene.view, SIZE)
+    darker = np.uint8(np.clip(small.astype(int) - 30, 0, 255))
+    result = stages.detailed(scene.view, darker, np.ones(scene.view.shape[:2], np.float32))
+    light = [p.astype(float).mean(-1) for p in (scene.view, result)]
+    fine = [p - stages.resize(stages.resize(np.uint8(p[..., None].repeat(3, 2)), SIZE),
+            p.shape)[..., 0] for p in light]  # fmt: skip
+    free = (scene.view > 40).all(-1) & (scene.view < 250).all(-1)  # nothing is clipped
+    assert light[0][free].mean() - light[1][free].mean() == pytest.approx(30, abs=2)
+    assert np.corrcoef(fine[0][free], fine[1][free])[0, 1] > 0.98
+    unchanged = stages.detailed(scene.view, small, np.ones(scene.view.shape[:2], np.float32))
+    np.testing.assert_array_equal(unchanged, scene.view)
+
+
+def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs, photo_faces):
+    words = ("--template", two / "astronaut.png", "--face", two / "hopper.png")
+    kept = ("--steps-dir", two / "steps", "--report", two / "page.html")
+    said = here(*words, *kept, "--out", two / "a.png")
+    assert "identity" in said
+    first = pictures.read(two / "a.png")
+    template, face = photo_faces["astronaut"]
+    changed = (first != template).any(-1)
+    inside = masks.inner(face, template.shape) + masks.ring(face, template.shape) > 0
+    assert changed.any() and not (changed & ~_grown(inside)).any()
+    page = (two / "page.html").read_text()
+    assert page.count("data:image") >= 12 and "hopper.png" in page and "<script" not in page
+    names = sorted(path.name for path in (two / "steps" / "face1").glob("*.png"))
+    assert len(names) == 10 and names[0] == "1_crop.png"
+    before = pictures.read(two / "steps" / "face1" / "4_reconstructed.png")
+    again = (*words, "--steps-dir", two / "steps", "--since", "border", "--seed", 5)
+    here(*again, "--out", two / "b.png")
+    np.testing.assert_array_equal(
+        pictures.read(two / "steps" / "face1" / "4_reconstructed.png"), before
+    )
+    assert (pictures.read(two / "b.png") != first).any()
+    assert json.loads((two / "steps" / "face1" / "steps.json").read_text())["settings"]["seed"] == 5
+    other = ("--template", two / "hopper.png", "--face", two / "astronaut.png")
+    said = here(*other, "--steps-dir", two / "steps", "--since", "border", code=2)
+    assert "holds the stages of other photos" in said
+
+
+def _grown(mask):
+    import cv2
+
+    return cv2.dilate(mask.astype(np.uint8), np.ones((5, 5))) > 0
+
+
+def test_of_several_faces_those_that_are_skipped_stay(here, two, photographs, tmp_path):
+    a, b = photographs["astronaut"], photographs["hopper"]
+    height = min(len(a), len(b))
+    pair = np.concatenate([a[:height], b[:height]], axis=1)
+    pictures.write(pair, tmp_path / "pair.png")
+    here("--template", tmp_path / "pair.png", "--face", "skip", "--face", two / "astronaut.png",
+         "--out", tmp_path / "o.png")  # fmt: skip
+    changed = (pictures.read(tmp_path / "o.png") != pair).any((0, 2))
+    assert not changed[: a.shape[1]].any() and changed[a.shape[1] :].any()
+    said = here("--template", tmp_path / "pair.png", "--face", two / "hopper.png",
+                "--out", tmp_path / "o.png")  # fmt: skip
+    assert "shows 2 faces: the largest is painted" in said
+
+
+def test_the_file_keeps_its_pixels_and_its_profile(photographs, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    other = _other_profile()
+    path = tmp_path / "own.png"
+    Image.fromarray(photographs["hopper"]).save(path, icc_profile=other)
+    template = Template(path)
+    assert np.abs(template.image.astype(int) - photographs["hopper"]).mean() > 10
+    painted = template.image.copy()
+    painted[100:150, 100:150] = (130, 120, 110)
+    template.write(painted, tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as result:
+        assert result.info["icc_profile"] == other
+        found = np.asarray(result)
+    same = (painted == template.image).all(-1)
+    np.testing.assert_array_equal(found[same], photographs["hopper"][same])
+    # Read again, the painted part has the colours that were meant.
+    again = pictures.read(tmp_path / "out.png")
+    assert np.abs(again[100:150, 100:150].astype(int) - painted[100:150, 100:150]).mean() < 4
+    # A profile of another kind is no reason to fail.
+    Image.fromarray(photographs["hopper"]).save(path, icc_profile=profile)
+    Template(path).write(painted, tmp_path / "out.jpg")
+
+
+def _other_profile():
+    """A profile of other colours than sRGB: red and green have changed places."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"____").replace(b"gXYZ", b"rXYZ")
+    return swapped.replace(b"____", b"gXYZ")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--template", "plain.png", "--face", "hopper.png"), "plain.png: no face found"),
+        (("--template", "hopper.png", "--face", "plain.png"), "plain.png: no face found"),
+        (("--template", "none.png", "--face", "hopper.png"), "none.png: no such file"),
+        (("--template", "hopper.png"), "there is nothing to paint"),
+        (("--template", "hopper.png", "--face", "skip"), "there is nothing to paint"),
+        (("--template", "hopper.png", "--face", "hopper.png", "--face", "skip"), "shows 1 face"),
+        (("--template", "hopper.png", "--face", "astronaut.png", "--strength", "2"), "strength"),
+        (("--template", "hopper.png", "--face", "astronaut.png", "--since", "x"), "--since is one"),
+        (("--template", "hopper.png", "--face", "astronaut.png", "--since", "border"), "earlier"),
+        (("--template", "hopper.png", "--face", "astronaut.png", "--prompt", "zebra"), "zebra"),
+        (("--template", "hopper.png", "--face", "astronaut.png", "--report", "a.pdf"), ".html"),
+        (("--template", "hopper.png", "--face", "astronaut.png", "--out", "hopper.png"), "another"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(here, two, monkeypatch, words, sentence):
+    monkeypatch.chdir(two)
+    pictures.write(np.full((200, 200, 3), 90, np.uint8), two / "plain.png")
+    before = (two / "hopper.png").read_bytes()
+    said = here(*words, code=2)
+    assert said.count("Error:") == 1 and sentence in said and "Traceback" not in said
+    assert not (two / "portrait.png").exists()
+    assert (two / "hopper.png").read_bytes() == before
+
+
+def test_a_face_of_thirty_pixels_gives_a_result(here, two, photographs, photo_faces, tmp_path):
+    width = masks.face_width(photo_faces["astronaut"][1])
+    small = Image.fromarray(photographs["astronaut"]).resize(
+        (int(512 * 30 / width),) * 2, Image.Resampling.LANCZOS
+    )
+    small.save(tmp_path / "small.png")
+    said = here("--template", tmp_path / "small.png", "--face", two / "hopper.png",
+                "--out", tmp_path / "o.png")  # fmt: skip
+    assert "painted larger and made small again" in said
+    assert pictures.read(tmp_path / "o.png").shape == np.asarray(small).shape
