@@ -7,12 +7,14 @@ References: Burt and Adelson, A Multiresolution Spline With Application to Image
 1983; Perez, Gangnet and Blake, Poisson Image Editing, SIGGRAPH 2003.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from facekit import colour, masks
 from facekit.align import umeyama, warp
-from facekit.mesh import triangles
+from facekit.mesh import five_points, triangles
 
 SHARE = 0.6
 BORDERS = ("multiband", "poisson", "soft")
@@ -114,6 +116,35 @@ def _fused(template, face_to, image, face_from, share, border, match):
     filled = np.where((seen > 0)[..., None], warped, template)
     blended = (multiband if border == "multiband" else poisson)(template, filled, mask)
     return mix(template, blended, (seen > 0) * np.minimum(1, mask * 4) * share)
+
+
+def shaped(face_to, face_from, share=1.0):
+    """A face in its pose and place, but in the shape of another: what makes likeness.
+
+    The other's points, with their depth, are turned, scaled and shifted onto the face's in space.
+
+    Args:
+        face_to: `facekit.detect.Face`, whose pose is kept.
+        face_from: the face whose shape is wanted.
+        share: 0 keeps the shape, 1 takes the other's.
+
+    Returns:
+        `facekit.detect.Face`: `face_to` with other mesh, box and five points.
+
+    Reference: Umeyama 1991, as `facekit.align.umeyama`, in three dimensions.
+    """
+    to, source = (
+        np.column_stack([face.mesh, face.depth]).astype(float) for face in (face_to, face_from)
+    )
+    a, b = source - source.mean(0), to - to.mean(0)
+    u, d, vt = np.linalg.svd(b.T @ a)
+    mirror = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    scale = (d * mirror).sum() / (a**2).sum()
+    there = scale * a @ (u * mirror @ vt).T + to.mean(0)
+    mesh = ((1 - share) * face_to.mesh + share * there[:, :2]).astype(np.float32)
+    low, high = mesh.min(0), mesh.max(0)
+    box = np.concatenate([low, high - low]).astype(np.float32)
+    return replace(face_to, mesh=mesh, points5=five_points(mesh), box=box)
 
 
 def inset_mask(face, shape, inset=_INSET):

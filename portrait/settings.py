@@ -11,6 +11,7 @@ class Settings:
     Args:
         crop: side of the crop in widths of the face.
         below: how far under the crop's middle the face's middle lies, in parts of the side.
+        shape: how far the face takes the reference's shape; the rest of it is the template's.
         share: how much of the new face the fused picture takes.
         strength, steps, guidance: of the reconstruction: how far back to noise, levels, words.
         canny, points, colour: strengths of its hints.
@@ -26,7 +27,8 @@ class Settings:
     # Its own crop is 3 face widths; the shipped model's training faces fill more of their pictures.
     crop: float = 2.3
     below: float = 0.078
-    share: float = 0.6
+    shape: float = 0.7  # 0 there, of which its users complain: the template's shape wins
+    share: float = 0.8  # 0.6 there, with adapters that know the person
     strength: float = 0.45
     steps: int = 50
     guidance: float = 4.0  # 7 there, for Stable Diffusion; this model burns above 5
@@ -34,7 +36,7 @@ class Settings:
     points: float = 0.5
     colour: float = 0.85
     transfer: float = 1.0
-    likeness: float = 0.6
+    likeness: float = 0.8  # 0.6 there, for the same reason
     border_strength: float = 0.3
     border_steps: int = 20
     border_canny: float = 1.0

@@ -7,10 +7,10 @@ import numpy as np
 
 from facekit import colour, masks, retouch
 from facekit import control as control_of
-from facekit.align import transform, umeyama, warp
+from facekit.align import warp
 from facekit.control import resize
 from facekit.detect import Face
-from facekit.fuse import fuse, paste_by_points
+from facekit.fuse import fuse, paste_by_points, shaped
 
 LEAST, MOST = 256, 1280  # px; the side of a crop that is worked on
 LEANING = 20  # degrees of roll from which the crop is turned upright
@@ -34,6 +34,7 @@ class Scene:
         matrix: (2, 3), template to crop.
         view: the crop.
         face: in the crop.
+        target: the same in the shape that it is to have.
         reference: uint8 (H, W, 3), the other photo.
         reference_face: in it.
         inner: float32 (S, S): where the face is painted.
@@ -43,6 +44,7 @@ class Scene:
     matrix: np.ndarray
     view: np.ndarray
     face: Face
+    target: Face
     reference: np.ndarray
     reference_face: Face
     inner: np.ndarray
@@ -82,8 +84,12 @@ def crop(template, face, others, reference, reference_face, settings):
     for other in others:
         there = other.through(matrix)
         kept = np.maximum(kept, masks.inner(there, view.shape))
-    inner, ring = (make(here, view.shape) * (1 - kept) for make in (masks.inner, masks.ring))
-    return Scene(matrix, view, here, reference, reference_face, inner, ring)
+    target = shaped(here, reference_face, settings.shape)
+    inner, ring = (
+        np.maximum(make(here, view.shape), make(target, view.shape)) * (1 - kept)
+        for make in (masks.inner, masks.ring)
+    )
+    return Scene(matrix, view, here, target, reference, reference_face, inner, ring)
 
 
 def replaced(scene):
@@ -98,17 +104,15 @@ def fused(scene, settings):
     """Template and reference blended by their meshes."""
     if settings.share == 0:
         return scene.view.copy()
-    result = fuse(scene.view, scene.face, scene.reference, scene.reference_face, settings.share)
+    result = fuse(scene.view, scene.target, scene.reference, scene.reference_face, settings.share)
     return _inside(scene, result, scene.inner)
 
 
 def reconstructed(scene, fused, painter, settings, observe=None):
-    """The face painted by the model, held by edges and colours of the fused picture and the points
-    of the replaced one."""
+    """The face painted by the model, held by edges and colours of the fused picture and by the
+    points of the shape that it is to have."""
     small = resize(fused, painter.size)
-    face = scene.reference_face
-    to_view = umeyama(face.points5, scene.face.points5)
-    points = control_of.face_points(scene.view.shape, [transform(face.mesh, to_view)], painter.size)
+    points = control_of.face_points(scene.view.shape, scene.target.mesh, painter.size)
     painted = painter.paint(
         small,
         _small(scene.inner, painter.size),
@@ -132,7 +136,7 @@ def coloured(scene, picture, settings):
     """The face's colours brought to those of the template's, lips and eyes in their own."""
     if settings.transfer == 0:
         return picture.copy()
-    parts = masks.regions(scene.face, scene.view.shape)
+    parts, theirs = (masks.regions(f, scene.view.shape) for f in (scene.target, scene.face))
     protect = np.clip(parts["eyes"] + parts["lips"] + parts["inner mouth"], 0, 1)
     width = masks.face_width(scene.face)
     soft = masks.soften(parts["skin"], 0.02 * width) * scene.inner
@@ -142,7 +146,7 @@ def coloured(scene, picture, settings):
         picture,
         scene.view,
         soft,
-        parts["skin"] * (1 - protect),
+        theirs["skin"] * (1 - theirs["lips"] - theirs["eyes"]).clip(0, 1),
         strength=settings.transfer,
         protect=protect,
         relight=True,
@@ -153,7 +157,7 @@ def likeness(scene, picture, settings):
     """The reference fused in once more."""
     if settings.likeness == 0:
         return picture.copy()
-    result = fuse(picture, scene.face, scene.reference, scene.reference_face, settings.likeness)
+    result = fuse(picture, scene.target, scene.reference, scene.reference_face, settings.likeness)
     return _inside(scene, result, scene.inner)
 
 
@@ -177,7 +181,7 @@ def border(scene, picture, painter, settings, observe=None):
 
 def retouched(scene, picture, settings):
     """The skin smoothed, its texture kept."""
-    skin = masks.regions(scene.face, scene.view.shape)["skin"] * scene.inner
+    skin = masks.regions(scene.target, scene.view.shape)["skin"] * scene.inner
     if settings.retouch == 0 or skin.sum() < 16:
         return picture.copy()
     width = masks.face_width(scene.face)

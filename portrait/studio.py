@@ -199,14 +199,13 @@ def score(portrait, stage, embedder):
     from facekit.identity import similarity
 
     scene, picture = portrait.scene, portrait.pictures[stage]
-    at = scene.face.points5
-    who = embedder.embed(picture, at)
+    who = embedder.embed(picture, scene.target.points5)
     reference = embedder.embed(scene.reference, scene.reference_face.points5)
     inner = scene.inner > 0.5
     means = [to_lab(p)[inner].mean(0) for p in (picture, scene.view)]
     return {
         "reference": float(similarity(who, reference)),
-        "template": float(similarity(who, embedder.embed(scene.view, at))),
+        "template": float(similarity(who, embedder.embed(scene.view, scene.face.points5))),
         "seam": fuse_of.seam_energy(picture, scene.ring)
         / max(fuse_of.seam_energy(scene.view, scene.ring), 1e-9),
         "colour": float(np.linalg.norm(means[0] - means[1])),

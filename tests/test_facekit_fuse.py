@@ -1,5 +1,7 @@
 """Faces warped and blended: closed forms, OpenCV as an oracle, seams on real photographs."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -174,3 +176,25 @@ def test_settings_that_make_no_sense_are_refused(photo_faces, wrong):
     image, face = photo_faces["hopper"]
     with pytest.raises(ValueError, match="Received"):
         fuse.fuse(image, face, image, face, **wrong)
+
+
+def test_a_face_takes_the_shape_of_another_and_keeps_its_pose(photo_faces):
+    (_, a), (_, b) = photo_faces["astronaut"], photo_faces["hopper"]
+    whole, half, none = (fuse.shaped(a, b, share) for share in (1, 0.5, 0))
+    np.testing.assert_allclose(none.mesh, a.mesh, atol=1e-3)
+    np.testing.assert_allclose(half.mesh, (whole.mesh + a.mesh) / 2, atol=1e-2)
+    # Where it is and how large it is stay, and so does the tilt of the eyes.
+    assert np.abs(whole.mesh.mean(0) - a.mesh.mean(0)).max() < 0.03 * a.box[2]
+    assert 0.85 < masks.face_width(whole) / masks.face_width(a) < 1.15
+    eyes = [face.points5[1] - face.points5[0] for face in (a, whole)]
+    angles = [np.degrees(np.arctan2(y, x)) for x, y in eyes]
+    assert abs(angles[0] - angles[1]) < 4
+
+    # Up to a similarity in space, a shape is the same: nothing of pose or place comes along.
+    def moved(face, turn):
+        c, s = np.cos(turn), np.sin(turn)
+        x, z = face.mesh[:, 0], face.depth
+        mesh = np.column_stack([1.3 * (c * x + s * z) + 40, 1.3 * face.mesh[:, 1] - 7])
+        return replace(face, mesh=mesh.astype(np.float32), depth=np.float32(1.3 * (c * z - s * x)))
+
+    np.testing.assert_allclose(fuse.shaped(a, moved(b, 0.4)).mesh, whole.mesh, atol=0.05)
