@@ -113,7 +113,14 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
             f"{pair[1]}: identity {last['reference']:.2f} to the reference, {last['template']:.2f} "
             f"to the template; seam {last['seam']:.2f}, colour {last['colour']:.1f}."
         )
-    template.write(image, out)
+    recipe = {
+        "template": photo.name,
+        "faces": [str(path) for path in references] or [str(pairs[0][1])],
+        "weights": painter.name,
+        "weights_sha256": painter.digest,
+        **settings.to_dict(),
+    }
+    template.write(image, out, recipe)
     if page:
         from portrait.report import render
 

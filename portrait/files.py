@@ -9,7 +9,10 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from ddpm.pictures import png_text
 from facekit import pictures
+
+COMMENT = "A face in it was painted by a diffusion model; not a photograph as it was taken."
 
 
 class Template:
@@ -36,12 +39,13 @@ class Template:
         if self.own is self.image:
             self.profile = None
 
-    def write(self, image, path):
+    def write(self, image, path, recipe=None):
         """Write the painted picture as PNG, JPEG or WebP; lossless as PNG.
 
         Args:
             image: uint8 (H, W, 3), sRGB: `image` with something painted.
             path: the file.
+            recipe: how it was made, what JSON can hold; a PNG carries it.
 
         Raises:
             OSError: if it cannot be written.
@@ -52,8 +56,12 @@ class Template:
             image = _from_srgb(image, self.profile)
         buffer = io.BytesIO()
         extra = {"icc_profile": self.profile} if self.profile else {}
-        if format != "PNG":
+        if format == "PNG":
+            extra["pnginfo"] = png_text(recipe, COMMENT)
+        else:
             extra["quality"] = 95
+        if format == "JPEG":
+            extra["comment"] = COMMENT
         merged = Image.fromarray(np.where(changed, image, self.own))
         merged.save(buffer, format=format, **extra)
         pictures.write_bytes(buffer.getvalue(), path)

@@ -21,7 +21,7 @@ SIZE = 64
 class Scribbler:
     """Paints random colours where it may, and remembers what it was asked."""
 
-    size, name = SIZE, "scribbles"
+    size, name, digest = SIZE, "scribbles", "0"
 
     def __init__(self, *_):
         self.asked = []
@@ -147,6 +147,9 @@ def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs
     kept = ("--steps-dir", two / "steps", "--report", two / "page.html")
     said = here(*words, *kept, "--out", two / "a.png")
     assert "identity" in said
+    with Image.open(two / "a.png") as file:
+        assert "painted by a diffusion model" in file.text["Comment"]
+        assert json.loads(file.text["recipe"])["strength"] == 0.45
     first = pictures.read(two / "a.png")
     template, face = photo_faces["astronaut"]
     changed = (first != template).any(-1)
