@@ -8,8 +8,9 @@ cutting for a property of faces: told (S, S) and (0, 0), it draws whole faces in
 lies: a point p of a whole S x S picture is seen at p target / S - crop.
 """
 
-import cv2
 import numpy as np
+
+from ddpm.pictures import resize
 
 SHARP = 2  # side of a picture in windows beyond which its size is told no more
 LARGEST = 1.4  # side of the resized picture in windows, at random crops
@@ -88,13 +89,13 @@ def window(image, size, rng, original=None, mirror=False, crops=0.0, small=0.0):
     if rng.random() < small and min(height, width) > SMALLEST * size:
         share = (SMALLEST * size / min(height, width)) ** rng.random()
         original = _scaled((height, width), share)
-        image = _resize(image, original)
+        image = resize(image, original)
     zoom = 1.0
     cropped = rng.random() < crops
     if cropped:
         zoom = rng.uniform(1, LARGEST)
     target = _scaled((height, width), zoom * size / min(height, width))
-    image = _resize(image, target)
+    image = resize(image, target)
     spare = np.array(target) - size
     top, left = rng.integers(0, spare + 1) if cropped else spare // 2
     scale = np.array([[target[1] / width], [target[0] / height]])
@@ -105,12 +106,3 @@ def window(image, size, rng, original=None, mirror=False, crops=0.0, small=0.0):
 
 def _scaled(size, share):
     return tuple(max(1, round(side * share)) for side in size)
-
-
-def _resize(image, size):
-    """Averaged down, or enlarged by cubic interpolation."""
-    if image.shape[:2] == size:
-        return image
-    smaller = size[0] * size[1] < image.shape[0] * image.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return cv2.resize(np.ascontiguousarray(image), size[::-1], interpolation=way)

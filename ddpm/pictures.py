@@ -155,8 +155,11 @@ def resize(picture, size, cells=False):
     Returns:
         uint8 (h, w, 3).
     """
+    if picture.shape[:2] == tuple(size):
+        return picture
     enlarge = cv2.INTER_NEAREST if cells else cv2.INTER_CUBIC
-    way = cv2.INTER_AREA if picture.shape[0] > size[0] else enlarge
+    smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
+    way = cv2.INTER_AREA if smaller else enlarge
     return cv2.resize(np.ascontiguousarray(picture), size[::-1], interpolation=way)
 
 
