@@ -121,3 +121,15 @@ def test_hair_lies_round_the_face_and_not_in_it(photo_faces):
     assert hair[int(top[1]) - 25, int(top[0])] > 0.8  # above the forehead
     assert (hair * (oval > 0.99)).sum() < 0.15 * hair.sum()
     assert hair[:, 330:].max() < 0.2  # nor in the space shuttle
+
+
+def test_parts_of_a_face_to_learn_to_fill(photo_faces):
+    image, face = photo_faces["astronaut"]
+    near = masks.inner(face, image.shape, dilate=0.5, feather=0) > 0
+    rng = np.random.default_rng(0)
+    found = np.stack([masks.random_part(face.mesh, image.shape, rng) for _ in range(60)])
+    assert found.dtype == np.float32 and set(np.unique(found)) <= {0, 1}
+    sizes = found.sum((1, 2))
+    assert sizes.min() > 0 and sizes.max() > 10 * sizes.min()
+    assert not found[:, ~near].any()
+    assert (found.mean(0)[masks.regions(face, image.shape)["oval"] > 0.5] > 0.1).all()

@@ -1,6 +1,7 @@
 """Batches, the learning rate, averaged weights and the callbacks of `fit`."""
 
 import csv
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from ddpm.presets import PRESETS
 from ddpm.runtime import use_xla
-from ddpm.training import AveragedAdam, Every, Log, StopWhen, WarmUp, batches
+from ddpm.training import AveragedAdam, Composer, Every, Log, StopWhen, WarmUp, batches
 
 
 def numbered(n):
@@ -273,3 +275,23 @@ def test_training_stops_at_the_next_step_once_asked():
     asked.append(True)
     stop.on_train_batch_end(1)
     assert model.stop_training
+
+
+def test_masks_of_windows_come_with_the_pictures_that_they_cover(rng):
+    images = rng.integers(0, 256, (8, 20, 20, 3), np.uint8)
+    preset = replace(PRESETS["tiny"], image_size=16, crops=0.5, inpainting=True, unmasked=0.5)
+    asked = []
+
+    def masks(i, matrix, rng):
+        asked.append((i, matrix.shape))
+        return (rng.random((16, 16, 1)) < 0.5).astype(np.float32)
+
+    composer = Composer(images, preset, masks=masks)
+    indices = np.arange(200) % 8
+    batch = composer(indices, np.zeros(200, bool), np.random.default_rng(0))
+    assert [i for i, _ in asked] == indices.tolist() and asked[0][1] == (2, 3)
+    np.testing.assert_array_equal(batch["known"], batch["x0"])
+    whole = (batch["mask"] == 1).all((1, 2, 3))
+    assert 0.35 < whole.mean() < 0.65
+    told = composer(indices, np.zeros(200, bool), np.random.default_rng(0), forget=False)
+    assert not (told["mask"] == 1).all((1, 2, 3)).any()
