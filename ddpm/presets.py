@@ -80,7 +80,7 @@ class Preset:
     small: float = 0.0
     forget: float = 0.1
     inpainting: bool = False
-    unmasked: float = 0.5
+    unmasked: float = 0.6
 
     @property
     def told(self):
