@@ -93,7 +93,7 @@ def test_encode_middle_and_decode_are_the_whole():
     randomise(network)
     x_t, t = inputs()
     time = network.embed(t)
-    h, skips = network.encode(x_t, time)
+    h, skips = network.encode(network.enter(x_t), time)
     assert len(skips) == 1 + len(network.encoder)
     y = network.decode(network.middle(h, time), [s + 0.0 for s in skips], time)
     np.testing.assert_array_equal(ops.convert_to_numpy(y), predict(network, x_t, t))
