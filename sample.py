@@ -15,7 +15,7 @@ import numpy as np
 
 from ddpm.commands import check_finite
 from ddpm.hints import Control, stack
-from ddpm.inpaint import METHODS, begin, composite, projected, sample_repaint
+from ddpm.inpaint import METHODS, begin, composite, projected, sample_repaint, seen
 from ddpm.pictures import middle, read_picture, resize, to_float
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import SPACINGS
@@ -395,7 +395,7 @@ class Steering:
 
     def __call__(self, denoise, pictures):
         denoise = self._told(denoise, pictures)
-        if self.mask is None:
+        if self.mask is None or self.method == "repaint":  # which keeps to the picture itself
             return denoise
         return projected(denoise, to_float(self.picture[None]), self.mask[None])
 
@@ -425,8 +425,8 @@ class Steering:
             condition["hints"] = np.tile(self.hints, (len(pictures), 1, 1, 1))
             condition["strengths"] = np.tile(self.strengths, (len(pictures), 1))
         if self.mask is not None and self.method == "network":
-            condition["mask"] = np.tile(self.mask, (len(pictures), 1, 1, 1))
-            condition["known"] = np.tile(to_float(self.picture), (len(pictures), 1, 1, 1))
+            alike = (len(pictures), 1, 1, 1)
+            condition |= seen(np.tile(to_float(self.picture), alike), np.tile(self.mask, alike))
         return condition
 
     def recipe(self):

@@ -350,7 +350,9 @@ def _masks(points, size):
     def make(i, matrix, rng):
         if np.isfinite(points[i]).all() and rng.random() < FACE_MASKS:
             at = points[i] @ matrix[:, :2].T + matrix[:, 2]
-            return random_part(at, (size, size), rng)[..., None]
+            part = random_part(at, (size, size), rng)[..., None]
+            if part.any():  # small faces have thin rings, and cuts may leave a face out
+                return part
         return random_mask(size, rng)
 
     return make

@@ -11,7 +11,8 @@ Three ways to keep what is known, by what they ask of the network:
                what is painted agrees with what is known (`sample_repaint`)
     network    that it was trained to see mask and masked picture (`train.py inpaint`)
 
-A mask is float32 in [0, 1]: 1 is painted, 0 is known, between is mixed.
+A mask is float32 in [0, 1]: 1 is painted, 0 is known, between is mixed: painted like the rest, and
+blended with the picture once, in x0.
 """
 
 import math
@@ -40,6 +41,20 @@ def projected(denoise, picture, mask):
         Song et al. 2021 (arXiv:2011.13456), appendix I.2, which replaces x_t; here x0_hat is.
     """
     return lambda x_t, t: mask * denoise(x_t, t) + (1 - mask) * picture
+
+
+def seen(picture, mask):
+    """What a network that inpaints is told (`UNet.enter`): the picture, and no shade of grey in the
+    mask, as it has met none in training.
+
+    Args:
+        picture: float32 (B, H, W, C) in [-1, 1].
+        mask: float32 (B, H, W, 1) in [0, 1].
+
+    Returns:
+        dict of "mask" and "known".
+    """
+    return {"mask": np.float32(mask > 0), "known": picture}
 
 
 def begin(schedule, timesteps, picture, eps, strength=1.0):
@@ -98,6 +113,7 @@ def sample_repaint(
     """
     alpha = [*schedule.alpha[timesteps].tolist(), 1.0]
     sigma = [*schedule.sigma[timesteps].tolist(), 0.0]
+    hole = mask > 0  # a mixture of two noises would have less noise than either
     first_look = set()
     for i, j in repaint_walk(len(timesteps), jump_length, resamplings):
         if j < i:  # back up, by the forward process
@@ -116,8 +132,8 @@ def sample_repaint(
         if sigma[j]:
             painted = painted + math.sqrt(beta) * sigma[j] / sigma[i] * noise()
             known = alpha[j] * picture + sigma[j] * noise()
-        x = mask * painted + (1 - mask) * known
-    return x
+        x = np.where(hole, painted, known)
+    return mask * x + (1 - mask) * picture
 
 
 def repaint_walk(n, jump_length=JUMP_LENGTH, resamplings=RESAMPLINGS):
@@ -146,8 +162,8 @@ def repaint_walk(n, jump_length=JUMP_LENGTH, resamplings=RESAMPLINGS):
 
 
 def composite(picture, painted, mask):
-    """The picture with what was painted inside the mask; where the mask is 0 it is the same bit for
-    bit.
+    """What was painted, but where the mask is 0 the picture, bit for bit. Nothing is blended here:
+    all methods have blended x0 by the mask.
 
     Args:
         picture, painted: uint8 (..., H, W, 3).
@@ -156,8 +172,7 @@ def composite(picture, painted, mask):
     Returns:
         uint8 (..., H, W, 3).
     """
-    mixed = picture + mask * (painted.astype(np.float32) - picture)
-    return np.where(mask > 0, np.rint(np.clip(mixed, 0, 255)).astype(np.uint8), picture)
+    return np.where(mask > 0, painted, picture)
 
 
 def random_mask(size, rng):

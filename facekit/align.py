@@ -218,7 +218,7 @@ def paste(image, crop, matrix, mask=None):
     crop = np.asarray(crop)
     if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3:
         raise ValueError(f"a crop is uint8 (S, S, 3). Received: {crop.dtype} {crop.shape}.")
-    mask = _fading_square(*crop.shape[:2]) if mask is None else np.asarray(mask, np.float32)
+    mask = fading_square(*crop.shape[:2]) if mask is None else np.asarray(mask, np.float32)
     if mask.shape != crop.shape[:2]:
         raise ValueError(f"the mask must be {crop.shape[:2]}, as the crop. Received: {mask.shape}.")
     (top, bottom, left, right), to_window = _window(matrix, crop.shape, image.shape)
@@ -264,7 +264,8 @@ def _back(part, to_window, size):
     return cv2.warpAffine(part, _at_centres(to_window), size, flags=flags, borderMode=border)
 
 
-def _fading_square(height, width):
+def fading_square(height, width):
+    """A mask that fades out over the last sixteenth of the shorter side: float32 (H, W)."""
     edge = max(1.0, min(height, width) / 16)
     y = np.minimum(np.arange(height) + 0.5, height - np.arange(height) - 0.5)
     x = np.minimum(np.arange(width) + 0.5, width - np.arange(width) - 0.5)

@@ -6,7 +6,7 @@ from ddpm.condition import nothing
 from ddpm.framing import framing
 from ddpm.guidance import conditioned, guided
 from ddpm.hints import KINDS
-from ddpm.inpaint import begin, composite, projected, sample_repaint
+from ddpm.inpaint import begin, composite, projected, sample_repaint, seen
 from ddpm.pictures import draw, to_float, to_uint8
 from ddpm.run import default_control, default_weights, load_control, load_weights
 from ddpm.runtime import PRECISIONS, choose_precision, use_xla
@@ -73,14 +73,14 @@ class Painter:
             observe: optional (step, steps) -> None.
 
         Returns:
-            uint8 (S, S, 3), `picture` where the mask is 0.
+            uint8 (S, S, 3), blended by the mask; `picture` bit for bit where it is 0.
         """
         size, mask = self.size, mask[None, ..., None].astype(np.float32)
         known = to_float(picture[None])
         silent = nothing(1, self.preset.text_length if self.tokenizer else None)
         condition = {**silent, "framing": framing(size)[None]} if self.preset.framing else silent
         if self.preset.inpainting:
-            condition |= {"mask": mask, "known": known}
+            condition |= seen(known, mask)
         arrays = np.zeros((1, size, size, 3 * len(KINDS)), np.float32)
         strengths = np.zeros((1, len(KINDS)), np.float32)
         for kind, (hint, share) in hints.items():
@@ -120,7 +120,7 @@ class Painter:
         )
         return composite(picture, painted[0], mask[0])
 
-    def fill(self, pictures, masks, method, steps, seed=0):
+    def fill(self, pictures, masks, method, steps, seed=0, **options):
         """Fill holes in many pictures, told nothing else: to compare methods.
 
         Args:
@@ -129,6 +129,7 @@ class Painter:
             method: a word of `inpaint.METHODS`.
             steps: levels to visit.
             seed: int.
+            options: RePaint's `jump_length` and `resamplings`.
 
         Returns:
             (uint8 (N, S, S, 3), number of times that the network looked at each picture).
@@ -139,7 +140,7 @@ class Painter:
         if self.preset.framing:
             condition["framing"] = np.tile(framing(size), (n, 1))
         if method == "network":
-            condition |= {"mask": masks, "known": known}
+            condition |= seen(known, masks)
         noise = PictureNoise(seed, range(n), (size, size, 3))
         told = _clipped(conditioned(self._denoise, condition))
 
@@ -150,7 +151,9 @@ class Painter:
         timesteps = SPACINGS["uniform"](self.schedule, steps)
         where = {"picture": known, "mask": masks}
         if method == "repaint":
-            x = sample_repaint(counted, self.schedule, timesteps, noise(), noise, **where)
+            x = sample_repaint(
+                counted, self.schedule, timesteps, noise(), noise, **where, **options
+            )
         else:
             denoise = projected(counted, **where)
             x = SAMPLERS["dpmpp_2m"](denoise, self.schedule, timesteps, noise(), noise)

@@ -7,7 +7,7 @@ import numpy as np
 
 from facekit import colour, masks, retouch
 from facekit import control as control_of
-from facekit.align import warp
+from facekit.align import fading_square, warp
 from facekit.control import resize
 from facekit.detect import Face
 from facekit.fuse import fuse, paste_by_points, shaped
@@ -71,22 +71,22 @@ def crop(template, face, others, reference, reference_face, settings):
     """
     width = settings.crop * masks.face_width(face)
     side = int(np.clip(round(width), LEAST, MOST))
-    scale = side / width
+    scale = 1.0 if side == round(width) else side / width
     roll = np.radians(-face.roll if abs(face.roll) > LEANING else 0.0)
     turn = scale * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     at = np.array([0.5, 0.5 + settings.below]) * side
     matrix = np.column_stack([turn, at - turn @ face.mesh.mean(0)])
     if scale == 1 and roll == 0:
-        matrix[:, 2] = np.round(matrix[:, 2])  # pixels stay pixels
+        matrix[:, 2] = np.round(matrix[:, 2])  # no resampling: pixels stay pixels
     view = warp(template, matrix, side)
     here = face.through(matrix)
-    kept = np.zeros(view.shape[:2], np.float32)
+    free = fading_square(side, side)  # a mask that ends at the crop's edge would be seen there
     for other in others:
         there = other.through(matrix)
-        kept = np.maximum(kept, masks.inner(there, view.shape))
+        free = np.minimum(free, 1 - masks.inner(there, view.shape))
     target = shaped(here, reference_face, settings.shape)
     inner, ring = (
-        np.maximum(make(here, view.shape), make(target, view.shape)) * (1 - kept)
+        np.minimum(np.maximum(make(here, view.shape), make(target, view.shape)), free)
         for make in (masks.inner, masks.ring)
     )
     return Scene(matrix, view, here, target, reference, reference_face, inner, ring)
@@ -194,8 +194,8 @@ def detailed(picture, painted, mask):
 
     Args:
         picture: uint8 (S, S, 3).
-        painted: uint8 (s, s, 3): `picture` at s x s, painted upon.
-        mask: float32 (S, S): where to use it.
+        painted: uint8 (s, s, 3): `picture` at s x s, painted upon and blended by the mask.
+        mask: float32 (S, S): the same mask; only where it is 0 matters, to blend but once.
 
     Returns:
         uint8 (S, S, 3), `picture` bit for bit where the mask is 0.
@@ -203,7 +203,7 @@ def detailed(picture, painted, mask):
     side = len(picture)
     change = painted.astype(np.float32) - resize(picture, len(painted))
     change = cv2.resize(change, (side, side), interpolation=cv2.INTER_CUBIC)
-    result = np.rint(np.clip(picture + mask[..., None] * change, 0, 255)).astype(np.uint8)
+    result = np.rint(np.clip(picture + change, 0, 255)).astype(np.uint8)
     return np.where(mask[..., None] > 0, result, picture)
 
 

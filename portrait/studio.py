@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facekit import fuse as fuse_of
-from facekit import pictures
+from facekit import masks, pictures
 from facekit.align import paste
 from facekit.colour import to_lab
 from facekit.detect import detect, largest
@@ -19,6 +19,7 @@ MOST_FACES = 5
 SKIP = "skip"
 PROFILE = 60  # degrees of yaw from which half of a face is not seen
 STEPS_FILE = "steps.json"
+_STEEP = 4  # a mask reaches 1 at a quarter of its way
 
 
 @dataclass
@@ -179,9 +180,10 @@ def put_back(template, portrait):
     Returns:
         uint8 (H, W, 3), bit for bit the template where the mask is 0.
     """
-    return paste(
-        template, portrait.pictures[STAGES[-1]], portrait.scene.matrix, portrait.scene.mask
-    )
+    scene = portrait.scene
+    # The stages have blended by their masks already; this hides only that the crop is resampled.
+    edge = np.minimum(_STEEP * scene.mask, 1)
+    return paste(template, portrait.pictures[STAGES[-1]], scene.matrix, edge)
 
 
 def score(portrait, stage, embedder):
@@ -194,15 +196,16 @@ def score(portrait, stage, embedder):
 
     Returns:
         {"reference", "template": cosine of the identity; "seam": energy in the ring over the
-        template's; "colour": LAB distance of the skin's mean to the template's}.
+        template's; "colour": LAB distance of the skin's mean to that of the template's}.
     """
     from facekit.identity import similarity
 
     scene, picture = portrait.scene, portrait.pictures[stage]
-    who = embedder.embed(picture, scene.target.points5)
+    # Until the faces are fused the face in the picture has the template's shape.
+    face = scene.face if stage in ("crop", "replaced") else scene.target
+    who = embedder.embed(picture, face.points5)
     reference = embedder.embed(scene.reference, scene.reference_face.points5)
-    inner = scene.inner > 0.5
-    means = [to_lab(p)[inner].mean(0) for p in (picture, scene.view)]
+    means = [_skin_colour(picture, face), _skin_colour(scene.view, scene.face)]
     return {
         "reference": float(similarity(who, reference)),
         "template": float(similarity(who, embedder.embed(scene.view, scene.face.points5))),
@@ -210,6 +213,12 @@ def score(portrait, stage, embedder):
         / max(fuse_of.seam_energy(scene.view, scene.ring), 1e-9),
         "colour": float(np.linalg.norm(means[0] - means[1])),
     }
+
+
+def _skin_colour(picture, face):
+    """Mean LAB of a face's skin; NaN where none of it is seen."""
+    skin = masks.regions(face, picture.shape)["skin"] > 0.5
+    return to_lab(picture)[skin].mean(0) if skin.any() else np.full(3, np.nan)
 
 
 # --- stages kept in a folder

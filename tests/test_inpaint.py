@@ -18,6 +18,7 @@ from ddpm.inpaint import (
     repaint_walk,
     sample_repaint,
 )
+from ddpm.pictures import to_float, to_uint8
 from ddpm.presets import PRESETS
 from ddpm.run import load_weights, save_weights, start_from
 from ddpm.samplers import SAMPLERS, PictureNoise
@@ -143,17 +144,31 @@ def test_repaint_finds_what_belongs_to_what_is_known_where_projection_does_not()
     assert miss["repaint"][1] < 0.03 and miss["project"][1] > 4 * miss["repaint"][1]
 
 
-def test_outside_the_mask_no_bit_changes(rng):
-    picture, painted = rng.integers(0, 256, (2, 5, 9, 9, 3), np.uint8)
+@pytest.mark.parametrize("method", ["project", "repaint"])
+def test_a_soft_mask_blends_once_and_outside_it_no_bit_changes(method, rng):
+    """A denoiser that always says white: the result is picture + mask (white - picture)."""
+    schedule = cosine_schedule(100)
+    picture = rng.integers(0, 256, (5, 9, 9, 3), np.uint8)
     mask = np.zeros((9, 9, 1), np.float32)
-    mask[3:6], mask[2] = 1, 0.5
-    result = composite(picture, painted, mask)
+    mask[3:6], mask[2], mask[6] = 1, 0.5, 0.01
+    noise, x0 = PictureNoise(0, range(5), (9, 9, 3)), to_float(picture)
+
+    def white(x_t, t):
+        return np.ones_like(x_t)
+
+    timesteps = SPACINGS["uniform"](schedule, 10)
+    if method == "repaint":
+        x = sample_repaint(
+            white, schedule, timesteps, noise(), noise, picture=x0, mask=mask, jump_length=4
+        )
+    else:
+        x = SAMPLERS["ddpm"](projected(white, x0, mask), schedule, timesteps, noise(), noise)
+    result = composite(picture, to_uint8(x), mask)
     assert result.dtype == np.uint8
     outside = (mask == 0)[..., 0]
     np.testing.assert_array_equal(result[:, outside], picture[:, outside])
-    np.testing.assert_array_equal(result[:, 3:6], painted[:, 3:6])
-    mean = (picture[:, 2].astype(float) + painted[:, 2]) / 2
-    assert np.abs(result[:, 2] - mean).max() <= 0.5
+    expected = picture + mask * (255.0 - picture)
+    assert np.abs(result - expected).max() <= 1
 
 
 def test_masks_to_train_on():

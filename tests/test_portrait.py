@@ -142,6 +142,27 @@ def test_detail_beyond_the_models_size_stays(photo_faces):
     np.testing.assert_array_equal(unchanged, scene.view)
 
 
+def test_put_back_takes_the_crop_wherever_the_mask_is_not_faint(photo_faces):
+    """The stages have blended by the mask: blended again, a border would be half the template's."""
+    _, scene = scene_of(photo_faces, Settings(crop=4))
+    assert (scene.matrix[:, :2] == np.eye(2)).all()  # as large in the crop as in the photo
+    template = photo_faces["astronaut"][0]
+    made = studio.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
+    result = stages.warp(studio.put_back(template, made), scene.matrix, len(scene.view))
+    contrast = np.abs(255 - 2 * scene.view.astype(int)).min(-1) > 100
+    for low, high, share in ((0.3, 0.9, 1), (0.1, 0.15, 0.5)):
+        there = contrast & (scene.mask > low) & (scene.mask < high)
+        assert there.sum() > 50
+        moved = (result.astype(float) - scene.view) / (255 - 2 * scene.view.astype(float))
+        assert np.median(moved[there]) == pytest.approx(share, abs=0.06)
+
+
+def test_a_mask_ends_before_the_crop_does(photo_faces):
+    _, scene = scene_of(photo_faces, Settings(crop=1.2, below=0.2))
+    edge = np.concatenate([scene.mask[0], scene.mask[-1], scene.mask[:, 0], scene.mask[:, -1]])
+    assert scene.mask.max() > 0.99 and edge.max() < 0.1
+
+
 def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs, photo_faces):
     words = ("--template", two / "astronaut.png", "--face", two / "hopper.png")
     kept = ("--steps-dir", two / "steps", "--report", two / "page.html")
