@@ -5,12 +5,14 @@ benchmarks/results/portrait.json.
     python -m benchmarks.portrait --fresh data/fresh256
 
 holes      eyes, mouth, half, whole face and ring cut out of renders, and filled by each method
+looks      whole faces, filled with few and many looks of the network, RePaint in several settings
 pairs      the face of one rendered person painted into the picture of another
 """
 
 import json
 import os
 import time
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ import cv2
 import numpy as np
 
 from facekit import fuse, masks
+from facekit.align import warp
 from facekit.control import resize
 from facekit.detect import detect, largest
 from facekit.identity import embedder, similarity
@@ -26,6 +29,14 @@ RESULTS = Path(__file__).parent / "results" / "portrait.json"
 HOLES = ("eyes", "mouth", "half", "face", "ring")
 METHODS = ("telea", "mean face", "project", "repaint", "network")
 STEPS = 20  # of the samplers; RePaint walks them ten times
+LOOKS = (  # method, levels, RePaint's settings
+    *(("network", steps, {}) for steps in (5, 10, 20, 50)),
+    *(("project", steps, {}) for steps in (20, 200)),
+    ("repaint", 20, {"jump_length": 2, "resamplings": 10}),
+    ("repaint", 20, {"jump_length": 10, "resamplings": 10}),
+    ("repaint", 50, {"jump_length": 10, "resamplings": 10}),
+    ("repaint", 100, {"jump_length": 10, "resamplings": 10}),
+)
 
 
 def hole(face, shape, kind):
@@ -57,49 +68,77 @@ def mean_face(images, faces):
     return np.rint(np.mean(warped, axis=0)).astype(np.uint8), mesh
 
 
+def cases_of(images, n, size):
+    """Faces to cut holes into: list of (picture, its face, the picture at the model's size)."""
+    found = ((image, largest(detect(image))) for image in images)
+    return list(islice(((i, f, resize(i, size)) for i, f in found if f is not None), n))
+
+
+def cut(cases, kind):
+    """The holes of all cases: float32 (N, S, S)."""
+    result = []
+    for image, face, small in cases:
+        scale = len(small) / len(image)
+        result.append(hole(face.through([[scale, 0, 0], [0, scale, 0]]), small.shape, kind))
+    return np.stack(result)
+
+
 def holes(painter, images, others, n):
     """PSNR in the hole, identity to the truth and seam energy of each method."""
-    who = embedder("encoder")
-    size = painter.size
-    known = [(image, largest(detect(image))) for image in others]
-    known = [(image, face) for image, face in known if face is not None]
+    known = [(image, face) for image, face, _ in cases_of(others, len(others), painter.size)]
     mean, mean_mesh = mean_face(*zip(*known, strict=True))
+    cases = cases_of(images, n, painter.size)
+    small = np.stack([case[2] for case in cases])
     result, evaluations = {}, {}
-    sets = [(image, largest(detect(image))) for image in images]
-    sets = [(image, face) for image, face in sets if face is not None][:n]
     for kind in HOLES:
-        result[kind] = {}
-        cases = []
-        for image, face in sets:
-            side = image.shape[0]
-            scale = size / side
-            small = resize(image, size)
-            mask = hole(face.through([[scale, 0, 0], [0, scale, 0]]), small.shape, kind)
-            cases.append((image, face, small, mask))
+        mask = cut(cases, kind)
         filled = {
             "telea": [
-                cv2.inpaint(s, np.uint8(m * 255), 3, cv2.INPAINT_TELEA) for _, _, s, m in cases
-            ],
-            "mean face": [
-                np.where(
-                    m[..., None] > 0,
-                    resize(fuse.warp_face(mean, mean_mesh, f.mesh, i.shape)[0], size),
-                    s,
-                )
-                for i, f, s, m in cases
-            ],
+                cv2.inpaint(s, np.uint8(m * 255), 3, cv2.INPAINT_TELEA)
+                for s, m in zip(small, mask, strict=True)
+            ]
         }
-        small = np.stack([case[2] for case in cases])
-        mask = np.stack([case[3] for case in cases])
+        filled["mean face"] = [
+            _mean_in(mean, mean_mesh, *case, m, telea)
+            for case, m, telea in zip(cases, mask, filled["telea"], strict=True)
+        ]
         for method in METHODS[2:]:
             filled[method], evaluations[method] = painter.fill(small, mask, method, STEPS)
-        for method, found in filled.items():
-            rows = [_measured(who, out, *case) for out, case in zip(found, cases, strict=True)]
-            result[kind][method] = {
-                name: float(np.nanmedian([row[name] for row in rows])) for name in rows[0]
-            }
+        result[kind] = {method: measured(found, cases, mask) for method, found in filled.items()}
         print(kind, json.dumps(result[kind]), flush=True)
-    return {"pictures": len(sets), "size": size, "evaluations": evaluations, "holes": result}
+    return {"pictures": len(cases), "size": painter.size, "evaluations": evaluations,
+            "holes": result}  # fmt: skip
+
+
+def _mean_in(mean, mean_mesh, image, face, small, mask, around):
+    """The mean face in a hole; where it does not reach, `around`."""
+    warped, seen = fuse.warp_face(mean, mean_mesh, face.mesh, image.shape)
+    seen = (resize(np.uint8(seen * 255)[..., None].repeat(3, 2), len(small)) > 127) & (
+        mask[..., None] > 0
+    )
+    return np.where(seen, resize(warped, len(small)), around)
+
+
+def looks(painter, images, n):
+    """Whole faces filled with few and many looks of the network."""
+    cases = cases_of(images, n, painter.size)
+    small, mask, rows = np.stack([case[2] for case in cases]), cut(cases, "face"), []
+    for method, steps, options in LOOKS:
+        found, looked = painter.fill(small, mask, method, steps, **options)
+        row = {"method": method, "steps": steps, **options, "looks": looked}
+        rows.append(row | measured(found, cases, mask))
+        print(json.dumps(rows[-1]), flush=True)
+    return {"pictures": len(cases), "rows": rows}
+
+
+def measured(filled, cases, masks_of):
+    """Medians over the cases, of PSNR in the hole, identity to the truth and energy of the seam."""
+    who = embedder("encoder")
+    rows = [
+        _measured(who, out, *case, mask)
+        for out, case, mask in zip(filled, cases, masks_of, strict=True)
+    ]
+    return {name: float(np.nanmedian([row[name] for row in rows])) for name in rows[0]}
 
 
 def _measured(who, out, image, face, small, mask):
@@ -132,8 +171,12 @@ def pairs(painter, images, n, maker):
         again = largest(detect(result))
         turned = np.nan
         if again is not None:
-            turned = max(abs(again.yaw - face.yaw), abs(again.pitch - face.pitch))
+            turned = max(
+                abs(getattr(again, a) - getattr(face, a)) for a in ("yaw", "pitch", "roll")
+            )
         mask = _possible(made.scene, template.shape)
+        # What is judged is the file that comes out, not the crop before it is put back.
+        made.pictures[STAGES[-1]] = warp(result, made.scene.matrix, len(made.scene.view))
         row = studio.score(made, STAGES[-1], who)
         row |= {
             "fused_reference": studio.score(made, "fused", who)["reference"],
@@ -169,8 +212,8 @@ def _possible(scene, shape):
 @click.option("--fresh", type=Path, required=True, help="Renders that the model has not seen.")
 @click.option("--weights", type=Path)
 @click.option("--control-weights", type=Path)
-@click.option("--part", "parts", multiple=True, default=("holes", "pairs"))
-@click.option("--n", default=50, help="Pictures of `holes`.")
+@click.option("--part", "parts", multiple=True, default=("holes", "looks", "pairs"))
+@click.option("--n", default=24, help="Pictures of `holes` and `looks`.")
 @click.option("--pairs", "count", default=200)
 @click.option("--identity", "maker", default="encoder")
 def main(fresh, weights, control_weights, parts, n, count, maker):
@@ -178,16 +221,17 @@ def main(fresh, weights, control_weights, parts, n, count, maker):
     from portrait.painter import Painter
 
     painter = Painter(weights, control_weights)
-    images = np.load(fresh / "images.npy", mmap_mode="r")
+    images = list(np.load(fresh / "images.npy"))
     result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in parts:
         began = time.monotonic()
         if part == "holes":
-            half = len(images) // 2
-            others = [np.array(image) for image in images[half : half + 100]]
-            result[part] = holes(painter, [np.array(i) for i in images[:half]], others, n)
+            others = images[len(images) // 2 :][:100]
+            result[part] = holes(painter, images, others, n)
+        elif part == "looks":
+            result[part] = looks(painter, images, n)
         else:
-            result[part] = pairs(painter, [np.array(i) for i in images], count, maker)
+            result[part] = pairs(painter, images, count, maker)
         result.setdefault("made", {})[part] = {
             "weights": painter.name,
             "weights_sha256": painter.digest,

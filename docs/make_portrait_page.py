@@ -18,11 +18,9 @@ import click
 import numpy as np
 from PIL import Image
 
-from benchmarks.portrait import HOLES, METHODS, RESULTS, STEPS, hole
+from benchmarks.portrait import HOLES, METHODS, RESULTS, STEPS, cases_of, cut
 from ddpm.pictures import labelled, save_png
 from docs.make_faces_card import fill, table
-from facekit.control import resize
-from facekit.detect import detect, largest
 from portrait.report import TITLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,20 +83,13 @@ def holes(fresh, weights, control_weights, seed=3):
     from portrait.painter import Painter
 
     painter = Painter(weights, control_weights)
-    images = np.load(fresh / "images.npy", mmap_mode="r")
-    rows, size = [], painter.size
-    found = ((np.array(image), largest(detect(np.array(image)))) for image in images[seed:])
-    found = (pair for pair in found if pair[1] is not None)
-    for kind in HOLES:
-        image, face = next(found)
-        scale = size / len(image)
-        small = resize(image, size)
-        mask = hole(face.through([[scale, 0, 0], [0, scale, 0]]), small.shape, kind)
-        cut = np.where(mask[..., None] > 0, np.uint8(128), small)
-        row = [small, cut]
-        for method in METHODS[2:]:
-            row.append(painter.fill(small[None], mask[None], method, STEPS)[0][0])
-        rows.append(np.stack(row))
+    images, rows = np.load(fresh / "images.npy", mmap_mode="r"), []
+    cases = cases_of((np.array(image) for image in images[seed:]), len(HOLES), painter.size)
+    for case, kind in zip(cases, HOLES, strict=True):
+        small, mask = case[2][None], cut([case], kind)
+        row = [small, np.where(mask[..., None] > 0, np.uint8(128), small)]
+        row += [painter.fill(small, mask, method, STEPS)[0] for method in METHODS[2:]]
+        rows.append(np.concatenate(row))
     save_png(
         labelled(np.stack(rows), list(HOLES), zoom=2, width=60), PICTURES / "portrait_holes.png"
     )
@@ -112,6 +103,16 @@ def holes_rows(result):
             rows.append([kind if name == "psnr" else "", name, *cells])
     looks = result["evaluations"]
     rows.append(["", "looks of the network", *(str(looks.get(method, "")) for method in METHODS)])
+    return rows
+
+
+def looks_rows(result):
+    rows = [["method", "levels", "jump x resampling", "looks", "psnr", "identity", "seam"]]
+    for row in result["rows"]:
+        repaint = row["method"] == "repaint"
+        again = f"{row['jump_length']} x {row['resamplings']}" if repaint else ""
+        numbers = (f"{row['psnr']:.1f} dB", f"{row['identity']:.2f}", f"{row['seam']:.2f}")
+        rows.append([row["method"], str(row["steps"]), again, str(row["looks"]), *numbers])
     return rows
 
 
@@ -129,7 +130,7 @@ def pairs_rows(result):
 
 def blocks(results):
     """The page's tables by marker."""
-    made = {"holes": holes_rows, "pairs": pairs_rows}
+    made = {"holes": holes_rows, "looks": looks_rows, "pairs": pairs_rows}
     rows = {name: make(results[name]) for name, make in made.items() if name in results}
     return {name: table(found[0], found[1:]) for name, found in rows.items()}
 
