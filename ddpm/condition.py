@@ -20,6 +20,7 @@ from ddpm.text import START, TextEncoder
 
 FRAMING = 6  # numbers
 _WAVES = 64  # elements of each number's sinusoid
+_LONE_HINT = 0.4  # share of pictures that keep one hint
 
 
 def nothing(n, length=None, framing=False):
@@ -52,7 +53,8 @@ def heard(condition):
 
 def drop(condition, rng, each=0.1, all=0.1, unmasked=0.1):
     """Forget some of what is told, so that a network learns to do without: words and framing all at
-    once, and each alone. Of the hints a random number stays, so that every subset occurs.
+    once, and each alone. Of the hints often one stays, else a random number, so that every subset
+    occurs.
 
     Args:
         condition: a dict of arrays.
@@ -79,7 +81,11 @@ def drop(condition, rng, each=0.1, all=0.1, unmasked=0.1):
         whole = rng.random((n, 1, 1, 1)) < unmasked
         result["mask"] = np.where(whole, np.float32(1), condition["mask"])
     if "strengths" in condition:
-        kept = rng.random(condition["strengths"].shape) < rng.uniform(0.2, 1, (n, 1))
+        shape = condition["strengths"].shape
+        some = rng.random(shape) < rng.uniform(0.2, 1, (n, 1))
+        # Beside a hint that says more the others teach little; alone each must do.
+        one = rng.permuted(np.tile(np.arange(shape[1]), (n, 1)), axis=1) == 0
+        kept = np.where(rng.random((n, 1)) < _LONE_HINT, one, some)
         result["strengths"] = condition["strengths"] * kept
     return result
 
