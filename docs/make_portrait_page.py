@@ -118,10 +118,22 @@ def looks_rows(result):
 
 def pairs_rows(result):
     n = result["pairs"]
+
+    def angles(name, form):
+        return ", ".join(form.format(value) for value in result[name])
+
     return [
         [f"of {n} pairs", "wanted", "measured"],
         ["identity nearer to the reference", "95%", f"{result['nearer_to_reference']:.1%}"],
-        ["pose within 5 degrees", "all", f"{result['turned_within_5']:.1%}"],
+        ["yaw, pitch, roll within 5 degrees", "all", angles("turned_within_5", "{:.1%}")],
+        [
+            "the detector itself, on renders of known pose",
+            "",
+            angles("detector_within_5", "{:.1%}"),
+        ],
+        ["yaw, pitch, roll turned, median degrees", "", angles("turned_median", "{:.1f}")],
+        ["the detector itself", "", angles("detector_median", "{:.1f}")],
+        ["no face found in the result", "0", str(result["no_face"])],
         ["seam energy over the template's, median", "1.1", f"{result['seam_median']:.2f}"],
         ["LAB difference to the template, median", "5", f"{result['colour_median']:.1f}"],
         ["with a pixel changed outside the mask", "0", str(result["changed_outside"])],
