@@ -19,6 +19,7 @@ from facekit.mesh import five_points, triangles
 SHARE = 0.6
 BORDERS = ("multiband", "poisson", "soft")
 _INSET = 0.1  # of the face's width: how far inside the oval the blending ends
+_NEAR, _FAR = 0.04, 0.2  # of the face's width: how far a point's movement reaches
 _OPENS = 0.03  # parts of the face's width
 _SEEN = 0.25  # below this share of its size in the template, a triangle of the face is not trusted
 
@@ -145,6 +146,47 @@ def shaped(face_to, face_from, share=1.0):
     low, high = mesh.min(0), mesh.max(0)
     box = np.concatenate([low, high - low]).astype(np.float32)
     return replace(face_to, mesh=mesh, points5=five_points(mesh), box=box)
+
+
+def reshaped(image, mesh_from, mesh_to, mask):
+    """A picture warped smoothly, so that its face takes another shape and its surroundings follow.
+
+    Inside the new shape each pixel moves as the mesh's points around it do; from there the movement
+    fades until nothing moves at the mask's border.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mesh_from, mesh_to: (478, 2): the face in it, and where each of its points goes.
+        mask: float32 (H, W), above 0 where pixels may move; covers both shapes.
+
+    Returns:
+        uint8 (H, W, 3), bit for bit the picture where the mask is 0.
+    """
+    height, width = image.shape[:2]
+    corners = mesh_to[triangles()]
+    inside = _rasterised(corners, image.shape) >= 0
+    if not inside.any():
+        return image.copy()
+    field = np.zeros((height, width, 3), np.float32)  # movement times weight, weight
+    at = np.round(mesh_to - 0.5).astype(int)
+    there = ((at >= 0) & (at < (width, height))).all(1)
+    moved = np.column_stack([mesh_from - mesh_to, np.ones(len(at))])[there]
+    np.add.at(field, (at[there, 1], at[there, 0]), moved)
+    near, far = (
+        cv2.GaussianBlur(field, (0, 0), share * np.ptp(mesh_to[:, 0])) for share in (_NEAR, _FAR)
+    )
+    field = near + 0.01 * far  # the second counts where no point is near
+    move = field[..., :2] / np.maximum(field[..., 2:], 1e-12)
+    to_border, to_face = (
+        cv2.distanceTransform(np.uint8(where), cv2.DIST_L2, 5) for where in (mask > 0, ~inside)
+    )
+    move *= (to_border / np.maximum(to_border + to_face, 1e-6))[..., None]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    result = cv2.remap(
+        image, columns + move[..., 0], rows + move[..., 1], cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )  # fmt: skip
+    return np.where(mask[..., None] > 0, result, image)
 
 
 def inset_mask(face, shape, inset=_INSET):

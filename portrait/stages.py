@@ -10,9 +10,10 @@ from facekit import control as control_of
 from facekit.align import fading_square, warp
 from facekit.control import resize
 from facekit.detect import Face
-from facekit.fuse import fuse, paste_by_points, shaped
+from facekit.fuse import fuse, paste_by_points, reshaped, shaped
 
 LEAST, MOST = 256, 1280  # px; the side of a crop that is worked on
+_REACH, _CONTRAST = 3, 20  # pixels of the model; levels of 255 from which an edge is kept to
 LEANING = 20  # degrees of roll from which the crop is turned upright
 STAGES = (
     "crop",
@@ -101,11 +102,12 @@ def replaced(scene):
 
 
 def fused(scene, settings):
-    """Template and reference blended by their meshes."""
+    """Template, brought into the new shape, and reference blended by their meshes."""
     if settings.share == 0:
         return scene.view.copy()
-    result = fuse(scene.view, scene.target, scene.reference, scene.reference_face, settings.share)
-    return _inside(scene, result, scene.inner)
+    # Else a cheek of the template would stand out beside a narrower face.
+    below = reshaped(scene.view, scene.face.mesh, scene.target.mesh, scene.mask)
+    return fuse(below, scene.target, scene.reference, scene.reference_face, settings.share)
 
 
 def reconstructed(scene, fused, painter, settings, observe=None):
@@ -157,8 +159,7 @@ def likeness(scene, picture, settings):
     """The reference fused in once more."""
     if settings.likeness == 0:
         return picture.copy()
-    result = fuse(picture, scene.target, scene.reference, scene.reference_face, settings.likeness)
-    return _inside(scene, result, scene.inner)
+    return fuse(picture, scene.target, scene.reference, scene.reference_face, settings.likeness)
 
 
 def border(scene, picture, painter, settings, observe=None):
@@ -199,17 +200,18 @@ def detailed(picture, painted, mask):
 
     Returns:
         uint8 (S, S, 3), `picture` bit for bit where the mask is 0.
+
+    Reference: He, Sun and Tang 2013, Guided Image Filtering, section 5 (joint upsampling).
     """
     side = len(picture)
     change = painted.astype(np.float32) - resize(picture, len(painted))
     change = cv2.resize(change, (side, side), interpolation=cv2.INTER_CUBIC)
+    # Enlarged, what was painted on a cheek reaches over its edge; the picture knows where that is.
+    radius = round(_REACH * side / len(painted))
+    change = cv2.ximgproc.guidedFilter(picture, change, radius, _CONTRAST**2)
     result = np.rint(np.clip(picture + change, 0, 255)).astype(np.uint8)
     return np.where(mask[..., None] > 0, result, picture)
 
 
 def _small(mask, size):
     return cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _inside(scene, picture, mask):
-    return np.where(mask[..., None] > 0, picture, scene.view)

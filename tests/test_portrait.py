@@ -142,6 +142,42 @@ def test_detail_beyond_the_models_size_stays(photo_faces):
     np.testing.assert_array_equal(unchanged, scene.view)
 
 
+def test_what_is_painted_stays_on_its_side_of_an_edge():
+    """The edge lies inside a pixel of the model: enlarged alone, half would be seen beyond it."""
+    picture = np.full((256, 256, 3), 60, np.uint8)
+    picture[:, :130] = 180
+    small = stages.resize(picture, SIZE)
+    weight = stages.resize(np.uint8((picture > 100) * 255), SIZE) / 255.0
+    painted = np.uint8(np.rint(small + 40 * weight))
+    result = stages.detailed(picture, painted, np.ones((256, 256), np.float32)).astype(int)
+    change = (result - picture)[128].mean(-1)
+    assert change[120:130].min() > 30 and np.abs(change[130:140]).max() < 6
+
+
+def test_a_face_reshaped(photo_faces):
+    """Every point moves as it is told, and what lies outside the mask does not."""
+    from dataclasses import replace
+
+    template, scene = scene_of(photo_faces)
+    middle = scene.face.mesh.mean(0)
+    mesh = (middle + (scene.face.mesh - middle) * (0.85, 1.05)).astype(np.float32)
+    made = stages.reshaped(scene.view, scene.face.mesh, mesh, scene.mask)
+    outside = scene.mask == 0
+    np.testing.assert_array_equal(made[outside], scene.view[outside])
+    found = max(detect(made), key=lambda face: face.box[2])
+    unmoved = max(detect(scene.view), key=lambda face: face.box[2])
+    width = masks.face_width(scene.face)
+    far = np.linalg.norm(found.mesh - mesh, axis=1) / width
+    before = np.linalg.norm(unmoved.mesh - mesh, axis=1) / width
+    assert np.median(far) < 0.03 < np.median(before)
+    still = stages.reshaped(scene.view, scene.face.mesh, scene.face.mesh, scene.mask)
+    assert np.abs(still.astype(int) - scene.view).max() <= 1
+    nowhere = replace(scene.face, mesh=scene.face.mesh + 10_000).mesh
+    np.testing.assert_array_equal(
+        stages.reshaped(scene.view, scene.face.mesh, nowhere, scene.mask), scene.view
+    )
+
+
 def test_put_back_takes_the_crop_wherever_the_mask_is_not_faint(photo_faces):
     """The stages have blended by the mask: blended again, a border would be half the template's."""
     _, scene = scene_of(photo_faces, Settings(crop=4))
