@@ -14,12 +14,12 @@ import numpy as np
 
 from facekit import colour, masks
 from facekit.align import umeyama, warp
-from facekit.mesh import five_points, triangles
+from facekit.mesh import OVAL, five_points, triangles
 
 SHARE = 0.6
 BORDERS = ("multiband", "poisson", "soft")
-_INSET = 0.1  # of the face's width: how far inside the oval the blending ends
-_NEAR, _FAR = 0.04, 0.2  # of the face's width: how far a point's movement reaches
+INSET = 0.1  # of the face's width: how far inside the oval the blending ends
+_NEAR, _FAR = 0.08, 0.3  # of the face's width: how far a point's movement reaches
 _OPENS = 0.03  # parts of the face's width
 _SEEN = 0.25  # below this share of its size in the template, a triangle of the face is not trusted
 
@@ -69,7 +69,9 @@ def paste_by_points(template, points5_to, image, points5_from, mask):
     return mix(template, warp(image, matrix, template.shape[:2]), mask)
 
 
-def fuse(template, face_to, image, face_from, share=SHARE, border="multiband", match=1.0):
+def fuse(
+    template, face_to, image, face_from, share=SHARE, border="multiband", match=1.0, inset=INSET
+):
     """A face of one picture fused with a face of another.
 
     Args:
@@ -80,6 +82,7 @@ def fuse(template, face_to, image, face_from, share=SHARE, border="multiband", m
         share: 0..1, how much of the new face; 0 returns the template.
         border: "multiband", "poisson" or "soft".
         match: 0..1, how far the new face takes the template's colours first.
+        inset: how far inside the oval the blending ends: see `inset_mask`.
 
     Returns:
         uint8 (H, W, 3), bit for bit the template outside the face's oval.
@@ -97,14 +100,14 @@ def fuse(template, face_to, image, face_from, share=SHARE, border="multiband", m
     view, face_to = template[top:bottom, left:right], face_to.moved(-left, -top)
     if view.size:
         result[top:bottom, left:right] = _fused(
-            view, face_to, image, face_from, share, border, match
+            view, face_to, image, face_from, share, border, match, inset
         )
     return result
 
 
-def _fused(template, face_to, image, face_from, share, border, match):
+def _fused(template, face_to, image, face_from, share, border, match, inset):
     warped, seen = warp_face(image, face_from.mesh, face_to.mesh, template.shape)
-    mask = inset_mask(face_to, template.shape) * _smooth_seen(seen, face_to)
+    mask = inset_mask(face_to, template.shape, inset) * _smooth_seen(seen, face_to)
     parts = masks.regions(face_to, template.shape)
     if mouth_opening(face_to) - mouth_opening(face_from) > _OPENS:
         # A closed mouth has no teeth to give: an open one keeps its own.
@@ -149,10 +152,11 @@ def shaped(face_to, face_from, share=1.0):
 
 
 def reshaped(image, mesh_from, mesh_to, mask):
-    """A picture warped smoothly, so that its face takes another shape and its surroundings follow.
+    """A picture warped smoothly: its face takes another outline and what is around it follows.
 
-    Inside the new shape each pixel moves as the mesh's points around it do; from there the movement
-    fades until nothing moves at the mask's border.
+    Each pixel of the face moves as the points of the outline near it do; outside the movement fades
+    until nothing moves at the mask's border. Folds and shadows stay where they belong in the face:
+    following a smile too, they would gather at the jaw.
 
     Args:
         image: uint8 (H, W, 3).
@@ -163,10 +167,10 @@ def reshaped(image, mesh_from, mesh_to, mask):
         uint8 (H, W, 3), bit for bit the picture where the mask is 0.
     """
     height, width = image.shape[:2]
-    corners = mesh_to[triangles()]
-    inside = _rasterised(corners, image.shape) >= 0
+    inside = _rasterised(mesh_to[triangles()], image.shape) >= 0
     if not inside.any():
         return image.copy()
+    mesh_from, mesh_to = (mesh[list(OVAL)] for mesh in (mesh_from, mesh_to))
     field = np.zeros((height, width, 3), np.float32)  # movement times weight, weight
     at = np.round(mesh_to - 0.5).astype(int)
     there = ((at >= 0) & (at < (width, height))).all(1)
@@ -189,7 +193,7 @@ def reshaped(image, mesh_from, mesh_to, mask):
     return np.where(mask[..., None] > 0, result, image)
 
 
-def inset_mask(face, shape, inset=_INSET):
+def inset_mask(face, shape, inset=INSET):
     """A mask that is 1 in the middle of a face and falls smoothly to 0 inside its oval.
 
     Args:

@@ -13,6 +13,7 @@ class Settings:
         below: how far under the crop's middle the face's middle lies, in parts of the side.
         shape: how far the face takes the reference's shape; the rest of it is the template's.
         share: how much of the new face the fused picture takes.
+        inset: how far inside the face's outline it does, in parts of the face's width.
         strength, steps, guidance: of the reconstruction: how far back to noise, levels, words.
         canny, points, colour: strengths of its hints.
         transfer: how far the face takes the template's colours.
@@ -27,8 +28,9 @@ class Settings:
     # Its own crop is 3 face widths; the shipped model's training faces fill more of their pictures.
     crop: float = 2.3
     below: float = 0.078
-    shape: float = 0.7  # 0 there, of which its users complain: the template's shape wins
-    share: float = 0.8  # 0.6 there, with adapters that know the person
+    shape: float = 0.85  # 0 there, of which its users complain: the template's shape wins
+    share: float = 0.9  # 0.6 there, with adapters that know the person
+    inset: float = 0.05  # a rim of the template's beard or wrinkles is less like the person
     strength: float = 0.45
     steps: int = 50
     guidance: float = 4.0  # 7 there, for Stable Diffusion; this model burns above 5
@@ -36,7 +38,7 @@ class Settings:
     points: float = 0.5
     colour: float = 0.85
     transfer: float = 1.0
-    likeness: float = 0.8  # 0.6 there, for the same reason
+    likeness: float = 0.9  # 0.6 there, for the same reason
     border_strength: float = 0.3
     border_steps: int = 20
     border_canny: float = 1.0
@@ -64,6 +66,7 @@ class Settings:
 _RANGES = {
     "crop": (1.2, 6),
     "below": (-0.3, 0.3),
+    "inset": (0.01, 0.3),
     "steps": (1, 1000),
     "border_steps": (1, 1000),
     "guidance": (0, 30),

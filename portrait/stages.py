@@ -107,7 +107,7 @@ def fused(scene, settings):
         return scene.view.copy()
     # Else a cheek of the template would stand out beside a narrower face.
     below = reshaped(scene.view, scene.face.mesh, scene.target.mesh, scene.mask)
-    return fuse(below, scene.target, scene.reference, scene.reference_face, settings.share)
+    return _laid_on(scene, below, settings.share, settings.inset)
 
 
 def reconstructed(scene, fused, painter, settings, observe=None):
@@ -159,7 +159,7 @@ def likeness(scene, picture, settings):
     """The reference fused in once more."""
     if settings.likeness == 0:
         return picture.copy()
-    return fuse(picture, scene.target, scene.reference, scene.reference_face, settings.likeness)
+    return _laid_on(scene, picture, settings.likeness, settings.inset)
 
 
 def border(scene, picture, painter, settings, observe=None):
@@ -211,6 +211,10 @@ def detailed(picture, painted, mask):
     change = cv2.ximgproc.guidedFilter(picture, change, radius, _CONTRAST**2)
     result = np.rint(np.clip(picture + change, 0, 255)).astype(np.uint8)
     return np.where(mask[..., None] > 0, result, picture)
+
+
+def _laid_on(scene, picture, share, inset):
+    return fuse(picture, scene.target, scene.reference, scene.reference_face, share, inset=inset)
 
 
 def _small(mask, size):
