@@ -129,7 +129,7 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
     wishes = _read_wishes(**wishes)
     n = n or (6 if len(wishes.prompts) > 1 else 8 if wishes.init else 64)
     total = n * len(wishes.prompts)
-    _check_outputs(total * steps, out, each, gif)
+    _check_outputs(total * steps, out, each, gif, wishes.inputs)
 
     from ddpm.run import default_weights, read_preset
 
@@ -236,6 +236,11 @@ class Wishes:
     def words(self):
         """Whether anything is said."""
         return any(self.prompts) or bool(self.negative)
+
+    @property
+    def inputs(self):
+        """The picture files that are shown."""
+        return [p for p in (self.init, self.mask, *(c.path for c in self.controls)) if p]
 
 
 def _read_wishes(
@@ -353,6 +358,7 @@ class Steering:
         size = (preset.image_size, preset.image_size)
         if wishes.controls:
             self.hints, self.strengths, self.windows = stack(wishes.controls, size)
+            self.digests = [_digest(control.path) for control in wishes.controls]
         self.method = wishes.method or ("network" if preset.inpainting else "project")
         if self.method == "network" and wishes.method and not preset.inpainting:
             raise ValueError(
@@ -372,7 +378,8 @@ class Steering:
                 )
             self.mask = resize(middle(mask, size), size)[..., :1].astype(np.float32) / 255
             if not self.mask.any():
-                raise ValueError(f"the mask {wishes.mask} is all black: nothing is to be painted.")
+                where = "outside the picture's middle square" if mask.any() else "nowhere"
+                raise ValueError(f"the mask {wishes.mask} is white {where}: nothing is painted.")
 
     def sampler(self, word):
         """The sampler: RePaint has one of its own."""
@@ -447,18 +454,24 @@ class Steering:
             recipe |= {"init": wishes.init.name, "strength": wishes.strength}
         if wishes.mask:
             recipe |= {"mask": wishes.mask.name, "inpaint": self.method}
+            if self.method == "repaint":
+                recipe["sampler"] = "repaint"
         if wishes.controls:
             recipe["controls"] = [
                 {
                     "kind": control.kind,
                     "file": control.path.name,
-                    "sha256": hashlib.sha256(control.path.read_bytes()).hexdigest()[:12],
+                    "sha256": digest,
                     "strength": control.strength,
                     "window": control.window,
                 }
-                for control in wishes.controls
+                for control, digest in zip(wishes.controls, self.digests, strict=True)
             ]
         return recipe
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _one_core_a_part(batch_size):
@@ -471,8 +484,13 @@ def _one_core_a_part(batch_size):
     return parts
 
 
-def _check_outputs(frames, out, each, gif):
-    """Refuse at once what could not be written at the end."""
+def _check_outputs(frames, out, each, gif, inputs):
+    """Refuse at once what could not be written at the end, or only over what is read."""
+    for path in inputs:
+        there = path.resolve()
+        single = each and there.parent == each.resolve() and re.fullmatch(r"\d{5,}\.png", path.name)
+        if single or there in {p.resolve() for p in (out, gif) if p}:
+            raise ValueError(f"{path} would be written over; choose another place for the results.")
     for path, ending in ((out, ".png"), (gif, ".gif")):
         if path and (path.suffix.lower() != ending or path.is_dir()):
             raise ValueError(f"{path} should be a file that ends in {ending}.")

@@ -14,6 +14,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", "
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MOST_PIXELS = 90_000_000  # 270 MB once decoded; phones stop at 50 million in daily use
 LONGEST = 32_000  # px; OpenCV counts with 15 bits
+# Of a damaged profile, or one of another colour space than the pixels.
+PROFILE_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 # Pillow's own guard against bombs would warn first; ours is a sentence and comes earlier.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -118,8 +120,8 @@ def _to_srgb(picture, profile):
         return ImageCms.profileToProfile(
             picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return picture  # a damaged profile, or one of another colour space than the pixels
+    except PROFILE_ERRORS:
+        return picture
 
 
 def _why_unreadable(path):

@@ -51,7 +51,7 @@ def main():
 @_settings
 def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, control_weights,
                 maker, **numbers):  # fmt: skip
-    """Paint the face of one photo into another; what is not painted keeps every bit."""
+    """Paint the face of one photo into another; in a PNG, what is not painted keeps every bit."""
     from facekit import pictures
     from portrait import studio
     from portrait.files import Template
@@ -63,8 +63,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
         pictures.check_writable(path)
     if page and page.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{page}: name the page .html.")
-    if out.resolve() in {Path(path).resolve() for path in (photo, *references)}:
-        raise ValueError(f"{out} is one of the photos: choose another name for --out.")
+    _spare([photo, *references, *(pictures.find(faces) if faces else ())], out, page, steps_dir)
     if since and since not in STAGES[1:]:
         raise ValueError(f"--since is one of {', '.join(STAGES[1:])}. Received: {since!r}.")
     if since and not steps_dir:
@@ -73,9 +72,6 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
     pairs, found, notes = studio.choose(template.image, references, faces, str(photo), maker)
     for note in notes:
         click.echo(f"Note: {note}", err=True)
-    keys = [studio.fingerprint(template.image, pair) for pair in pairs]
-    earlier = [studio.kept(steps_dir, i, key) for i, key in enumerate(keys, 1)] if since else None
-
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     from tqdm import tqdm
 
@@ -84,9 +80,17 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
 
     painter = Painter(weights, control_weights, SHIPPED)
     painter.check(settings.prompt, settings.negative)
+    others = [[face for face in found if face is not pair[0]] for pair in pairs]
+    keys = [
+        studio.fingerprint(template.image, pair, rest, painter.digest)
+        for pair, rest in zip(pairs, others, strict=True)
+    ]
+    earlier = [
+        studio.kept(steps_dir, i, key, settings, since) if since else None
+        for i, key in enumerate(keys, 1)
+    ]
     who, image, portraits = embedder(maker), template.image, []
     for i, pair in enumerate(pairs, 1):
-        others = [face for face in found if face is not pair[0]]
         with tqdm(total=len(STAGES), desc=f"face {i} of {len(pairs)}", unit="stage") as bar:
 
             def tell(stage, done, of, bar=bar):
@@ -96,17 +100,17 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
             portrait = studio.reconstruct(
                 template.image,
                 pair,
-                others,
+                others[i - 1],
                 settings,
                 painter,
-                earlier[i - 1] if since else None,
+                earlier[i - 1],
                 since or STAGES[0],
                 tell,
             )
         portrait.scores = {stage: studio.score(portrait, stage, who) for stage in STAGES}
         image = studio.put_back(image, portrait)
         if steps_dir:
-            studio.keep(steps_dir, portrait, i, settings, keys[i - 1])
+            studio.keep(steps_dir, portrait, i, keys[i - 1])
         portraits.append(portrait)
         last = portrait.scores[STAGES[-1]]
         click.echo(
@@ -115,7 +119,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
         )
     recipe = {
         "template": photo.name,
-        "faces": [str(path) for path in references] or [str(pairs[0][1])],
+        "faces": [Path(pair[1]).name for pair in pairs],
         "weights": painter.name,
         "weights_sha256": painter.digest,
         **settings.to_dict(),
@@ -128,6 +132,16 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
         text = render(template.image, image, portraits, names, settings, painter.name)
         pictures.write_bytes(text.encode(), page)
     click.echo(", ".join(str(path) for path in (out, page, steps_dir) if path))
+
+
+def _spare(photos, out, page, steps_dir):
+    """Refuse to write over a photo."""
+    photos = {Path(path).resolve() for path in photos}
+    for path in filter(None, (out, page)):
+        if path.resolve() in photos:
+            raise ValueError(f"{path} is one of the photos: choose another name for it.")
+    if steps_dir and steps_dir.resolve() in {path.parent.parent for path in photos}:
+        raise ValueError(f"{steps_dir} holds photos in its folders: name another --steps-dir.")
 
 
 def run():

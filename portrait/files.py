@@ -13,34 +13,41 @@ from ddpm.pictures import png_text
 from facekit import pictures
 
 COMMENT = "A face in it was painted by a diffusion model; not a photograph as it was taken."
+_DESCRIPTION = 0x010E  # EXIF's ImageDescription
 
 
 class Template:
     """A photo to be painted into.
+
+    Pixels and profile of RGB files are kept. Grey, CMYK, palette and transparent ones become the
+    sRGB picture that `facekit.pictures.read` makes of them.
 
     Args:
         path: of the file.
 
     Attributes:
         image: uint8 (H, W, 3), sRGB, upright: what to work on.
+        own: uint8 (H, W, 3), the file's pixels in its own colours.
+        profile: bytes, its colour profile; None for sRGB.
 
     Raises:
         ValueError: if it cannot be read.
     """
 
     def __init__(self, path):
-        self.image = pictures.read(path)
+        self.image = self.own = pictures.read(path)
+        self.profile = None
         with Image.open(path) as opened:
             upright = pictures.upright(opened)
-            self.profile = upright.info.get("icc_profile")
-            # Only what is RGB as it stands has pixels to keep; the rest is what was read.
-            plain = upright.mode == "RGB" and "transparency" not in upright.info
-            self.own = np.asarray(upright) if plain and self.profile else self.image
-        if self.own is self.image:
-            self.profile = None
+            if upright.mode == "RGBA" and upright.getchannel("A").getextrema() == (255, 255):
+                upright = upright.convert("RGB")
+            profile = upright.info.get("icc_profile")
+            if profile and upright.mode == "RGB" and "transparency" not in upright.info:
+                self.own, self.profile = np.asarray(upright), profile
 
     def write(self, image, path, recipe=None):
-        """Write the painted picture as PNG, JPEG or WebP; lossless as PNG.
+        """Write the painted picture. A PNG keeps every pixel; JPEG and WebP store all of them anew,
+        at quality 95.
 
         Args:
             image: uint8 (H, W, 3), sRGB: `image` with something painted.
@@ -52,27 +59,27 @@ class Template:
         """
         format = pictures.check_suffix(path)
         changed = (image != self.image).any(-1, keepdims=True)
+        extra = {}
         if self.profile:
             image = _from_srgb(image, self.profile)
-        buffer = io.BytesIO()
-        extra = {"icc_profile": self.profile} if self.profile else {}
+            extra["icc_profile"] = self.profile
         if format == "PNG":
             extra["pnginfo"] = png_text(recipe, COMMENT)
         else:
-            extra["quality"] = 95
-        if format == "JPEG":
-            extra["comment"] = COMMENT
-        merged = Image.fromarray(np.where(changed, image, self.own))
+            said = Image.Exif()
+            said[_DESCRIPTION] = COMMENT
+            extra |= {"quality": 95, "exif": said.tobytes()}
+        merged, buffer = Image.fromarray(np.where(changed, image, self.own)), io.BytesIO()
         merged.save(buffer, format=format, **extra)
         pictures.write_bytes(buffer.getvalue(), path)
 
 
 def _from_srgb(image, profile):
-    target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     try:
+        target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted = ImageCms.profileToProfile(
             Image.fromarray(image), ImageCms.createProfile("sRGB"), target, outputMode="RGB"
         )
-    except (ImageCms.PyCMSError, OSError):  # as in reading: a profile that cannot be used
+    except pictures.PROFILE_ERRORS:  # reading could not use it either
         return image
     return np.asarray(converted)

@@ -56,6 +56,7 @@ def _stage(portrait, stage):
         mask = getattr(portrait.scene, PAINTED[stage])
         shown["mask"] = embedded(_over(portrait.scene.view, mask))
     shown["scores"] = portrait.scores.get(stage, {})
+    shown["seed"] = portrait.made[stage].get("seed")  # one of its own where the stage was kept
     return shown
 
 

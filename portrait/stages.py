@@ -26,6 +26,25 @@ STAGES = (
     "retouched",
 )
 
+# The settings that each stage takes, so that it is known which of them a kept stage was made with.
+USES = {
+    "crop": ("crop", "below", "shape"),
+    "fused": ("share", "inset"),
+    "reconstructed": (
+        *("strength", "steps", "guidance", "canny", "points", "colour"),
+        *("prompt", "negative", "seed"),
+    ),
+    "coloured": ("transfer",),
+    "likeness": ("likeness", "inset"),
+    "border": ("border_strength", "border_steps", "border_canny", "border_tile", "seed"),
+    "retouched": ("retouch",),
+}
+
+
+def used(stage, settings):
+    """The settings that a stage takes: {name: value}."""
+    return {name: getattr(settings, name) for name in USES.get(stage, ())}
+
 
 @dataclass(frozen=True)
 class Scene:

@@ -29,11 +29,13 @@ class Portrait:
     Args:
         scene: `stages.Scene`.
         pictures: {stage: uint8 (S, S, 3)}.
+        made: {stage: settings that it was made with}.
         scores: {stage: {name: float}}.
     """
 
     scene: stages.Scene
     pictures: dict = field(default_factory=dict)
+    made: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
 
 
@@ -54,12 +56,12 @@ def choose(template, references, faces_folder=None, template_name="", maker="aut
     Raises:
         ValueError: one sentence, where it cannot be done.
     """
-    notes = []
+    notes, known = [], {}
     if faces_folder is not None:
-        references = [*references, best_of(faces_folder, maker)]
-        notes.append(f"The reference is {references[-1]}, the best of {faces_folder}.")
-    wanted = [r for r in references if str(r) != SKIP]
-    if not wanted:
+        path, face = best_of(faces_folder, maker)
+        references, known[path] = [*references, path], face
+        notes.append(f"The reference is {path}, the best of {faces_folder}.")
+    if all(str(path) == SKIP for path in references):
         raise ValueError("there is nothing to paint: name a photo of a face with --face.")
     faces = detect(template)
     if not faces:
@@ -83,9 +85,12 @@ def choose(template, references, faces_folder=None, template_name="", maker="aut
         if str(path) == SKIP:
             continue
         image = pictures.read(path)
-        found = largest(detect(image))
+        shown = [known[path]] if path in known else detect(image)
+        found = largest(shown)
         if found is None:
             raise ValueError(f"{path}: no face found.")
+        if len(shown) > 1:
+            notes.append(f"{path} shows {_count(len(shown))}: the largest is the reference.")
         if abs(found.yaw) > PROFILE:
             raise ValueError(
                 f"{path}: the face is seen from the side ({found.yaw:.0f} degrees), so half "
@@ -108,6 +113,9 @@ def choose(template, references, faces_folder=None, template_name="", maker="aut
 def best_of(folder, maker="auto"):
     """The photo of a folder to take as reference: by likeness to the others, quality and angle.
 
+    Returns:
+        (path, the person's face in it); others may be there too.
+
     Raises:
         ValueError: if there is none with a face.
     """
@@ -118,11 +126,12 @@ def best_of(folder, maker="auto"):
     from facekit.score import rank
 
     same = embedder(maker).same
-    measured = [m for _, m in for_each(partial(measure, maker=maker), pictures.find(folder))]
-    found = [photo for photo in rank(measured, same) if photo.reference]
-    if not found:
+    results = sorted(for_each(partial(measure, maker=maker), pictures.find(folder)))
+    measured = [found for _, found in results if not isinstance(found, ValueError)]
+    best = next((photo for photo in rank(measured, same) if photo.reference), None)
+    if best is None:
         raise ValueError(f"{folder}: no face found in any photo.")
-    return Path(found[0].path)
+    return Path(best.path), best.best.measured.face
 
 
 def reconstruct(
@@ -136,7 +145,7 @@ def reconstruct(
         others: faces of the template that are to stay.
         settings: `Settings`.
         painter: `Painter`.
-        kept: {stage: picture} of an earlier time.
+        kept: {stage: (picture, settings that it was made with)} of an earlier time.
         since: the first stage to do again; those before are taken from `kept`.
         observe: optional (stage, done, of) -> None.
 
@@ -163,9 +172,10 @@ def reconstruct(
     }
     for stage, make in steps.items():
         tell(stage, 0, 1)
-        old = (kept or {}).get(stage)
-        again = STAGES.index(stage) >= STAGES.index(since)
-        result.pictures[stage] = make() if again or old is None else old
+        if kept and STAGES.index(stage) < STAGES.index(since):
+            result.pictures[stage], result.made[stage] = kept[stage]
+        else:
+            result.pictures[stage], result.made[stage] = make(), stages.used(stage, settings)
         tell(stage, 1, 1)
     return result
 
@@ -224,43 +234,69 @@ def _skin_colour(picture, face):
 # --- stages kept in a folder
 
 
-def fingerprint(template, pair):
-    """What earlier stages belong to: the two pictures."""
-    digest = hashlib.sha256()
-    for array in (template, pair[2], pair[0].points5, pair[3].points5):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]
+def fingerprint(template, pair, others, digest):
+    """What kept stages belong to: the two pictures, their faces, who else is there, the weights."""
+    result = hashlib.sha256(digest.encode())
+    faces = (pair[0], pair[3], *others)
+    for array in (template, pair[2], *(face.points5 for face in faces)):
+        result.update(np.ascontiguousarray(array).tobytes())
+    return result.hexdigest()[:16]
 
 
-def keep(folder, portrait, number, settings, key):
-    """Write each stage's picture, and what they were made of."""
+def keep(folder, portrait, number, key):
+    """Write each stage's picture, and what they were made of.
+
+    Args:
+        folder: each face gets one of its own in it.
+        portrait: `Portrait`.
+        number: of the face, from 1.
+        key: of `fingerprint`.
+    """
     folder = Path(folder) / f"face{number}"
+    (folder / STEPS_FILE).unlink(missing_ok=True)  # first and last: it says that all are there
     for i, (stage, picture) in enumerate(portrait.pictures.items(), 1):
         pictures.write(picture, folder / f"{i}_{stage}.png")
     for name in ("inner", "ring"):
         mask = np.rint(getattr(portrait.scene, name) * 255).astype(np.uint8)
         pictures.write(mask, folder / f"mask_{name}.png")
-    text = json.dumps({"key": key, "settings": settings.to_dict()}, indent=2)
+    text = json.dumps({"key": key, "stages": portrait.made}, indent=2)
     pictures.write_bytes(text.encode(), folder / STEPS_FILE)
 
 
-def kept(folder, number, key):
-    """The pictures that `keep` wrote.
+def kept(folder, number, key, settings, since):
+    """What `keep` wrote, for the stages before one.
+
+    Args:
+        folder, number, key: as for `keep`.
+        settings: `Settings`, which the stages must have been made with; but for the seed.
+        since: the first stage that is to be made again.
+
+    Returns:
+        {stage: (uint8 (S, S, 3), settings that it was made with)}.
 
     Raises:
-        ValueError: if there are none, or they are of other photos.
+        ValueError: if there are none, or they are of other photos or settings.
     """
-    folder = Path(folder) / f"face{number}"
+    folder, result = Path(folder) / f"face{number}", {}
     try:
-        found = json.loads((folder / STEPS_FILE).read_text())["key"]
-        stored = {
-            stage: pictures.read(folder / f"{i}_{stage}.png") for i, stage in enumerate(STAGES, 1)
-        }
-    except (OSError, KeyError, ValueError):
+        found = json.loads((folder / STEPS_FILE).read_text())
+        if found["key"] != key:
+            raise ValueError(
+                f"{folder} holds the stages of other photos or weights; name another --steps-dir."
+            )
+        for i, stage in enumerate(STAGES[: STAGES.index(since)], 1):
+            made = dict(found["stages"][stage])
+            result[stage] = pictures.read(folder / f"{i}_{stage}.png"), made
+    except (OSError, KeyError, TypeError, json.JSONDecodeError):
         raise ValueError(f"{folder} does not hold the stages of an earlier time.") from None
-    if found != key:
-        raise ValueError(f"{folder} holds the stages of other photos; name another --steps-dir.")
-    return stored
+    for stage, (_, made) in result.items():
+        for name, value in stages.used(stage, settings).items():
+            if name != "seed" and made.get(name) != value:
+                raise ValueError(
+                    f"{folder} holds '{stage}' made with {name.replace('_', '-')} "
+                    f"{made.get(name)!r}, not {value!r}: begin with --since {stage}, or keep to it."
+                )
+    return result
 
 
 def _count(n):

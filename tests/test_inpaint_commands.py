@@ -65,6 +65,7 @@ def test_what_lies_outside_the_mask_stays_bit_for_bit(inpainter, photo, method):
     assert np.abs(pictures[0].astype(int) - pictures[1])[hole].mean() > 1
     recipe = json.loads(Image.open(photo / "g.png").text["recipe"])
     assert recipe["inpaint"] == method and recipe["init"] == "photo.png"
+    assert recipe["sampler"] == ("repaint" if method == "repaint" else "dpmpp_2m")
 
 
 def test_strength_says_where_to_begin(trained, photo):
@@ -89,7 +90,10 @@ def test_strength_says_where_to_begin(trained, photo):
         (("--init", "none.png"), "no picture to begin with"),
         (("--init", "text.png"), "cannot be read"),
         (("--init", "photo.png", "--mask", "small.png"), "make them the same"),
-        (("--init", "photo.png", "--mask", "black.png"), "all black"),
+        (("--init", "photo.png", "--mask", "black.png"), "is white nowhere"),
+        (("--init", "photo.png", "--mask", "side.png"), "is white outside the picture's middle"),
+        (("--init", "photo.png", "--out", "photo.png"), "photo.png would be written over"),
+        (("--init", "00001.png", "--each", "."), "00001.png would be written over"),
         (
             ("--init", "photo.png", "--mask", "mask.png", "--inpaint", "network"),
             "train it with: python train.py inpaint",
@@ -100,9 +104,14 @@ def test_what_cannot_be_painted_is_one_sentence(trained, photo, monkeypatch, wor
     monkeypatch.chdir(photo)
     (photo / "text.png").write_text("no picture")
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save("small.png")
-    Image.fromarray(np.zeros((128, 192), np.uint8)).save("black.png")
+    black = np.zeros((128, 192), np.uint8)
+    Image.fromarray(black).save("black.png")
+    black[:, :20] = 255
+    Image.fromarray(black).save("side.png")
+    (photo / "00001.png").write_bytes((photo / "photo.png").read_bytes())
+    before = {path: path.read_bytes() for path in photo.glob("*.png")}
     assert sentence in refused(draw("--weights", trained, *words, code=2))
-    assert not (photo / "samples.png").exists()
+    assert {path: path.read_bytes() for path in photo.glob("*.png")} == before
 
 
 def test_a_run_goes_on_with_the_command_that_began_it(inpainter, trained, discs, tmp_path):

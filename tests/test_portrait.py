@@ -101,6 +101,12 @@ def test_a_leaning_head_is_worked_on_upright_and_put_back(photographs, photo_fac
     assert np.abs(middle - face.mesh.mean(0)).max() < 0.3 * face.box[2]
 
 
+def test_every_setting_is_of_some_stage():
+    """So that stages which are kept are never taken for such of other settings."""
+    named = {name for names in stages.USES.values() for name in names}
+    assert named == set(Settings().to_dict()) and set(stages.USES) < set(stages.STAGES)
+
+
 def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
     template, scene = scene_of(photo_faces)
     face, pair = photo_faces["astronaut"][1], photo_faces["hopper"]
@@ -225,10 +231,52 @@ def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs
         pictures.read(two / "steps" / "face1" / "4_reconstructed.png"), before
     )
     assert (pictures.read(two / "b.png") != first).any()
-    assert json.loads((two / "steps" / "face1" / "steps.json").read_text())["settings"]["seed"] == 5
+    file = two / "steps" / "face1" / "steps.json"
+    made = json.loads(file.read_text())["stages"]
+    assert (made["reconstructed"]["seed"], made["border"]["seed"]) == (0, 5)
     other = ("--template", two / "hopper.png", "--face", two / "astronaut.png")
     said = here(*other, "--steps-dir", two / "steps", "--since", "border", code=2)
     assert "holds the stages of other photos" in said
+    said = here(*again, "--strength", 0.6, code=2)
+    assert "'reconstructed' made with strength 0.45, not 0.6: begin with --since recon" in said
+    here(*again, "--border-strength", 0.5)
+    for damaged in ("[]", "{", '{"stages": {}}'):
+        file.write_text(damaged)
+        assert "does not hold the stages of an earlier time" in here(*again, code=2)
+
+
+def test_a_folder_half_written_does_not_count_as_kept(photo_faces, tmp_path, monkeypatch):
+    template, scene = scene_of(photo_faces)
+    made = studio.Portrait(scene, dict.fromkeys(stages.STAGES, scene.view))
+    studio.keep(tmp_path, made, 1, "key")
+    monkeypatch.setattr(pictures, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        studio.keep(tmp_path, made, 1, "key")
+    with pytest.raises(ValueError, match="does not hold"):
+        studio.kept(tmp_path, 1, "key", Settings(), "border")
+
+
+def test_the_reference_is_the_person_of_a_folder_not_the_largest_face(here, two, photographs):
+    """Three photos of one person; in the best of them somebody else stands nearer."""
+    folder = two / "anna"
+    image = Image.fromarray(photographs["hopper"])
+    for i, side in enumerate((512, 420)):
+        small = image.resize((side, side * image.height // image.width))
+        pictures.write(np.asarray(small)[:, : side - 9 * i], folder / f"{i}.jpg")
+    height = photographs["hopper"].shape[0]
+    large = Image.fromarray(photographs["astronaut"][:200, 120:320]).resize((height, height))
+    both = np.concatenate([photographs["hopper"], np.asarray(large)], axis=1)
+    pictures.write(both, folder / "both.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
+    path, face = studio.best_of(folder, "encoder")
+    side = pictures.read(path).shape[1]
+    assert face.box[0] + face.box[2] / 2 < min(side, photographs["hopper"].shape[1])
+    said = here("--template", two / "astronaut.png", "--faces", folder, "--out", two / "o.png",
+                "--identity", "encoder")  # fmt: skip
+    assert "the best of" in said and "identity" in said
+    said = here("--template", two / "astronaut.png", "--face", folder / "both.png", "--out",
+                two / "o.png")  # fmt: skip
+    assert "both.png shows 2 faces: the largest is the reference" in said
 
 
 def _grown(mask):
@@ -252,7 +300,6 @@ def test_of_several_faces_those_that_are_skipped_stay(here, two, photographs, tm
 
 
 def test_the_file_keeps_its_pixels_and_its_profile(photographs, tmp_path):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     other = _other_profile()
     path = tmp_path / "own.png"
     Image.fromarray(photographs["hopper"]).save(path, icc_profile=other)
@@ -269,9 +316,39 @@ def test_the_file_keeps_its_pixels_and_its_profile(photographs, tmp_path):
     # Read again, the painted part has the colours that were meant.
     again = pictures.read(tmp_path / "out.png")
     assert np.abs(again[100:150, 100:150].astype(int) - painted[100:150, 100:150]).mean() < 4
-    # A profile of another kind is no reason to fail.
-    Image.fromarray(photographs["hopper"]).save(path, icc_profile=profile)
-    Template(path).write(painted, tmp_path / "out.jpg")
+
+
+@pytest.mark.parametrize("kind", ["LAB", "damaged"])
+def test_a_profile_that_cannot_be_used_is_no_reason_to_fail(kind, photographs, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    path = tmp_path / "own.png"
+    Image.fromarray(photographs["hopper"]).save(
+        path, icc_profile=profile if kind == "LAB" else profile[:60]
+    )
+    template = Template(path)
+    painted = template.image.copy()
+    painted[100:150, 100:150] = (130, 120, 110)
+    template.write(painted, tmp_path / "out.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out.png")), painted)
+
+
+def test_an_opaque_fourth_channel_costs_nothing(photographs, tmp_path):
+    path, profile = tmp_path / "own.png", _other_profile()
+    Image.fromarray(photographs["hopper"]).convert("RGBA").save(path, icc_profile=profile)
+    template = Template(path)
+    template.write(template.image, tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as result:
+        np.testing.assert_array_equal(np.asarray(result), photographs["hopper"])
+        assert result.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_other_files_say_too_that_they_are_painted(suffix, photographs, tmp_path):
+    pictures.write(photographs["hopper"], tmp_path / "own.png")
+    template = Template(tmp_path / "own.png")
+    template.write(template.image, tmp_path / f"out{suffix}")
+    with Image.open(tmp_path / f"out{suffix}") as result:
+        assert "painted by a diffusion model" in result.getexif()[0x010E]
 
 
 def _other_profile():
@@ -296,11 +373,18 @@ def _other_profile():
         (("--template", "hopper.png", "--face", "astronaut.png", "--prompt", "zebra"), "zebra"),
         (("--template", "hopper.png", "--face", "astronaut.png", "--report", "a.pdf"), ".html"),
         (("--template", "hopper.png", "--face", "astronaut.png", "--out", "hopper.png"), "another"),
+        (
+            ("--template", "plain.png", "--faces", ".", "--out", "hopper.png"),
+            "is one of the photos",
+        ),
+        (("--template", "hopper.png", "--faces", "nowhere"), "nowhere: no such"),
+        (("--template", "hopper.png", "--faces", "empty"), "no face found in any photo"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(here, two, monkeypatch, words, sentence):
     monkeypatch.chdir(two)
-    pictures.write(np.full((200, 200, 3), 90, np.uint8), two / "plain.png")
+    for path in ("plain.png", "empty/a.png"):
+        pictures.write(np.full((200, 200, 3), 90, np.uint8), two / path)
     before = (two / "hopper.png").read_bytes()
     said = here(*words, code=2)
     assert said.count("Error:") == 1 and sentence in said and "Traceback" not in said
@@ -317,4 +401,9 @@ def test_a_face_of_thirty_pixels_gives_a_result(here, two, photographs, photo_fa
     said = here("--template", tmp_path / "small.png", "--face", two / "hopper.png",
                 "--out", tmp_path / "o.png")  # fmt: skip
     assert "painted larger and made small again" in said
-    assert pictures.read(tmp_path / "o.png").shape == np.asarray(small).shape
+    changed = (pictures.read(tmp_path / "o.png") != np.asarray(small)).any(-1)
+    rows, columns = np.nonzero(changed)
+    middle = photo_faces["astronaut"][1].mesh.mean(0) * 30 / width
+    assert changed.sum() > 15 * 15
+    assert np.abs(np.array([columns.mean(), rows.mean()]) - middle).max() < 6
+    assert np.ptp(rows) < 50 and np.ptp(columns) < 50
