@@ -23,6 +23,7 @@ from ddpm.metrics import frechet_distance
 
 SHAPE, COLOUR = 48, 16
 SIDE = 64
+BATCH = 32
 
 
 def raw_features(images):
@@ -89,6 +90,8 @@ def face_share(images):
 
 def draw_samples(weights, n, sampler, spacing, steps, seed):
     """Draw n pictures from a weights file: uint8 (n, S, S, 3), and the `Trained` model."""
+    from ddpm.condition import untold
+    from ddpm.guidance import conditioned
     from ddpm.pictures import draw
     from ddpm.run import load_weights
     from ddpm.runtime import PRECISIONS, choose_precision, use_xla
@@ -96,8 +99,9 @@ def draw_samples(weights, n, sampler, spacing, steps, seed):
     trained = load_weights(weights, PRECISIONS[choose_precision("auto")])
     schedule, size = trained.preset.make_schedule(), trained.preset.image_size
     denoise = trained.denoiser(xla=use_xla())
+    denoise = conditioned(denoise, untold(trained.preset, BATCH))
     images = draw(
-        denoise, schedule, n, (size, size, 3), sampler, spacing, steps, seed, batch_size=32
+        denoise, schedule, n, (size, size, 3), sampler, spacing, steps, seed, batch_size=BATCH
     )
     return images, trained
 

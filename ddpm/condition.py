@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ddpm.framing import framing
 from ddpm.layers import sinusoidal_embedding
 from ddpm.text import START, TextEncoder
 
@@ -39,6 +40,22 @@ def nothing(n, length=None, framing=False):
         condition["tokens"] = np.tile(np.eye(1, length, dtype=np.int32) * START, (n, 1))
     if framing:
         condition["framing"] = np.full((n, FRAMING), -1, np.float32)
+    return condition
+
+
+def untold(preset, n):
+    """What a model is told where nothing is asked for: no words, and to draw whole pictures.
+
+    Args:
+        preset: of the model.
+        n: pictures.
+
+    Returns:
+        A condition of n rows; empty for a model that can be told nothing.
+    """
+    condition = nothing(n, preset.text_length if preset.vocabulary else None)
+    if preset.framing:
+        condition["framing"] = np.tile(framing(preset.image_size), (n, 1))
     return condition
 
 

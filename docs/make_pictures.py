@@ -12,6 +12,8 @@ import click
 import numpy as np
 from PIL import Image
 
+from ddpm.condition import untold
+from ddpm.guidance import conditioned
 from ddpm.pictures import draw, grid, save_png, to_uint8
 from ddpm.run import default_weights, load_weights
 from ddpm.runtime import PRECISIONS, choose_precision, use_xla
@@ -73,8 +75,10 @@ def main(weights, run):
     denoise = trained.denoiser(xla=use_xla())
 
     def pictures(n, steps, sampler="dpmpp_2m", observe=None):
+        batch = min(n, 8)
+        told = conditioned(denoise, untold(trained.preset, batch))
         return draw(
-            denoise, schedule, n, (size, size, 3), sampler, "uniform", steps, 0, min(n, 8), observe
+            told, schedule, n, (size, size, 3), sampler, "uniform", steps, 0, batch, observe
         )
 
     recipe = {"weights": trained.path.name, "weights_sha256": trained.digest, "seed": 0}

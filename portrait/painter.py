@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ddpm.condition import nothing
-from ddpm.framing import framing
+from ddpm.condition import untold
 from ddpm.guidance import conditioned, guided
 from ddpm.hints import KINDS
 from ddpm.inpaint import begin, composite, projected, sample_repaint, seen
@@ -77,8 +76,7 @@ class Painter:
         """
         size, mask = self.size, mask[None, ..., None].astype(np.float32)
         known = to_float(picture[None])
-        silent = nothing(1, self.preset.text_length if self.tokenizer else None)
-        condition = {**silent, "framing": framing(size)[None]} if self.preset.framing else silent
+        condition = untold(self.preset, 1)
         if self.preset.inpainting:
             condition |= seen(known, mask)
         arrays = np.zeros((1, size, size, 3 * len(KINDS)), np.float32)
@@ -136,9 +134,7 @@ class Painter:
         """
         size, n, looks = self.size, len(pictures), []
         known, masks = to_float(pictures), masks[..., None].astype(np.float32)
-        condition = nothing(n, self.preset.text_length if self.tokenizer else None)
-        if self.preset.framing:
-            condition["framing"] = np.tile(framing(size), (n, 1))
+        condition = untold(self.preset, n)
         if method == "network":
             condition |= seen(known, masks)
         noise = PictureNoise(seed, range(n), (size, size, 3))

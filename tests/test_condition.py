@@ -8,7 +8,8 @@ import pytest
 from keras import ops
 from layer_checks import POLICIES, randomise
 
-from ddpm.condition import Conditioner, drop, nothing
+from ddpm.condition import Conditioner, drop, nothing, untold
+from ddpm.framing import framing
 from ddpm.presets import PRESETS
 from ddpm.run import save_weights, start_from
 from ddpm.text import PAD, START
@@ -389,3 +390,11 @@ def test_words_are_taken_over_by_word_and_not_by_place(tmp_path):
         for n, p in ((network, preset), (follower, other))
     ]
     np.testing.assert_array_equal(*map(ops.convert_to_numpy, said))
+
+
+def test_what_is_told_where_nothing_is_asked_for():
+    preset = PRESETS["tiny_told"]
+    told = untold(preset, 3)
+    np.testing.assert_array_equal(told["framing"], [framing(preset.image_size)] * 3)
+    np.testing.assert_array_equal(told["tokens"], nothing(3, preset.text_length)["tokens"])
+    assert untold(PRESETS["tiny"], 3) == {}

@@ -239,7 +239,7 @@ def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs
     assert "holds the stages of other photos" in said
     said = here(*again, "--strength", 0.6, code=2)
     assert "'reconstructed' made with strength 0.45, not 0.6: begin with --since recon" in said
-    here(*again, "--border-strength", 0.5)
+    here(*again, "--border-strength", 0.5, "--out", two / "c.png")
     for damaged in ("[]", "{", '{"stages": {}}'):
         file.write_text(damaged)
         assert "does not hold the stages of an earlier time" in here(*again, code=2)
