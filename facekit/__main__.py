@@ -4,10 +4,11 @@ import functools
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import click
+
+from facekit.commands import run
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -280,22 +281,5 @@ def _stop_without_faces(scored, photos):
         raise ValueError(f"{photos}: {why}.")
 
 
-def run():
-    """The commands, with errors as one sentence and exit code 2."""
-    try:
-        main(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("Stopped.", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (ValueError, OSError) as error:
-        if isinstance(error, OSError):
-            error = f"cannot write {error.filename or 'the result'}: {error.strerror}."
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    run()
+    run(main)

@@ -1,12 +1,12 @@
 """`python -m portrait reconstruct`: a face of one photo painted into another."""
 
 import os
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 import click
 
+from facekit.commands import run
 from portrait.settings import Settings
 
 os.environ.setdefault("GLOG_minloglevel", "2")
@@ -144,22 +144,5 @@ def _spare(photos, out, page, steps_dir):
         raise ValueError(f"{steps_dir} holds photos in its folders: name another --steps-dir.")
 
 
-def run():
-    """The commands, with errors as one sentence and exit code 2."""
-    try:
-        main(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("Stopped.", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (ValueError, OSError) as error:
-        if isinstance(error, OSError):
-            error = f"cannot write {error.filename or 'the result'}: {error.strerror}."
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    run()
+    run(main)

@@ -393,7 +393,7 @@ def test_words_are_taken_over_by_word_and_not_by_place(tmp_path):
 
 
 def test_what_is_told_where_nothing_is_asked_for():
-    preset = PRESETS["tiny_told"]
+    preset = replace(PRESETS["tiny_told"], vocabulary=("a", "face"))
     told = untold(preset, 3)
     np.testing.assert_array_equal(told["framing"], [framing(preset.image_size)] * 3)
     np.testing.assert_array_equal(told["tokens"], nothing(3, preset.text_length)["tokens"])

@@ -15,8 +15,9 @@ from PIL import Image
 from test_facekit_pictures import bad_files
 
 from facekit import control, pictures
-from facekit.__main__ import run
+from facekit.__main__ import main
 from facekit.align import invert, template_points, transform
+from facekit.commands import run
 
 
 def facekit(*words, code=0):
@@ -40,7 +41,7 @@ def here(monkeypatch, capfd):
     def call(*words, code=0):
         monkeypatch.setattr(sys, "argv", ["facekit", *map(str, words)])
         try:
-            run()
+            run(main)
             found = 0
         except SystemExit as end:
             found = end.code or 0

@@ -9,10 +9,11 @@ from PIL import Image, ImageCms
 
 import portrait.painter
 from facekit import masks, pictures
+from facekit.commands import run
 from facekit.detect import detect
 from facekit.mesh import OVAL
 from portrait import stages, studio
-from portrait.__main__ import run
+from portrait.__main__ import main
 from portrait.files import Template
 from portrait.settings import Settings
 
@@ -51,7 +52,7 @@ def here(monkeypatch, capfd):
     def call(*words, code=0):
         monkeypatch.setattr(sys, "argv", ["portrait", "reconstruct", *map(str, words)])
         try:
-            run()
+            run(main)
             found = 0
         except SystemExit as end:
             found = end.code or 0
