@@ -2,7 +2,11 @@
 benchmarks/results/portrait.json.
 
     python -m data --n 400 --identities 400 --size 256 --seed 778 --drawn 0 --out data/fresh256
-    python -m benchmarks.portrait --fresh data/fresh256
+    python -m data --n 400 --identities 400 --size 256 --seed 779 --drawn 0 --out data/other256
+    python -m benchmarks.portrait --fresh data/fresh256 --part holes --part looks
+    python -m benchmarks.portrait --fresh data/other256 --part pairs
+
+Strengths and sizes of the portrait were tried on the first set, so pairs are of the second.
 
 holes      eyes, mouth, half, whole face and ring cut out of renders, and filled by each method
 looks      whole faces, filled with few and many looks of the network, RePaint in several settings
@@ -33,6 +37,7 @@ LOOKS = (  # method, levels, RePaint's settings
     *(("network", steps, {}) for steps in (5, 10, 20, 50)),
     ("project", 20, {}),
     ("project", 200, {}),
+    ("repaint", 10, {"jump_length": 5, "resamplings": 2}),
     ("repaint", 20, {"jump_length": 2, "resamplings": 10}),
     ("repaint", 20, {"jump_length": 10, "resamplings": 10}),
     ("repaint", 50, {"jump_length": 10, "resamplings": 10}),
@@ -232,18 +237,20 @@ def main(fresh, weights, control_weights, parts, n, count, maker):
 
     painter = Painter(weights, control_weights)
     images = list(np.load(fresh / "images.npy"))
-    result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in parts:
         began = time.monotonic()
         if part == "holes":
             others = images[len(images) // 2 :][:100]
-            result[part] = holes(painter, images, others, n)
+            found = holes(painter, images, others, n)
         elif part == "looks":
-            result[part] = looks(painter, images, n)
+            found = looks(painter, images, n)
         else:
             lines = (fresh / "faces.jsonl").read_text().splitlines()
             poses = [json.loads(line)["pose"] for line in lines]
-            result[part] = pairs(painter, images, poses, count, maker)
+            found = pairs(painter, images, poses, count, maker)
+        # Read only now: another process may have added a part.
+        result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        result[part] = found
         result.setdefault("made", {})[part] = {
             "weights": painter.name,
             "weights_sha256": painter.digest,

@@ -119,6 +119,9 @@ def looks_rows(result):
 def pairs_rows(result):
     n = result["pairs"]
 
+    def share(name, most):
+        return f"{np.mean([row[name] <= most for row in result['rows']]):.1%}"
+
     def angles(name, form):
         return ", ".join(form.format(value) for value in result[name])
 
@@ -135,7 +138,9 @@ def pairs_rows(result):
         ["the detector itself", "", angles("detector_median", "{:.1f}")],
         ["no face found in the result", "0", str(result["no_face"])],
         ["seam energy over the template's, median", "1.1", f"{result['seam_median']:.2f}"],
+        ["pairs with at most 1.1", "", share("seam", 1.1)],
         ["LAB difference to the template, median", "5", f"{result['colour_median']:.1f}"],
+        ["pairs with at most 5", "", share("colour", 5)],
         ["with a pixel changed outside the mask", "0", str(result["changed_outside"])],
     ]
 

@@ -82,7 +82,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
     painter.check(settings.prompt, settings.negative)
     others = [[face for face in found if face is not pair[0]] for pair in pairs]
     keys = [
-        studio.fingerprint(template.image, pair, rest, painter.digest)
+        studio.fingerprint(template.image, pair, rest, painter.digest + painter.control_digest)
         for pair, rest in zip(pairs, others, strict=True)
     ]
     earlier = [
@@ -122,6 +122,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
         "faces": [Path(pair[1]).name for pair in pairs],
         "weights": painter.name,
         "weights_sha256": painter.digest,
+        "control_sha256": painter.control_digest,
         **settings.to_dict(),
     }
     template.write(image, out, recipe)

@@ -28,7 +28,7 @@ class Painter:
         precision = PRECISIONS[choose_precision("auto")]
         base = load_weights(weights or default_weights(shipped, words=True), precision)
         trained = load_control(control_weights or default_control(base, shipped), base)
-        self.name, self.digest = base.path.name, base.digest
+        self.name, self.digest, self.control_digest = base.path.name, base.digest, trained.digest
         self.preset = base.preset
         self.size = base.preset.image_size
         self.schedule, self.tokenizer = base.preset.make_schedule(), base.preset.make_tokenizer()

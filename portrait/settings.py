@@ -28,9 +28,9 @@ class Settings:
     # Its own crop is 3 face widths; the shipped model's training faces fill more of their pictures.
     crop: float = 2.3
     below: float = 0.078
-    shape: float = 0.85  # 0 there, of which its users complain: the template's shape wins
-    share: float = 0.9  # 0.6 there, with adapters that know the person
-    inset: float = 0.05  # a rim of the template's beard or wrinkles is less like the person
+    shape: float = 1.0  # 0 there, of which its users complain: the template's shape wins
+    share: float = 1.0  # 0.6 there, with adapters that know the person
+    inset: float = 0.03  # a rim of the template's beard or wrinkles is less like the person
     strength: float = 0.45
     steps: int = 50
     guidance: float = 4.0  # 7 there, for Stable Diffusion; this model burns above 5
@@ -38,7 +38,7 @@ class Settings:
     points: float = 0.5
     colour: float = 0.85
     transfer: float = 1.0
-    likeness: float = 0.9  # 0.6 there, for the same reason
+    likeness: float = 0.85  # 0.6 there, for the same reason
     border_strength: float = 0.3
     border_steps: int = 20
     border_canny: float = 1.0
