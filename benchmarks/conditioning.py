@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.attributes import VALUES, accuracies, labels, prompt, prompts, train
 from data import load_images
-from ddpm.condition import nothing
+from ddpm.condition import nothing, untold
 from ddpm.framing import framing
 from ddpm.guidance import conditioned, guided
 from ddpm.pictures import to_float
@@ -338,7 +338,7 @@ def crops(training, minutes, n):
     # Halves, since neighbours are pictures of one person.
     reference, others = whole[: len(whole) // 2][:n], whole[len(whole) // 2 :][:n]
     result = {"minutes_each": minutes, "samples": n, "pictures_seen": None}
-    steps = None
+    steps, batch_size = None, 32
     for name, preset in arms.items():
         trainer = Trainer(preset, Path("runs") / "crops", "bfloat16", 0)
         compose = Composer(images, preset)
@@ -352,8 +352,9 @@ def crops(training, minutes, n):
         steps = done
         trainer._average()
         denoise = Trained(trainer.averaged, preset, None, "").denoiser()
+        denoise = conditioned(denoise, untold(preset, batch_size))
         drawn = draw(denoise, trainer.schedule, n, (size, size, 3), "dpmpp_2m", steps=20,
-                     batch_size=32)  # fmt: skip
+                     batch_size=batch_size)  # fmt: skip
         result[name] = float(frechet_distance(features(drawn), features(reference)))
         print(name, result[name], flush=True)
     result["pictures_seen"] = steps * plain.batch_size

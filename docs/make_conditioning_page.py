@@ -143,7 +143,8 @@ def unseen_rows(result):
 def moved_rows(result):
     rows = [["told: right, down (px)", "seen", "faces measured"]]
     for found in result["moved"]:
-        rows.append([str(found["told"]), str(found["seen"]), str(found["faces"])])
+        told, seen = (", ".join(f"{v:.1f}" for v in found[name]) for name in ("told", "seen"))
+        rows.append([told, seen, str(found["faces"])])
     return rows
 
 

@@ -4,8 +4,10 @@ docs/pictures/samples.png       64 samples of the shipped weights, none picked
 docs/pictures/denoising.png     what the network makes of four pictures on the way
 docs/pictures/samplers.png      the same noise through each sampler, by number of steps
 docs/pictures/learning.png      the same noise along a training run (with --run)
+weights/README.md               its table, from benchmarks/results/quality_portraits64.json
 """
 
+import json
 from pathlib import Path
 
 import click
@@ -18,8 +20,12 @@ from ddpm.pictures import draw, grid, save_png, to_uint8
 from ddpm.run import default_weights, load_weights
 from ddpm.runtime import PRECISIONS, choose_precision, use_xla
 from ddpm.samplers import SAMPLERS
+from docs.make_faces_card import fill, table
 
-PICTURES = Path(__file__).parent / "pictures"
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+QUALITY = ROOT / "benchmarks" / "results" / "quality_portraits64.json"
+CARD = ROOT / "weights" / "README.md"
 STEPS = (5, 10, 20, 50)
 MOMENTS = 8
 
@@ -65,6 +71,21 @@ def learning(run, size):
     save_png(grid(flat, columns=len(chosen), zoom=2), PICTURES / "learning.png", {"steps": chosen})
 
 
+def card():
+    """The table of the weights' card."""
+    found = json.loads(QUALITY.read_text())
+    rows = [
+        ["MediaPipe finds a face", f"{found['faces']:.1%}", f"{found['faces_held_out']:.1%}"],
+        [
+            "Fréchet distance to held-out renders",
+            f"{found['distance']:.1f}",
+            f"{found['floor']:.1f} (training renders)",
+        ],
+    ]
+    head = ["", f"{found['pictures']} samples", f"{found['held_out']} held-out renders"]
+    CARD.write_text(fill(CARD.read_text(), {"quality": table(head, rows)}))
+
+
 @click.command(context_settings={"show_default": True})
 @click.option("--weights", type=Path, help="[default: as sample.py]")
 @click.option("--run", type=Path, help="A run folder, for learning.png.")
@@ -86,6 +107,8 @@ def main(weights, run):
         make(pictures, recipe)
     if run:
         learning(run, size)
+    if QUALITY.exists():
+        card()
 
 
 if __name__ == "__main__":
