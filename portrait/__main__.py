@@ -95,7 +95,8 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
 
             def tell(stage, done, of, bar=bar):
                 bar.set_postfix_str(stage + (f" {done}/{of}" if of > 1 else ""))
-                bar.update(1 if of == 1 and done == 1 else 0)
+                bar.n = STAGES.index(stage) + (done == of)
+                bar.refresh()
 
             portrait = studio.reconstruct(
                 template.image,
