@@ -13,6 +13,7 @@ from facekit.detect import Face
 from facekit.fuse import fuse, paste_by_points, reshaped, shaped
 
 LEAST, MOST = 256, 1280  # px; the side of a crop that is worked on
+_GREY = 8  # levels of 255 that channels of a grey photo may differ by
 _REACH, _CONTRAST = 3, 20  # pixels of the model; levels of 255 from which an edge is kept to
 LEANING = 20  # degrees of roll from which the crop is turned upright
 STAGES = (
@@ -74,6 +75,13 @@ class Scene:
     def mask(self):
         """Where anything may change: float32 (S, S)."""
         return np.maximum(self.inner, self.ring)
+
+    def toned(self, picture):
+        """A picture of the crop, without colours inside the mask where the template has none."""
+        if np.ptp(self.view, axis=-1).max() > _GREY:
+            return picture
+        light = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+        return np.where(self.mask[..., None] > 0, light, picture)
 
 
 def crop(template, face, others, reference, reference_face, settings):

@@ -175,7 +175,8 @@ def reconstruct(
         if kept and STAGES.index(stage) < STAGES.index(since):
             result.pictures[stage], result.made[stage] = kept[stage]
         else:
-            result.pictures[stage], result.made[stage] = make(), stages.used(stage, settings)
+            result.pictures[stage] = scene.toned(make())
+            result.made[stage] = stages.used(stage, settings)
         tell(stage, 1, 1)
     return result
 

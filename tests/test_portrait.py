@@ -135,6 +135,16 @@ def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
     assert first["mask"][36, 32] > 0.99 and second["mask"][36, 32] == 0
 
 
+def test_a_grey_photo_stays_grey(photo_faces):
+    template, face = photo_faces["astronaut"]
+    grey = np.asarray(Image.fromarray(template).convert("L").convert("RGB"))
+    made = studio.reconstruct(
+        grey, (face, "f", *photo_faces["hopper"]), [], Settings(), Scribbler()
+    )
+    result = studio.put_back(grey, made)
+    assert (result != grey).any() and np.ptp(result, axis=-1).max() == 0
+
+
 def test_detail_beyond_the_models_size_stays(photo_faces):
     _, scene = scene_of(photo_faces)
     small = stages.resize(scene.view, SIZE)
