@@ -3,7 +3,6 @@
 import errno
 import functools
 import hashlib
-import math
 import os
 import re
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ddpm.commands import check_finite
+from ddpm.commands import check_finite, one_core_a_part
 from ddpm.hints import Control, stack
 from ddpm.inpaint import METHODS, begin, composite, projected, sample_repaint, seen
 from ddpm.pictures import middle, read_picture, resize, to_float
@@ -38,7 +37,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when T
     type=Path,
     help="Run folder or weights file.  [default: the one in weights/, else the newest run]",
 )
-@click.option("--prompt", "prompts", multiple=True, help="What to draw; may be repeated.")
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    help="What to draw; may be repeated; '' leaves it open.  [default: captions it learned from]",
+)
 @click.option("--prompts", "prompt_file", type=Path, help="File of prompts, one a line.")
 @click.option("--negative", default="", help="What to keep away from.")
 @click.option(
@@ -135,8 +139,8 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
 
     path = weights or default_weights(SHIPPED, words=wishes.words)
     preset = read_preset(path)
-    parts = _one_core_a_part(batch_size)
-    steering = Steering(wishes, preset, n, path)
+    parts = one_core_a_part(batch_size)
+    steering = Steering(wishes, preset, n, path, seed)
 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     from tqdm import tqdm
@@ -206,7 +210,7 @@ def run(n, weights, sampler, spacing, steps, eta, seed, batch_size, out, each, g
 
     save_png(page(images), out, {**recipe, "prompts": wishes.prompts, "n": n})
     for i, image in enumerate(images if each else ()):
-        which = {"prompt": wishes.prompts[i // n], "picture": i % n}
+        which = {"prompt": steering.prompts([i])[0], "picture": i % n}
         save_png(image, each / f"{i:05d}.png", {**recipe, **which})
     if gif:
         save_gif([page(frame) for frame in frames] + [page(images)], gif)
@@ -220,6 +224,7 @@ class Wishes:
     """What the command line says of the picture, read but not yet held against a model."""
 
     prompts: list
+    asked: bool
     negative: str
     guidance: float
     interval: tuple
@@ -289,6 +294,7 @@ def _read_wishes(
         controls = [Control.parse(words) for words in controls]
     return Wishes(
         prompts or [""],
+        bool(prompts or negative or init or controls),
         negative,
         guidance,
         interval,
@@ -334,10 +340,12 @@ class Steering:
         ValueError: if the model cannot be told that; the sentence says why.
     """
 
-    def __init__(self, wishes, preset, n, path):
+    def __init__(self, wishes, preset, n, path, seed):
         from ddpm.framing import check, framing
+        from ddpm.run import read_captions
 
-        self.wishes, self.preset, self.n = wishes, preset, n
+        self.wishes, self.preset, self.n, self.seed = wishes, preset, n, seed
+        self.captions = () if wishes.asked else read_captions(path)
         self.guided = wishes.words and wishes.guidance != 1
         tokenizer = preset.make_tokenizer()
         if wishes.words and tokenizer is None:
@@ -352,9 +360,11 @@ class Steering:
             )
         check(preset.image_size, **wishes.framing)
         self.framing = framing(preset.image_size, **wishes.framing)
+        self.tokenizer = tokenizer
         if tokenizer:
-            self.tokens = np.stack([tokenizer.encode(prompt) for prompt in wishes.prompts])
             self.negative = tokenizer.encode(wishes.negative)
+            for prompt in wishes.prompts:
+                tokenizer.encode(prompt)  # a word that it never met is told at once
         size = (preset.image_size, preset.image_size)
         if wishes.controls:
             self.hints, self.strengths, self.windows = stack(wishes.controls, size)
@@ -380,6 +390,16 @@ class Steering:
             if not self.mask.any():
                 where = "outside the picture's middle square" if mask.any() else "nowhere"
                 raise ValueError(f"the mask {wishes.mask} is white {where}: nothing is painted.")
+
+    def prompts(self, pictures):
+        """What each of the pictures is told in words. Where nothing is asked for, that is a caption
+        of the training set; see `Trained.unasked`."""
+        if self.captions:
+            from ddpm.condition import choose_captions
+
+            return choose_captions(self.captions, self.seed, pictures)
+        prompts = self.wishes.prompts
+        return [prompts[i // self.n % len(prompts)] for i in pictures]
 
     def sampler(self, word):
         """The sampler: RePaint has one of its own."""
@@ -425,7 +445,7 @@ class Steering:
     def _condition(self, pictures):
         condition = {}
         if self.preset.vocabulary:
-            condition["tokens"] = self.tokens[np.array(pictures) // self.n % len(self.tokens)]
+            condition["tokens"] = self.tokenizer.encode_all(self.prompts(pictures))
         if self.preset.framing:
             condition["framing"] = np.tile(self.framing, (len(pictures), 1))
         if self.wishes.controls:
@@ -439,6 +459,8 @@ class Steering:
     def recipe(self):
         """What a picture's file says of it."""
         wishes, recipe = self.wishes, {}
+        if self.captions:
+            recipe["prompts_from"] = "the captions in the weights file, by seed"
         if wishes.words:
             recipe |= {
                 "negative": wishes.negative,
@@ -472,16 +494,6 @@ class Steering:
 
 def _digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-def _one_core_a_part(batch_size):
-    """Give each core its own part of a batch: on processors that is faster than all cores at each
-    operation (benchmarks/README.md). TensorFlow reads this once, when it is imported."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = math.gcd(batch_size, cores)
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores // parts))
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(parts))
-    return parts
 
 
 def _check_outputs(frames, out, each, gif, inputs):

@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from ddpm.checkpoint import replaced
-from ddpm.commands import check_finite
+from ddpm.commands import check_finite, one_core_a_part
 from ddpm.presets import PRESETS, Preset
 from ddpm.run import CONFIG, default_weights, read_config, read_preset, write_config
 
@@ -195,12 +195,13 @@ def run(
         preset = replace(preset, batch_size=len(pictures))
         click.echo(f"Fewer pictures than a batch: the batch size is {preset.batch_size}.")
     deterministic = _be_deterministic(deterministic)
+    parts = 1 if deterministic else one_core_a_part(preset.batch_size)
 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     import keras
 
     from ddpm.run import load_weights
-    from ddpm.runtime import PRECISIONS, choose_precision
+    from ddpm.runtime import PRECISIONS, choose_precision, use_xla
     from ddpm.trainer import Trainer
 
     if config and config["backend"] != keras.backend.backend():
@@ -214,7 +215,8 @@ def run(
         raise ValueError(
             f"{base.path} is not the model that {out} was trained over; bring it back."
         )
-    trainer = Trainer(preset, out, precision, options["seed"] or 0, base)
+    parts = 1 if use_xla() else parts
+    trainer = Trainer(preset, out, precision, options["seed"] or 0, base, parts)
     network = trainer.averaged.branch if base else trainer.averaged
     click.echo(
         f"{'Control branch' if base else 'Network'}: {network.count_params() / 1e6:.1f} M "
@@ -260,6 +262,7 @@ def run(
     compose = _composer(preset, pictures, hints, masks)
     if compose:
         trainer.shown = _shown(compose, len(pictures))
+    trainer.captions = (preset.vocabulary and pictures.captions) or ()
     click.echo("The first step is slow: it compiles the network.")
     done = trainer.fit(pictures.images, preset.epochs, 60 * save_minutes, compose=compose)
     name = shlex.quote(str(out))

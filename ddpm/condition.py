@@ -59,6 +59,20 @@ def untold(preset, n):
     return condition
 
 
+def choose_captions(captions, seed, pictures):
+    """A caption for each picture, by the seed and the picture's number alone.
+
+    Args:
+        captions: sequence of strings, at least one.
+        seed: int, at least 0.
+        pictures: numbers of pictures.
+
+    Returns:
+        list of str.
+    """
+    return [captions[np.random.default_rng((seed, i)).integers(len(captions))] for i in pictures]
+
+
 def heard(condition):
     """A condition without its hints where none of them counts, so that the control branch is left
     out: it costs nothing then, and the result is the base's to the last bit in every precision.

@@ -56,14 +56,33 @@ class Step(keras.Model):
         alpha, sigma = (
             ops.reshape(ops.take(table, t), (-1, 1, 1, 1)) for table in (self._alpha, self._sigma)
         )
-        pieces = zip(*(self._split(value) for value in (x_t, t, *told)), strict=True)
-        output = ops.concatenate([self.network(*piece, training=False) for piece in pieces])
+        output = in_parts(self.network, self.parts, x_t, t, *told, training=False)
         x0_hat = to_x0(self.prediction, output, x_t, alpha, sigma)
         return ops.clip(x0_hat, -1.0, 1.0) if self.clip else x0_hat
 
-    def _split(self, value):
-        """A batch in parts, or a dict of batches as parts that are dicts."""
+
+def in_parts(network, parts, *inputs, training=False):
+    """What a network makes of a batch, as so many independent parts of it.
+
+    With a core for each part and one thread for each operation no core waits for another.
+
+    Args:
+        network: a function of the inputs.
+        parts: how many; must divide the batch.
+        inputs: arrays, or dicts of arrays, with a row a picture.
+        training: passed to the network.
+
+    Returns:
+        What the network returns for the whole.
+    """
+
+    def split(value):
         if not isinstance(value, dict):
-            return ops.split(value, self.parts)
-        split = {name: ops.split(array, self.parts) for name, array in value.items()}
-        return [{name: parts[i] for name, parts in split.items()} for i in range(self.parts)]
+            return ops.split(value, parts)
+        each = {name: ops.split(array, parts) for name, array in value.items()}
+        return [{name: some[i] for name, some in each.items()} for i in range(parts)]
+
+    if parts == 1:
+        return network(*inputs, training=training)
+    pieces = zip(*(split(value) for value in inputs), strict=True)
+    return ops.concatenate([network(*piece, training=training) for piece in pieces])

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ddpm.denoiser import in_parts
 from ddpm.prediction import loss_weights, target
 
 
@@ -29,6 +30,7 @@ class Diffusion(keras.Model):
         noisy: 1 draws all timesteps alike; above, the noisier ones more often: t / T is
             1 - (1 - u)^noisy for u uniform.
         seed: int, of the model's noise.
+        parts: train on a batch as so many independent parts, which must divide it (`in_parts`).
 
     Reference:
         Ho et al. 2020 (arXiv:2006.11239), algorithm 1 and equation 14.
@@ -44,6 +46,7 @@ class Diffusion(keras.Model):
         offset_noise=0.0,
         noisy=1.0,
         seed=0,
+        parts=1,
         **kwargs,
     ):
         # float32 whatever the network's own precision: x_t and the error are small differences.
@@ -53,6 +56,7 @@ class Diffusion(keras.Model):
         self.prediction = prediction
         self.offset_noise = offset_noise
         self.noisy = noisy
+        self.parts = parts
         self.seed_generator = keras.random.SeedGenerator(seed)
         weights = loss_weights(weighting, prediction, schedule.log_snr, gamma)
         self._weights = weights.astype(np.float32)
@@ -80,7 +84,8 @@ class Diffusion(keras.Model):
             for table in (self._alpha, self._sigma, self._weights)
         )
         x_t = alpha * x0 + sigma * eps
-        prediction = self.network(x_t, t, *told, training=training)
+        parts = self.parts if training else 1
+        prediction = in_parts(self.network, parts, x_t, t, *told, training=training)
         error = prediction - target(self.prediction, x0, eps, alpha, sigma)
         return ops.mean(weight * ops.square(error), axis=(1, 2, 3))
 

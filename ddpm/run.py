@@ -29,6 +29,8 @@ _WORDS = "conditioner/text/words/vars/0"  # the word embedding in a weights file
 _ATTRIBUTE = "portraits_from_scratch"
 _CONTROL = "portraits_from_scratch_control"
 _DIGEST = "portraits_from_scratch_sha256"
+_CAPTIONS = "captions"  # the array of a weights file that holds captions, as JSON
+MOST_CAPTIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Trained:
         path: the weights file.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
         over: of a control branch, the digest of the weights that it was trained over.
+        captions: some of those that the model learned from.
     """
 
     network: object
@@ -48,6 +51,7 @@ class Trained:
     path: Path
     digest: str
     over: str = ""
+    captions: tuple = ()
 
     def denoiser(self, clip=True, xla=False, parts=1):
         """The network as a denoiser with its own schedule; see `denoiser.x0_denoiser`.
@@ -67,8 +71,34 @@ class Trained:
 
         return denoise_whole if self.preset.framing else denoise
 
+    def unasked(self, seed=0):
+        """What pictures are told where nothing is asked for: a caption of the training set each.
 
-def save_weights(network, preset, path, half=False, control=None):
+        A model that learned each picture together with its caption has learned more about pictures
+        with captions than about all of them at once, and draws them better.
+
+        Args:
+            seed: int, that chooses the captions.
+
+        Returns:
+            (denoise, pictures) -> denoise, for `pictures.draw`.
+        """
+        from ddpm.condition import choose_captions, untold
+        from ddpm.guidance import conditioned
+
+        tokenizer = self.preset.make_tokenizer()
+
+        def wrap(denoise, pictures):
+            condition = untold(self.preset, len(pictures))
+            if self.captions:
+                chosen = choose_captions(self.captions, seed, pictures)
+                condition["tokens"] = tokenizer.encode_all(chosen)
+            return conditioned(denoise, condition)
+
+        return wrap
+
+
+def save_weights(network, preset, path, half=False, control=None, captions=()):
     """Write a weights file, whole or not at all.
 
     Args:
@@ -77,6 +107,8 @@ def save_weights(network, preset, path, half=False, control=None):
         path: ends in ".weights.h5".
         half: store float16, half the size.
         control: of a control branch, {"kinds": names, "over": digest of the controlled weights}.
+        captions: of the pictures that the model learned from; `MOST_CAPTIONS` of them, evenly
+            spread, are kept, for samples that nobody asked anything of.
 
     Raises:
         OSError: if the disk is full; an earlier file stays.
@@ -88,6 +120,11 @@ def save_weights(network, preset, path, half=False, control=None):
         if half:
             _halve(partial)
         with h5py.File(partial, "a") as file:
+            if len(captions):
+                few = np.linspace(0, len(captions) - 1, min(len(captions), MOST_CAPTIONS))
+                text = json.dumps([captions[i] for i in few.astype(int)]).encode()
+                data = np.frombuffer(text, np.uint8)
+                file.create_dataset(_CAPTIONS, data=data, compression="gzip")
             if control is None:
                 file.attrs[_ATTRIBUTE] = json.dumps(preset.to_dict())
             else:
@@ -114,7 +151,21 @@ def load_weights(path, dtype=None):
         network.load_weights(path)
     except Exception as error:  # likewise, and Keras' own
         raise ValueError(_OTHER.format(path)) from error
-    return Trained(network, preset, path, file_digest(path))
+    return Trained(network, preset, path, file_digest(path), captions=read_captions(path))
+
+
+def read_captions(path):
+    """The captions in a weights file, a tuple of strings; empty where it holds none.
+
+    Args and errors as `load_weights`.
+    """
+    path = weights_file(path)
+    try:
+        with h5py.File(path, "r") as file:
+            text = bytes(file[_CAPTIONS][()]) if _CAPTIONS in file else b"[]"
+        return tuple(json.loads(text))
+    except Exception as error:  # damaged bytes surface as almost any type from HDF5
+        raise ValueError(_OTHER.format(path)) from error
 
 
 def read_preset(path):

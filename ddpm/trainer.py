@@ -31,9 +31,10 @@ class Trainer:
         seed: int, of weights, noise and data order.
         base: a `Trained` whose control branch is to be trained, while it stays as it is; None
             trains a network of its own.
+        parts: see `Diffusion`.
     """
 
-    def __init__(self, preset, folder, precision="float32", seed=0, base=None):
+    def __init__(self, preset, folder, precision="float32", seed=0, base=None, parts=1):
         keras.utils.set_random_seed(seed)
         self.preset, self.folder, self.seed, self.base = preset, folder, seed, base
         self.schedule = preset.make_schedule()
@@ -51,6 +52,7 @@ class Trainer:
             offset_noise=preset.offset_noise,
             noisy=preset.noisy,
             seed=seed,
+            parts=parts,
         )
         self.model.compile(optimizer=_optimizer(preset), jit_compile=use_xla())
         # Built now, so that a checkpoint has somewhere to go before the first step.
@@ -60,6 +62,7 @@ class Trainer:
         self.denoise = x0_denoiser(self.averaged, self.schedule, preset.prediction, xla=use_xla())
         self.shown = None  # what the pictures of the sample grids are told: a condition
         self.checkpoints = Checkpoints(folder / "checkpoint")
+        self.captions = ()  # that the pictures have, for the weights file
         self.notes = {}  # what the checkpoint that the run goes on from says besides
 
     @property
@@ -92,7 +95,8 @@ class Trainer:
         self.checkpoints.save(self.model, epoch_loss=self.log.loss, seconds=self.log.seconds)
         self._average()
         if self.base is None:
-            save_weights(self.averaged, self.preset, self.folder / WEIGHTS)
+            path = self.folder / WEIGHTS
+            save_weights(self.averaged, self.preset, path, captions=self.captions)
         else:
             control = {"kinds": KINDS, "over": self.base.digest}
             save_weights(self.averaged.branch, self.preset, self.folder / CONTROL, control=control)

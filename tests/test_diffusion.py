@@ -150,6 +150,17 @@ def test_the_loss_of_fit_is_the_mean_over_the_batch():
     assert float(model.compute_loss(y_pred=np.float32([1, 2, 6]))) == 3.0
 
 
+def test_parts_of_a_batch_are_shown_alone_and_weigh_the_same(rng):
+    x0 = rng.uniform(-1, 1, (6, 4, 4, 3)).astype(np.float32)
+    schedule = cosine_schedule(20)
+    whole, parted = (Spy(lambda x_t, t: 0.3 * x_t) for _ in range(2))
+    expected = Diffusion(whole, schedule, seed=5)(x0, training=True)
+    found = Diffusion(parted, schedule, seed=5, parts=3)(x0, training=True)
+    assert [len(x_t) for x_t, _ in parted.shown] == [2, 2, 2]
+    assert np.array_equal(np.concatenate([t for _, t in parted.shown]), whole.shown[0][1])
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 def test_offset_noise_is_constant_over_each_pictures_channel():
     schedule, offset = linear_schedule(100), 0.5
     x0 = np.zeros((1000, 4, 4, 3), np.float32)

@@ -11,8 +11,10 @@ from keras import ops
 
 from ddpm.presets import PRESETS, Preset
 from ddpm.run import (
+    MOST_CAPTIONS,
     default_weights,
     load_weights,
+    read_captions,
     read_config,
     save_weights,
     weights_file,
@@ -64,6 +66,21 @@ def test_the_digest_is_that_of_the_file(saved, network):
     save_weights(network, SMALL, saved)
     network.weights[0].assign(network.weights[0] - 1)
     assert load_weights(saved).digest != digest
+
+
+@pytest.mark.parametrize("half", (False, True))
+def test_captions_come_back_from_the_file_and_are_guarded(network, saved, half):
+    assert load_weights(saved).captions == ()
+    said = [f"a person number {i}, très près" for i in range(2 * MOST_CAPTIONS)]
+    save_weights(network, SMALL, saved, half, captions=said)
+    captions = load_weights(saved).captions
+    assert len(captions) == MOST_CAPTIONS
+    assert captions[0] == said[0] and captions[-1] == said[-1]
+    assert read_captions(saved) == captions
+    with h5py.File(saved, "a") as file:
+        file["captions"][0] = 32
+    with pytest.raises(ValueError, match="damaged"):
+        load_weights(saved)
 
 
 def test_half_precision_is_half_as_large_and_close(network, saved):

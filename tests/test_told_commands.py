@@ -82,7 +82,8 @@ def test_words_framing_and_control_reach_the_picture_and_its_recipe(told, branch
     draw(*base)  # the first drawing of a process may differ from later ones in its last bits
     pictures = {}
     for name, words in {
-        "plain": (),
+        "plain": ("--prompt", ""),
+        "unasked": (),
         "words": ("--prompt", "a red disc", "--guidance", 6),
         "negative": ("--prompt", "a red disc", "--negative", "blue", "--guidance", 6),
         "unguided": ("--prompt", "a red disc", "--guidance", 1),
@@ -111,6 +112,24 @@ def test_words_framing_and_control_reach_the_picture_and_its_recipe(told, branch
     assert recipe["crop"] == [0, 0] and recipe["target_size"] == [32, 32]
     assert recipe["controls"][0]["kind"] == "canny" and recipe["controls"][0]["strength"] == 1
     assert len(recipe["control_sha256"]) == 12
+
+
+def test_unasked_each_picture_is_told_a_caption_of_the_training_set(told, captioned, tmp_path):
+    base = ("--weights", told, "--n", 4, "--each", tmp_path / "each", "--out", tmp_path / "a.png")
+    draw(*base, "--seed", 3)
+    prompts, pictures = [], []
+    for i in range(4):
+        with Image.open(tmp_path / "each" / f"{i:05d}.png") as file:
+            prompts.append(json.loads(file.text["recipe"])["prompt"])
+            pictures.append(np.asarray(file))
+    known = {path.read_text().strip() for path in captioned.glob("*.txt")}
+    assert set(prompts) <= known and len(set(prompts)) > 1
+    draw(*base, "--seed", 3, "--prompt", prompts[1], "--guidance", 1)
+    asked = np.asarray(Image.open(tmp_path / "each" / "00001.png"))
+    assert np.array_equal(asked, pictures[1])
+    draw(*base, "--seed", 4)
+    with Image.open(tmp_path / "each" / "00000.png") as file:
+        assert not np.array_equal(np.asarray(file), pictures[0])
 
 
 def test_several_prompts_make_a_labelled_grid_of_the_same_noise(told, tmp_path):
