@@ -317,7 +317,7 @@ def mesh_distance(image, mesh):
 
 def crops(training, minutes, n):
     """Three small models alike but for their windows: how far their faces are from renders."""
-    from benchmarks.quality import Features
+    from benchmarks.features import Features
     from ddpm.metrics import frechet_distance
     from ddpm.pictures import draw
     from ddpm.presets import PRESETS
@@ -490,10 +490,10 @@ def main(training, fresh, weights, control_weights, parts, n, hints, steps, guid
          minutes, rounds):  # fmt: skip
     """Measure, and add to the results."""
     global PARTS
-    from sample import _one_core_a_part
+    from ddpm.commands import one_core_a_part
 
     if not {"cost", "crops"} & set(parts):
-        PARTS = _one_core_a_part(32)  # faster sampling; not how training runs
+        PARTS = one_core_a_part(32)  # faster sampling; not how training runs
     model = Model(weights, control_weights, steps, guidance, 32)
     actions = {
         "words": lambda: words(model, training, fresh, n, epochs),

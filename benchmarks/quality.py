@@ -2,13 +2,16 @@
 
     python -m benchmarks.quality --weights runs/faces64 --train data/faces64 --held-out data/new
 
-Two numbers, both computed the same way on held-out renders (the floor):
+Several --weights, earlier ones of the same training for instance, are measured alike. Everything is
+compared with held-out renders, of other people and another seed; the training pictures measured the
+same way are the floor, which a perfect model that had learned nothing by heart would reach.
 
-faces      the share in which MediaPipe (full-range detector, default threshold) finds a face after
-           enlarging to 256 px. It says whether there is a face, not whether it is a good one.
-distance   the Fréchet distance to the held-out renders, on features made for this: 48 principal
-           components of a histogram of oriented gradients (shape) and 16 of an 8 x 8 LAB thumbnail
-           (colour), components taken from the training pictures and scaled to variance 1 there.
+distances   Fréchet and kernel distance, precision and recall (`ddpm/metrics.py`) on the features of
+            `benchmarks/features.py`, each with half of a 95% bootstrap interval
+faces       the share in which MediaPipe finds a face after enlarging to 256 px
+nearest     how near samples come to training pictures and their mirror images, at 32 px and in the
+            encoder's features, beside how near training pictures come to each other, and held-out
+            ones to them
 """
 
 import json
@@ -16,131 +19,205 @@ import sys
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 
-from ddpm.metrics import frechet_distance
+from benchmarks.features import available, face_share, features
+from ddpm.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
+from ddpm.pictures import grid, resize, save_png
 
-SHAPE, COLOUR = 48, 16
-SIDE = 64
 BATCH = 32
+ROUNDS = 40  # of a bootstrap
+PIXELS = 32  # side at which pictures are held side by side
+PAIRS = 8
+RESULTS = Path("benchmarks/results")
 
 
-def raw_features(images):
-    """Gradients and colours of pictures.
-
-    Args:
-        images: uint8 (N, S, S, 3).
-
-    Returns:
-        (float32 (N, 1764), float32 (N, 192)).
-    """
-    hog = cv2.HOGDescriptor((SIDE, SIDE), (16, 16), (8, 8), (8, 8), 9)
-    shape, colour = [], []
-    for image in images:
-        image = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        shape.append(hog.compute(image).ravel())
-        thumbnail = cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA)
-        colour.append(cv2.cvtColor(thumbnail, cv2.COLOR_RGB2LAB).ravel())
-    return np.array(shape, np.float32), np.array(colour, np.float32)
-
-
-class Features:
-    """Principal components of a set of pictures, scaled to variance 1 there.
-
-    Args:
-        images: uint8 (N, S, S, 3): the training pictures.
-
-    Calling it with pictures returns float32 (M, SHAPE + COLOUR).
-    """
-
-    def __init__(self, images):
-        self.bases = []
-        for raw, count in zip(raw_features(images), (SHAPE, COLOUR), strict=True):
-            mean = raw.mean(0)
-            _, singular, axes = np.linalg.svd(raw - mean, full_matrices=False)
-            scale = np.sqrt(len(raw) - 1) / singular[:count]
-            self.bases.append((mean, axes[:count].T * scale))
-
-    def __call__(self, images):
-        raws = raw_features(images)
-        return np.hstack(
-            [(raw - mean) @ axes for raw, (mean, axes) in zip(raws, self.bases, strict=True)]
-        )
-
-
-def face_share(images):
-    """The share of pictures in which MediaPipe finds a face at 256 px.
-
-    Args:
-        images: uint8 (N, S, S, 3).
+def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None):
+    """Draw n pictures from a weights file, as sample.py does where nothing is asked for.
 
     Returns:
-        float in [0, 1].
+        (uint8 (n, S, S, 3), the `Trained` model).
     """
-    import mediapipe
+    import os
 
-    with mediapipe.solutions.face_detection.FaceDetection(model_selection=1) as detector:
-        found = 0
-        for image in images:
-            image = cv2.resize(image, (256, 256), interpolation=cv2.INTER_CUBIC)
-            found += bool(detector.process(image).detections)
-    return found / len(images)
+    from ddpm.commands import one_core_a_part
 
-
-def draw_samples(weights, n, sampler, spacing, steps, seed):
-    """Draw n pictures from a weights file: uint8 (n, S, S, 3), and the `Trained` model."""
-    from ddpm.condition import untold
-    from ddpm.guidance import conditioned
+    parts = one_core_a_part(BATCH)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from ddpm.pictures import draw
     from ddpm.run import load_weights
     from ddpm.runtime import PRECISIONS, choose_precision, use_xla
 
     trained = load_weights(weights, PRECISIONS[choose_precision("auto")])
     schedule, size = trained.preset.make_schedule(), trained.preset.image_size
-    denoise = trained.denoiser(xla=use_xla())
-    denoise = conditioned(denoise, untold(trained.preset, BATCH))
+    denoise = trained.denoiser(xla=use_xla(), parts=1 if use_xla() else parts)
     images = draw(
-        denoise, schedule, n, (size, size, 3), sampler, spacing, steps, seed, batch_size=BATCH
-    )
+        denoise, schedule, n, (size, size, 3), sampler, spacing, steps, seed, BATCH,
+        observe, trained.unasked(seed),
+    )  # fmt: skip
     return images, trained
 
 
+def compare(drawn, held):
+    """Distances of two sets of features.
+
+    Args:
+        drawn: float (N, D).
+        held: float (M, D), of held-out renders.
+
+    Returns:
+        dict of [value, half of its interval].
+    """
+    precise, recalled = precision_recall(held, drawn)
+    return {
+        name: [float(statistic(*sets)), bootstrap(statistic, *sets, rounds=ROUNDS)]
+        for name, statistic, sets in (
+            ("frechet", frechet_distance, (drawn, held)),
+            ("kernel", kernel_distance, (drawn, held)),
+            ("precision", np.mean, (precise,)),
+            ("recall", np.mean, (recalled,)),
+        )
+    }
+
+
+def share(found):
+    """A share as [value, half of its interval]."""
+    return [float(np.mean(found)), bootstrap(np.mean, found, rounds=400)]
+
+
+class Closest:
+    """How near pictures come to training pictures and their mirror images.
+
+    Args:
+        train: uint8 (N, S, S, 3).
+        make: uint8 (M, S, S, 3) -> float (M, D).
+    """
+
+    def __init__(self, train, make):
+        self.make, self.n = make, len(train)
+        self.known = np.concatenate([make(train), make(train[:, :, ::-1])])
+
+    def __call__(self, images):
+        """Distances (M,) to the nearest, and its number; from N on mirrored."""
+        distances, indices = nearest(self.make(images), self.known)
+        return distances[:, 0], indices[:, 0]
+
+    def among(self, chosen):
+        """The same of chosen training pictures, themselves and their own mirror images apart."""
+        distances, indices = nearest(self.known[chosen], self.known, 3)
+        own = indices % self.n == np.asarray(chosen)[:, None]
+        return np.where(own, np.inf, distances).min(1)
+
+
+def thumbnails(images):
+    """Pictures at PIXELS x PIXELS as vectors whose distance is the root mean square difference of
+    their values, 0 to 255: float32 (N, D)."""
+    small = np.stack([resize(image, (PIXELS, PIXELS)) for image in images])
+    flat = small.reshape(len(small), -1).astype(np.float32)
+    return flat / np.sqrt(flat.shape[1])
+
+
+def summary(distances):
+    """The smallest, the first percentile and the median."""
+    low, middle = np.quantile(distances, (0.01, 0.5))
+    return {"least": float(distances.min()), "percentile_1": float(low), "median": float(middle)}
+
+
 @click.command(context_settings={"show_default": True})
-@click.option("--weights", type=Path, required=True, help="Run folder or weights file.")
+@click.option("--weights", type=Path, multiple=True, required=True, help="May be repeated.")
 @click.option("--train", type=Path, required=True, help="The pictures that it was trained on.")
 @click.option("--held-out", type=Path, required=True, help="Renders of other people, other seed.")
-@click.option("--n", type=click.IntRange(100), default=1000, help="Pictures on each side.")
+@click.option("--n", type=click.IntRange(100), default=1000, help="Samples.")
 @click.option("--sampler", default="dpmpp_2m")
 @click.option("--spacing", default="uniform")
 @click.option("--steps", type=click.IntRange(1), default=30)
 @click.option("--seed", type=click.IntRange(0), default=1000)
+@click.option("--pictures", type=Path, help="PNG of the samples nearest to training pictures.")
 @click.option("--out", type=Path, help="[default: benchmarks/results/quality_<preset>.json]")
-def main(weights, train, held_out, n, sampler, spacing, steps, seed, out):
+def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, out):
     """Measure a model's pictures against renders that it has not seen."""
+    from tqdm import tqdm
+
     from data import load_images
 
     try:
-        images, trained = draw_samples(weights, n, sampler, spacing, steps, seed)
-        size = trained.preset.image_size
+        drawn = []
+        for path in weights:  # before anything else, for bad input should not wait
+            bar = tqdm(total=n, unit="picture", desc=f"drawing from {path}", mininterval=5)
+
+            def done(indices, i, x0_hat, bar=bar):
+                bar.update(len(indices) / steps)
+
+            drawn.append(draw_samples(path, n, sampler, spacing, steps, seed, done))
+            bar.close()
+        size = drawn[0][1].preset.image_size
         real, held = (load_images(folder, size).images for folder in (train, held_out))
     except (ValueError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    features, held = Features(real), held[:n]
-    reference = features(held)
-    floor = frechet_distance(features(real[: len(held)]), reference)
-    distance = frechet_distance(features(images), reference)
-    result = {
-        "weights_sha256": trained.digest, "preset": trained.preset.name, "pictures": n,
-        "held_out": len(held), "sampler": sampler, "spacing": spacing, "steps": steps,
-        "seed": seed, "faces": face_share(images), "faces_held_out": face_share(held),
-        "distance": distance, "floor": floor, "distance_over_floor": distance / floor,
-    }  # fmt: skip
-    out = out or Path("benchmarks/results") / f"quality_{trained.preset.name}.json"
+    result = measure(drawn, np.asarray(real), np.asarray(held), pictures)
+    result |= {"sampler": sampler, "spacing": spacing, "steps": steps, "seed": seed}
+    out = out or RESULTS / f"quality_{drawn[0][1].preset.name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=2) + "\n")
-    click.echo(json.dumps(result, indent=2))
+    out.write_text(json.dumps(result, indent=1) + "\n")
+    click.echo(json.dumps(result, indent=1))
+
+
+def measure(drawn, real, held, pictures=None):
+    """All numbers of some models' samples.
+
+    Args:
+        drawn: list of (uint8 (n, S, S, 3), `Trained`).
+        real: uint8 (N, S, S, 3), training pictures.
+        held: uint8 (M, S, S, 3), held-out ones.
+        pictures: where to show what comes nearest to training pictures, or None.
+
+    Returns:
+        what JSON can hold.
+    """
+    n = len(drawn[0][0])
+    # As many as there are samples, spread over the set, whose neighbours are one person.
+    spread = np.linspace(0, len(real) - 1, min(n, len(real))).astype(int)
+    makers = features(available(), real)
+    held_features = {name: make(held) for name, make in makers.items()}
+    result = {
+        "samples": n,
+        "held_out": len(held),
+        "training_pictures": len(real),
+        "floor": {
+            name: compare(make(real[spread]), held_features[name]) for name, make in makers.items()
+        },
+        "faces_held_out": share(face_share(held)),
+        "models": [],
+    }
+    closest = {
+        "pixels": Closest(real, thumbnails),
+        "encoder": Closest(real, makers["encoder"]),
+    }
+    result["nearest_among_training"] = {k: summary(c.among(spread)) for k, c in closest.items()}
+    result["nearest_of_held_out"] = {k: summary(c(held)[0]) for k, c in closest.items()}
+    for images, trained in drawn:
+        row = {"weights": str(trained.path), "weights_sha256": trained.digest}
+        row |= {"preset": trained.preset.name, "faces": share(face_share(images))}
+        row["features"] = {
+            name: compare(make(images), held_features[name]) for name, make in makers.items()
+        }
+        near = {name: find(images) for name, find in closest.items()}
+        row["nearest"] = {name: summary(distances) for name, (distances, _) in near.items()}
+        result["models"].append(row)
+        print(json.dumps(row, indent=1), flush=True)
+    if pictures:
+        images, _ = drawn[0]
+        distances, indices = closest["pixels"](images)
+        first = np.argsort(distances)[:PAIRS]
+        both = [np.stack([images[i], _shown(real, indices[i])]) for i in first]
+        save_png(grid(np.concatenate(np.stack(both, 1)), columns=PAIRS, zoom=2), pictures)
+    return result
+
+
+def _shown(real, index):
+    """A training picture by its number, mirrored from N on."""
+    return real[index] if index < len(real) else real[index - len(real)][:, ::-1]
 
 
 if __name__ == "__main__":

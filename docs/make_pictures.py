@@ -14,8 +14,7 @@ import click
 import numpy as np
 from PIL import Image
 
-from ddpm.condition import untold
-from ddpm.guidance import conditioned
+from benchmarks.report import quality_rows
 from ddpm.pictures import draw, grid, save_png, to_uint8
 from ddpm.run import default_weights, load_weights
 from ddpm.runtime import PRECISIONS, choose_precision, use_xla
@@ -74,15 +73,8 @@ def learning(run, size):
 def card():
     """The table of the weights' card."""
     found = json.loads(QUALITY.read_text())
-    rows = [
-        ["MediaPipe finds a face", f"{found['faces']:.1%}", f"{found['faces_held_out']:.1%}"],
-        [
-            "Fréchet distance to held-out renders",
-            f"{found['distance']:.1f}",
-            f"{found['floor']:.1f} (training renders)",
-        ],
-    ]
-    head = ["", f"{found['pictures']} samples", f"{found['held_out']} held-out renders"]
+    head, *rows = quality_rows(found)
+    head[2] = f"{found['samples']} samples"
     CARD.write_text(fill(CARD.read_text(), {"quality": table(head, rows)}))
 
 
@@ -97,10 +89,10 @@ def main(weights, run):
 
     def pictures(n, steps, sampler="dpmpp_2m", observe=None):
         batch = min(n, 8)
-        told = conditioned(denoise, untold(trained.preset, batch))
         return draw(
-            told, schedule, n, (size, size, 3), sampler, "uniform", steps, 0, batch, observe
-        )
+            denoise, schedule, n, (size, size, 3), sampler, "uniform", steps, 0, batch, observe,
+            trained.unasked(0),
+        )  # fmt: skip
 
     recipe = {"weights": trained.path.name, "weights_sha256": trained.digest, "seed": 0}
     for make in (samples, denoising, samplers):

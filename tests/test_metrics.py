@@ -1,4 +1,4 @@
-"""Distances between sets of features, against closed forms, SciPy and the definitions spelled out."""
+"""Distances between sets of features, against closed forms, SciPy and the very definitions."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,45 @@
+"""From the shell's prompt to the PNG: seconds of `python sample.py --n 64`, start-up included.
+Written to benchmarks/results/shell.json.
+
+    python -m benchmarks.shell --rounds 5
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from benchmarks.step import machine
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "shell.json"
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--rounds", type=click.IntRange(1), default=5)
+@click.option("--n", type=click.IntRange(1), default=64)
+@click.option("--out", type=Path, default=RESULTS)
+def main(rounds, n, out):
+    """Time the first command that a newcomer types."""
+    about, seconds = machine(), []
+    for i in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            picture = Path(folder) / "samples.png"
+            began = time.monotonic()
+            words = [sys.executable, "sample.py", "--n", str(n), "--out", str(picture)]
+            subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+            seconds.append(time.monotonic() - began)
+            if not picture.stat().st_size:
+                raise click.ClickException("sample.py left no picture.")
+        print(f"{i + 1}: {seconds[-1]:.1f} s", flush=True)
+    result = {"machine": about, "n": n, "seconds": seconds, "median": statistics.median(seconds)}
+    out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The page of results and what it is made from: curves that cross, copies that are planted."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import report
+from benchmarks.features import Features
+from benchmarks.quality import Closest, compare, summary, thumbnails
+
+
+def race(ours, theirs, seconds=(10, 100, 1000)):
+    def run(values):
+        rows = [
+            {
+                "seconds": s,
+                "seen": 16 * s,
+                "faces": 0.5,
+                "features": {report.MEASURE: {"kernel": [v, 0.1]}},
+            }
+            for s, v in zip(seconds, values, strict=True)
+        ]
+        return {"parameters": 1e6, "rows": rows}
+
+    floor = {report.MEASURE: {"kernel": [0.001, 0.001]}}
+    return {"floor": floor, "runs": {report.OURS: run(ours), report.THEIRS: run(theirs)}}
+
+
+def test_a_curve_passes_between_two_marks():
+    seconds, bound, whole = report.passing(race(ours=(3, 1, 0.5), theirs=(4, 3, 2)))
+    assert seconds == pytest.approx(np.sqrt(10 * 100)) and not bound and whole == 1000
+    assert report.passed_words(seconds, bound, whole) == "in 32 s of 1000, 1/32"
+
+
+def test_a_curve_that_is_below_from_the_start_has_a_bound():
+    seconds, bound, _ = report.passing(race(ours=(1, 1, 1), theirs=(4, 3, 2)))
+    assert seconds == 10 and bound
+    assert report.passed_words(seconds, bound, 1000) == "in at most 10 s of 1000, 1/100"
+
+
+@pytest.mark.parametrize("ours", ((3, 3, 3), (3, 1, 3)))
+def test_a_curve_that_does_not_stay_below_has_not_passed(ours):
+    seconds, bound, whole = report.passing(race(ours=ours, theirs=(4, 3, 2)))
+    assert seconds is None
+    assert report.passed_words(seconds, bound, whole) == "not reached"
+
+
+def test_the_cheapest_sampler_is_as_good_as_the_best_in_everything():
+    def row(sampler, looks, shape, face):
+        where = {"sampler": sampler, "spacing": "uniform", "looks": looks}
+        return {**where, "shape and colour": [shape, 0.01], "encoder": [face, 0.01]}
+
+    rows = [
+        row("a", 5, 1.0, 0.2), row("b", 5, 0.5, 1.0), row("a", 10, 0.53, 0.21),
+        row("b", 10, 0.52, 0.21), row("a", 20, 0.5, 0.2),
+    ]  # fmt: skip
+    found = report.cheapest({"floor": {"shape and colour": 0, "encoder": 0}, "rows": rows})
+    assert (found["sampler"], found["looks"]) == ("b", 10)
+
+
+def test_the_page_says_what_the_files_hold():
+    """Rendered from the very files that are shipped, or from the one that every page needs."""
+    found = {
+        name: json.loads((report.RESULTS / file).read_text())
+        for name, file in report.FILES.items()
+        if (report.RESULTS / file).exists()
+    }
+    text = report.page(found)
+    assert report.page({"step": found["step"]}).count("## ") == 3
+    assert f"{found['step']['steps']['train']['ratio']:.2f}" in text
+    for name in found:
+        for value in ("{{", "nan", "None"):
+            assert value not in text, name
+
+
+def test_the_page_in_the_documentation_is_the_one_that_the_files_give():
+    if not report.PAGE.exists():
+        pytest.skip("not written yet")
+    found = {
+        name: json.loads((report.RESULTS / file).read_text())
+        for name, file in report.FILES.items()
+        if (report.RESULTS / file).exists()
+    }
+    assert report.PAGE.read_text() == report.page(found)
+
+
+@pytest.fixture
+def scenes(rng):
+    """Smooth pictures, each of its own."""
+    coarse = rng.integers(0, 255, (300, 4, 4, 3)).astype(np.uint8)
+    return np.stack([cv2.resize(c, (64, 64), interpolation=cv2.INTER_CUBIC) for c in coarse])
+
+
+def test_a_copy_of_a_training_picture_is_found_mirrored_or_not(scenes, rng):
+    train, fresh = scenes[:40], scenes[40:60]
+    closest = Closest(train, thumbnails)
+    distances, indices = closest(np.concatenate([fresh, train[7:8], train[9:10, :, ::-1]]))
+    assert distances[-2:].max() < 1e-2 and indices[-2:].tolist() == [7, 40 + 9]
+    assert distances[:-2].min() > 10
+    among = closest.among(np.arange(40))
+    expected = min(
+        np.sqrt(np.square(x.astype(float) - y).mean())
+        for i, a in enumerate(thumbnails(train) * np.sqrt(3072))
+        for j, b in enumerate(train)
+        for x, y in ((a, cv2.resize(b, (32, 32), interpolation=cv2.INTER_AREA).ravel()),)
+        if i != j
+    )
+    assert summary(among)["least"] <= expected + 1e-3
+    assert summary(among)["least"] > 1
+
+
+def test_two_scenes_have_the_root_mean_square_of_their_difference(scenes):
+    a, b = thumbnails(scenes[:2])
+    black, white = thumbnails(np.stack([np.zeros_like(scenes[0]), np.full_like(scenes[0], 255)]))
+    assert np.linalg.norm(black - white) == pytest.approx(255, rel=1e-5)
+    assert 0 < np.linalg.norm(a - b) < 255
+
+
+def test_spoilt_pictures_are_further_from_held_out_ones(scenes, rng):
+    features = Features(scenes)
+    held = features(scenes[1::2])
+    grain = rng.normal(0, 25, scenes[::2].shape)
+    noisy = np.clip(scenes[::2] + grain, 0, 255).astype(np.uint8)
+    tinted = np.clip(scenes[::2] * np.array([1.3, 0.8, 0.8]), 0, 255).astype(np.uint8)
+    plain = compare(features(scenes[::2]), held)
+    for spoilt in (noisy, tinted):
+        found = compare(features(spoilt), held)
+        assert found["kernel"][0] > 10 * abs(plain["kernel"][0])
+        assert found["frechet"][0] > 1.1 * plain["frechet"][0]
