@@ -139,10 +139,16 @@ def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, o
     from tqdm import tqdm
 
     from data import load_images
+    from ddpm.run import read_preset
 
     try:
+        presets = [read_preset(path) for path in weights]
+        size = presets[0].image_size
+        if any(preset.image_size != size for preset in presets):
+            raise ValueError("models of several sizes were named; measure each by itself.")
+        real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
         drawn = []
-        for path in weights:  # before anything else, for bad input should not wait
+        for path in weights:
             bar = tqdm(total=n, unit="picture", desc=f"drawing from {path}", mininterval=5)
 
             def done(indices, i, x0_hat, bar=bar):
@@ -150,12 +156,10 @@ def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, o
 
             drawn.append(draw_samples(path, n, sampler, spacing, steps, seed, done))
             bar.close()
-        size = drawn[0][1].preset.image_size
-        real, held = (load_images(folder, size).images for folder in (train, held_out))
     except (ValueError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    result = measure(drawn, np.asarray(real), np.asarray(held), pictures)
+    result = measure(drawn, real, held, pictures)
     result |= {"sampler": sampler, "spacing": spacing, "steps": steps, "seed": seed}
     out = out or RESULTS / f"quality_{drawn[0][1].preset.name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)

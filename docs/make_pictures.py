@@ -4,9 +4,11 @@ docs/pictures/samples.png       64 samples of the shipped weights, none picked
 docs/pictures/denoising.png     what the network makes of four pictures on the way
 docs/pictures/samplers.png      the same noise through each sampler, by number of steps
 docs/pictures/learning.png      the same noise along a training run (with --run)
+docs/pictures/loss.png          the losses in weights/*_log.csv
 weights/README.md               its table, from benchmarks/results/quality_portraits64.json
 """
 
+import csv
 import json
 from pathlib import Path
 
@@ -70,6 +72,32 @@ def learning(run, size):
     save_png(grid(flat, columns=len(chosen), zoom=2), PICTURES / "learning.png", {"steps": chosen})
 
 
+def losses():
+    """Loss against step, a panel a log; the lines of one log are the commands that ran in turn."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    logs = sorted(CARD.parent.glob("*_log.csv"))
+    figure, axes = plt.subplots(1, len(logs), figsize=(4 * len(logs), 3), layout="constrained")
+    for axis, path in zip(np.atleast_1d(axes), logs, strict=True):
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        runs, before, last = [[]], 0, 0
+        for row in rows:
+            step = int(row["step"])
+            if step < last:  # a command that counts from 0 again
+                before, runs = before + last, [*runs, []]
+            last = step
+            runs[-1].append((before + step, float(row["loss"])))
+        for run in runs:
+            axis.plot(*zip(*run, strict=True), "o-", markersize=3)
+        axis.set(title=path.stem.removesuffix("_log"), xlabel="step", yscale="log")
+    np.atleast_1d(axes)[0].set_ylabel("loss")
+    figure.savefig(PICTURES / "loss.png", dpi=110)
+
+
 def card():
     """The table of the weights' card."""
     found = json.loads(QUALITY.read_text())
@@ -97,6 +125,7 @@ def main(weights, run):
     recipe = {"weights": trained.path.name, "weights_sha256": trained.digest, "seed": 0}
     for make in (samples, denoising, samplers):
         make(pictures, recipe)
+    losses()
     if run:
         learning(run, size)
     if QUALITY.exists():
