@@ -10,6 +10,8 @@ weights/README.md               its table, from benchmarks/results/quality_portr
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -31,10 +33,10 @@ STEPS = (5, 10, 20, 50)
 MOMENTS = 8
 
 
-def samples(pictures, recipe):
-    """An 8 x 8 grid, twice enlarged: what `sample.py --n 64 --zoom 2` draws."""
-    images = pictures(64, steps=30)
-    save_png(grid(images, columns=8, zoom=2), PICTURES / "samples.png", recipe)
+def samples(weights):
+    """The README's grid by the README's command."""
+    command = f"sample.py --n 64 --zoom 2 --weights {weights} --out {PICTURES / 'samples.png'}"
+    subprocess.run([sys.executable, *command.split()], cwd=ROOT, check=True)
 
 
 def denoising(pictures, recipe):
@@ -123,7 +125,8 @@ def main(weights, run):
         )  # fmt: skip
 
     recipe = {"weights": trained.path.name, "weights_sha256": trained.digest, "seed": 0}
-    for make in (samples, denoising, samplers):
+    samples(trained.path.resolve())
+    for make in (denoising, samplers):
         make(pictures, recipe)
     losses()
     if run:
