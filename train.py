@@ -16,7 +16,14 @@ import numpy as np
 from ddpm.checkpoint import replaced
 from ddpm.commands import check_finite, one_core_a_part
 from ddpm.presets import PRESETS, Preset
-from ddpm.run import CONFIG, default_weights, read_config, read_preset, write_config
+from ddpm.run import (
+    CONFIG,
+    check_control,
+    default_weights,
+    read_config,
+    read_preset,
+    write_config,
+)
 
 DEFAULT_PRESET = "faces64"
 # The default set: as many portraits as the DDPM that started it had; a handful for the tiny preset.
@@ -109,6 +116,9 @@ def main(context, **options):
 @main.command(context_settings={"show_default": True})
 @click.option("--weights", type=Path, help="The model to be controlled; it stays as it is.")
 @click.option("--out", type=Path, default=Path("runs/control"), help="Run folder.")
+@click.option(
+    "--start-from", type=Path, help="Begin with this branch, trained over another such model."
+)
 @RUN_OPTIONS
 def control(**options):
     """Train a control branch: edges, colours, coarse shapes and face points that a model obeys."""
@@ -178,8 +188,11 @@ def run(
         else:
             preset = replace(preset, inpainting=True)
             options["start_from"] = options["weights"]
-    if options.get("start_from") and not config:
-        read_preset(options["start_from"])  # what cannot be read is told at once
+    if options.get("start_from") and not config:  # what cannot be read is told at once
+        if controls:
+            check_control(options["start_from"], preset)
+        else:
+            read_preset(options["start_from"])
     preset = _settled(preset, config, options, epochs=epochs, sample_epochs=sample_epochs)
     pictures, data = _pictures(options["data"], preset)
     fingerprint = _fingerprint(pictures)

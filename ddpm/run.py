@@ -202,21 +202,44 @@ def load_control(path, base):
     from ddpm.control import Controlled
 
     path = weights_file(path, CONTROL)
+    settings = check_control(path, base.preset)
+    network = Controlled(base.network, settings["kinds"])
+    load_branch(network, path)
+    return Trained(network, base.preset, path, file_digest(path), settings["over"])
+
+
+def check_control(path, preset):
+    """Read a control branch's settings, if it fits networks of a preset's form.
+
+    Args:
+        path: as `load_control`.
+        preset: the `Preset` of what is to be controlled.
+
+    Returns:
+        dict of "kinds", "over" and "preset".
+
+    Raises:
+        ValueError: if the file cannot be read, or belongs to a network of another form.
+    """
+    path = weights_file(path, CONTROL)
     settings, kind = _settings(path)
     if kind != _CONTROL:
         raise ValueError(
             f"{path} is a model, not a control branch; train one with: python train.py control "
-            f"--weights {base.path}"
+            "--weights MODEL"
         )
     settings = json.loads(settings)
-    if Preset.from_dict(settings["preset"]).form != base.preset.form:
-        raise ValueError(f"{path} controls networks of another form than {base.path}.")
-    network = Controlled(base.network, settings["kinds"])
+    if Preset.from_dict(settings["preset"]).form != preset.form:
+        raise ValueError(f"{path} controls networks of another form than {preset.name}.")
+    return settings
+
+
+def load_branch(network, path):
+    """Load a control branch's weights into a `Controlled` of its form. Errors as `load_control`."""
     try:
-        network.branch.load_weights(path)
+        network.branch.load_weights(weights_file(path, CONTROL))
     except Exception as error:  # Keras' own
         raise ValueError(_OTHER.format(path)) from error
-    return Trained(network, base.preset, path, file_digest(path), settings["over"])
 
 
 def start_from(network, path, vocabulary=()):

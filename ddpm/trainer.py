@@ -13,7 +13,7 @@ from ddpm.diffusion import Diffusion
 from ddpm.guidance import conditioned
 from ddpm.hints import KINDS
 from ddpm.pictures import draw, grid, save_png
-from ddpm.run import CONTROL, WEIGHTS, save_weights, start_from
+from ddpm.run import CONTROL, WEIGHTS, load_branch, save_weights, start_from
 from ddpm.runtime import PRECISIONS, use_xla
 from ddpm.training import AveragedAdam, Every, Log, Progress, StopAtNaN, StopWhen, WarmUp, batches
 
@@ -71,8 +71,13 @@ class Trainer:
         return int(self.model.optimizer.iterations)
 
     def start_from(self, path):
-        """Begin with the weights of another run where they fit; see `run.start_from`."""
-        taken = start_from(self.model.network, path, self.preset.vocabulary)
+        """Begin with the weights of another run where they fit; see `run.start_from`. A control
+        branch begins with another one of its form, whatever model that was trained over."""
+        if self.base is not None:
+            load_branch(self.model.network, path)
+            taken = (1, 1)
+        else:
+            taken = start_from(self.model.network, path, self.preset.vocabulary)
         self.model.optimizer.restart_averages()
         return taken
 

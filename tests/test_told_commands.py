@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ from test_resume import assert_same, checkpoint, kill_after
 
 import sample
 import train
+from ddpm.run import file_digest
 
 NAMES = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 TOLD = ("--preset", "tiny_told", "--batch-size", "8", "--save-minutes", "0", "--sample-epochs", "0")
@@ -216,6 +218,34 @@ def test_a_branch_trains_over_a_model_that_stays_as_it_is(told, branch):
     assert code == 2 and "started with python train.py;" in refused(said)
     code, said = call(train.main, "--preset", "tiny", "control", "--out", branch)
     assert code == 2 and "behind the word control" in refused(said)
+
+
+def test_a_branch_goes_on_over_another_model(trained, told, branch, captioned, tmp_path):
+    # The same model after more steps: another file, other weights, the same form.
+    words = ("--start-from", told, "--data", captioned, "--epochs", 1)
+    other = train_run(tmp_path / "model", *TOLD, *words)
+    control = ("control", "--weights", other, "--data", captioned, *CONTROL)
+    run = train_run(tmp_path / "on", *control, "--start-from", branch, "--lr", "1e-9")
+    old, new = (load_control_arrays(folder) for folder in (branch, run))
+    assert all(np.allclose(old[name], new[name], atol=1e-6) for name in old)
+    settings = json.loads((run / "config.json").read_text())
+    assert settings["over"] == file_digest(other / "model.weights.h5")
+    code, said = call(train.main, *control, "--out", tmp_path / "no", "--start-from", trained)
+    assert code == 2 and "not a control branch" in refused(said)
+    code, said = call(train.main, *control, "--out", tmp_path / "no", "--start-from", tmp_path)
+    assert code == 2 and refused(said)
+
+
+def load_control_arrays(folder):
+    with h5py.File(folder / "control.weights.h5") as file:
+        arrays = {}
+
+        def add(name, item):
+            if isinstance(item, h5py.Dataset):
+                arrays[name] = item[()]
+
+        file.visititems(add)
+    return arrays
 
 
 def test_a_model_goes_on_from_other_weights(trained, told, captioned, tmp_path):
