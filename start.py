@@ -1,12 +1,12 @@
 """The first two commands on a new machine. Needs Python 3.11 or 3.12 and nothing else.
 
-    python3 start.py         makes .venv, installs, renders faces, trains a small model, samples it
+    python3 start.py         makes .venv, installs, draws faces with the shipped weights; then
+                             renders some, trains a small model on them and samples it
     python3 start.py test    makes .venv-test, installs, runs the fast tests
 
 Written for any Python 3, so that an unsupported one gets a sentence.
 """
 
-import glob
 import os
 import subprocess
 import sys
@@ -34,12 +34,11 @@ def main():
 def demo():
     """The main job, small: about three minutes after the installation on two cores."""
     python = environment(".venv", ".")
+    run(python, *"sample.py --n 16 --out faces.png --zoom 2".split())
+    print("\nfaces.png: faces from the weights that come with the project, 64 px.\n", flush=True)
     run(python, *"train.py --preset tiny --out runs/demo --resume".split())
     run(python, *"sample.py --n 16 --weights runs/demo --out demo.png --zoom 4".split())
     print("\ndemo.png: faces from the small model, 32 px, a minute of training.")
-    if glob.glob(os.path.join("weights", "*.weights.h5")):
-        run(python, *"sample.py --n 16 --out faces.png --zoom 2".split())
-        print("\nfaces.png: faces from the weights that come with the project, 64 px.")
     print(f"Next, the real thing: {os.path.relpath(python)} train.py --epochs 800")
 
 

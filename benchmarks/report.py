@@ -186,6 +186,13 @@ def race_words(race):
         words = passed_words(*passing(race, name))
         lines.append(f"{name}: {words}")
     sizes = {name: f"{run['parameters'] / 1e6:.0f} M" for name, run in race["runs"].items()}
+    last = race["runs"][THEIRS]["rows"][-1]
+    if last["faces"] < 0.5:  # then the distance that it ends with is that of no faces
+        lines[-1] += (
+            f". A caution: in this time `{THEIRS}` saw {last['seen']:,} pictures, and a face is "
+            f"found in {last['faces']:.0%} of what it draws; the race says how late it starts on "
+            "such a machine, not how the two compare once both have learned"
+        )
     return (
         f"To the kernel distance that `{THEIRS}` ({sizes[THEIRS]} parameters) ends with, `{OURS}` "
         f"({sizes[OURS]}) takes, by features: " + "; ".join(lines) + "."

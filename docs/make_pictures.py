@@ -5,7 +5,8 @@ docs/pictures/denoising.png     what the network makes of four pictures on the w
 docs/pictures/samplers.png      the same noise through each sampler, by number of steps
 docs/pictures/learning.png      the same noise along a training run (with --run)
 docs/pictures/loss.png          the losses in weights/*_log.csv
-weights/README.md               its table, from benchmarks/results/quality_portraits64.json
+weights/README.md               its tables, from quality_portraits64.json and conditioning.json in
+                                benchmarks/results/
 """
 
 import csv
@@ -23,11 +24,13 @@ from ddpm.pictures import draw, grid, save_png, to_uint8
 from ddpm.run import default_weights, load_weights
 from ddpm.runtime import PRECISIONS, choose_precision, use_xla
 from ddpm.samplers import SAMPLERS
+from docs.make_conditioning_page import control_rows
 from docs.make_faces_card import fill, table
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 QUALITY = ROOT / "benchmarks" / "results" / "quality_portraits64.json"
+CONDITIONING = QUALITY.with_name("conditioning.json")
 CARD = ROOT / "weights" / "README.md"
 STEPS = (5, 10, 20, 50)
 MOMENTS = 8
@@ -101,11 +104,16 @@ def losses():
 
 
 def card():
-    """The table of the weights' card."""
+    """The tables of the weights' card."""
     found = json.loads(QUALITY.read_text())
     head, *rows = quality_rows(found)
     head[2] = f"{found['samples']} samples"
-    CARD.write_text(fill(CARD.read_text(), {"quality": table(head, rows)}))
+    blocks = {"quality": table(head, rows)}
+    names, *rows = control_rows(json.loads(CONDITIONING.read_text())["control"])
+    ends = [names.index(f"strength {strength}") for strength in (0.0, 1.0)]
+    head, *rows = [[row[i] for i in (0, *ends)] for row in (names, *rows[:6])]
+    blocks["control"] = table(head, rows)
+    CARD.write_text(fill(CARD.read_text(), blocks))
 
 
 @click.command(context_settings={"show_default": True})
