@@ -26,7 +26,7 @@ def balance(n, settings):
     known, poses = [], []
     for i in range(n):
         person, view, _ = sample_face(i, settings)
-        known.append({**attributes(person, view), "style": view.style})
+        known.append({**flat(attributes(person, view)), "style": view.style})
         poses.append((view.pose.yaw, view.pose.pitch, view.pose.roll))
     columns = {name: [one.get(name) for one in known] for name in known[0]}
     columns |= dict(zip(("yaw", "pitch", "roll"), zip(*poses, strict=True), strict=True))
@@ -43,6 +43,18 @@ def balance(n, settings):
         if not numeric(name, values):
             shares[name] = share_of(values)
     return {"people": n, "shares": shares, "quantiles": quantiles}
+
+
+def flat(facts):
+    """Facts of which none is a dictionary: of the lights' strengths in red, green and blue, one
+    number a light, their mean."""
+    result = {}
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            result |= {f"{name} {part}": float(np.mean(v)) for part, v in value.items()}
+        else:
+            result[name] = value
+    return result
 
 
 def is_number(value):

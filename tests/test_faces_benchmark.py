@@ -120,3 +120,11 @@ def test_the_pages_have_the_markers_that_there_is_text_for():
         fill(page.read_text(), blocks({}))
     card = PAGES[0].read_text()
     assert all(f"<!-- begin {name} -->" in card for name in blocks({}))
+
+
+def test_what_is_counted_of_people_makes_rows_that_can_be_read():
+    """Every row of the tables stays short, whatever kind of value a fact has."""
+    found = balance(60, {"n": 60, "identities": 60, "seed": 5, "drawn": 0.5})
+    tables = blocks({"balance": found})["balance"]
+    assert max(map(len, tables.splitlines())) < 2000
+    assert found["quantiles"]["light_strengths key"]["50"] > 0
