@@ -94,8 +94,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no pages of remarks when T
     help="How --mask is kept to.  [default: network where the model was trained to, else project]",
 )
 @click.option("--sampler", default="dpmpp_2m", help=f"One of {', '.join(SAMPLERS)}.")
-@click.option("--spacing", default="uniform", help=f"Which levels to visit: {', '.join(SPACINGS)}.")
-@click.option("--steps", type=click.IntRange(1), default=30, help="Levels to visit.")
+@click.option("--spacing", default="karras", help=f"Which levels to visit: {', '.join(SPACINGS)}.")
+@click.option("--steps", type=click.IntRange(1), default=10, help="Levels to visit.")
 @click.option(
     "--eta", type=click.FloatRange(0, 1), default=0.0, help="Fresh noise of ddim: 0 none."
 )

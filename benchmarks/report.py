@@ -25,7 +25,7 @@ FILES = {
 }
 NAMES = {"frechet": "Fréchet", "kernel": "kernel x 1000", "precision": "precision"}
 NAMES |= {"recall": "recall"}
-FORMS = {"frechet": (1, "{:.3g}"), "kernel": (1000, "{:.3g}")}
+TIMES = {"frechet": 1, "kernel": 1000}
 NEAR = 1.1  # a sampler's distance counts as the best one's within a tenth or its interval
 OURS, THEIRS = "faces64", "classic64"
 MEASURE = "shape and colour"
@@ -39,8 +39,10 @@ def table(rows):
 
 def shown(name, value):
     """A number with half of its interval, in the units of its kind."""
-    times, form = FORMS.get(name, (1, "{:.3f}"))
-    return " ± ".join(form.format(times * number) for number in value)
+    if name not in TIMES:
+        return " ± ".join(f"{number:.3f}" for number in value)
+    numbers = [TIMES[name] * number for number in value]
+    return " ± ".join(f"{n:,.0f}" if abs(n) >= 1000 else f"{n:.3g}" for n in numbers)
 
 
 def percent(value):
@@ -208,8 +210,9 @@ def draw_race(race):
         for preset, run in race["runs"].items():
             seconds, distances = curve(run, name)
             axis.plot(seconds / 60, distances, "o-", label=preset, markersize=4)
-        axis.axhline(max(race["floor"][name]["kernel"][0], 1e-6), color="grey", linestyle=":",
-                     label="training renders")  # fmt: skip
+        # The floor itself is 0 but for chance, which a logarithmic axis has no place for.
+        highest = sum(race["floor"][name]["kernel"])
+        axis.axhline(highest, color="grey", linestyle=":", label="training renders, at most")
         axis.set(xscale="log", yscale="log", title=name, xlabel="minutes")
     axes[0].set_ylabel("kernel distance to held-out renders")
     axes[0].legend()
@@ -244,7 +247,8 @@ def sampling_words(sampling):
     row = cheapest(sampling)
     return (
         f"The fewest looks with which a sampler's distances are the best ones' (within a tenth or "
-        f"their interval) are {row['looks']}, by {row['sampler']} with {row['spacing']} spacing."
+        f"their interval) are {row['looks']}, by {row['sampler']} with {row['spacing']} spacing: "
+        "the default of `sample.py`."
     )
 
 
@@ -262,8 +266,9 @@ def draw_sampling(sampling):
             rows = [row for row in sampling["rows"] if row["spacing"] == spacing]
             for sampler in dict.fromkeys(row["sampler"] for row in rows):
                 points = [(r["looks"], r[kind][0]) for r in rows if r["sampler"] == sampler]
-                axis.plot(*zip(*points, strict=True), "o-", label=sampler, markersize=4)
-            axis.axhline(max(sampling["floor"][kind], 1e-5), color="grey", linestyle=":")
+                # Euler's dots lie on DDIM's line: they are the same method.
+                line_of = "o:" if sampler == "euler" else "o-"
+                axis.plot(*zip(*points, strict=True), line_of, label=sampler, markersize=4)
             axis.set(xscale="log", yscale="log", title=f"{kind}, {spacing}")
             axis.set_xticks(sorted({row["looks"] for row in rows}), minor=False)
             axis.get_xaxis().set_major_formatter("{x:.0f}")
@@ -316,6 +321,7 @@ def page(found):
         values["sampling_table"] = table(sampling_rows(sampling))
         values["sampling_words"] = sampling_words(sampling)
         values["sampling_interval"] = f"±{1000 * spread:.1f}"
+        values["sampling_floor"] = f"{1000 * sampling['floor'][MEASURE]:.1f} in the table's units"
     template = jinja2.Template(TEMPLATE.read_text(), undefined=jinja2.StrictUndefined,
                                keep_trailing_newline=True)  # fmt: skip
     return template.render({name: None for name in FILES} | values)

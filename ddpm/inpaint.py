@@ -69,16 +69,17 @@ def begin(schedule, timesteps, picture, eps, strength=1.0):
             noise alone, and the picture is not seen.
 
     Returns:
-        (timesteps, x): the levels up to strength T, at least one, and x_t at the first of them.
+        (timesteps, x): the level at strength T and those of the timesteps below it, and x_t at the
+        first: however few the timesteps, the strength is kept to.
 
     Reference:
         Meng et al. 2022, SDEdit (arXiv:2108.01073), algorithm 1.
     """
     if strength == 1:
         return timesteps, eps
-    left = timesteps[timesteps <= strength * (schedule.T - 1)]
-    left = timesteps[-1:] if len(left) == 0 else left
-    alpha, sigma = schedule.alpha[left[0]].item(), schedule.sigma[left[0]].item()
+    first = round(strength * (schedule.T - 1))
+    left = np.append(first, timesteps[timesteps < first]).astype(timesteps.dtype)
+    alpha, sigma = schedule.alpha[first].item(), schedule.sigma[first].item()
     return left, np.float32(alpha) * picture + np.float32(sigma) * eps
 
 

@@ -329,7 +329,7 @@ def test_a_picture_carries_its_recipe(sampled, trained):
     import hashlib
 
     digest = hashlib.sha256((trained / "model.weights.h5").read_bytes()).hexdigest()
-    expected = {"sampler": "dpmpp_2m", "steps": 4, "seed": 3, "spacing": "uniform"}
+    expected = {"sampler": "dpmpp_2m", "steps": 4, "seed": 3, "spacing": "karras"}
     for path, more in ((sampled / "a/grid.png", {"n": 5}), (sampled / "each/00002.png", {})):
         with Image.open(path) as image:
             recipe = json.loads(image.text["recipe"])

@@ -74,17 +74,18 @@ def test_beginning_at_a_noise_level():
     picture = np.full((2, 4, 4, 3), 0.5, np.float32)
     eps = np.random.default_rng(0).standard_normal(picture.shape, np.float32)
     levels, x = begin(schedule, timesteps, picture, eps, 0.4)
-    assert levels[0] <= 0.4 * 999 < timesteps[len(timesteps) - len(levels) - 1]
-    np.testing.assert_array_equal(levels, timesteps[-len(levels) :])
     t = levels[0]
+    assert t == 400 and np.all(np.diff(levels) < 0)
+    np.testing.assert_array_equal(levels[1:], timesteps[timesteps < 400])
     np.testing.assert_allclose(
         x, schedule.alpha[t] * picture + schedule.sigma[t] * eps, rtol=1e-6, atol=1e-6
     )
     levels, x = begin(schedule, timesteps, picture, eps, 1.0)
     np.testing.assert_array_equal(levels, timesteps)
     np.testing.assert_array_equal(x, eps)
-    levels, _ = begin(schedule, timesteps, picture, eps, 1e-6)
-    assert len(levels) == 1
+    for strength, first in ((1e-6, 0), (0.001, 1), (0.3, 300)):  # however few the levels
+        levels, _ = begin(schedule, timesteps[-1:], picture, eps, strength)
+        assert levels[0] == first and len(levels) == 1 + (timesteps[-1] < first)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
