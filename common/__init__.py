@@ -1,0 +1,8 @@
+"""The ground that every package stands on; it knows neither faces nor diffusion.
+
+files.py      whole writes, checksums, locks
+images.py     picture files to arrays and back, resizing
+sheets.py     grids, labelled grids, animations, PNG files that carry their recipe
+cli.py        errors as one sentence, progress bars, safe text for terminals
+devices.py    cores, memory, precision, and how the backend is started
+"""
