@@ -9,7 +9,7 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-from ddpm.pictures import png_text
+from common.sheets import png_text
 from facekit import pictures
 
 COMMENT = "A face in it was painted by a diffusion model; not a photograph as it was taken."
