@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ddpm.conditions import vocabulary
+from ddpm.conditions import synonyms, vocabulary
 from ddpm.conditions.vocabulary import SYNONYMS, Resolved, by_kind, describe, resolve, split
 
 # The words of the shipped weights, the most frequent first.
@@ -300,12 +300,12 @@ def test_kinds_are_a_partition():
 
 
 def test_no_word_is_in_two_kinds():
-    words = [word for kind in vocabulary._KINDS.values() for word in kind.split()]
+    words = [word for kind in synonyms.KINDS.values() for word in kind.split()]
     assert sorted(words) == sorted(set(words))
 
 
 def test_every_synonym_can_be_reached_and_is_listed_once():
-    keys = [key for keys in vocabulary._MEANINGS.values() for key in keys.split(", ")]
+    keys = [key for keys in synonyms.MEANINGS.values() for key in keys.split(", ")]
     assert sorted(keys) == sorted(set(keys))
     for key, candidates in SYNONYMS.items():
         assert key == " ".join(split(key)) and "-" not in key
