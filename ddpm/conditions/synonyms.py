@@ -1,4 +1,4 @@
-"""Tables of plain English for prompts: synonyms, words that are no typing errors, kinds of words."""
+"""Tables of plain English for prompts: synonyms, words that are no typing errors, their kinds."""
 
 # Meaning: candidates, best first and divided by "|" -> the words and phrases that are read so.
 # Hyphens in phrases count as blanks ("middle aged" stands for "middle-aged" too). A candidate that
