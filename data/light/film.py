@@ -35,7 +35,7 @@ def develop(picture, size, shot, seed):
     Args:
         picture: float32 (H, H, 3), linear RGB.
         size: width and height wanted, pixels.
-        shot: a `data.people.Shot`.
+        shot: a `data.people.view.Shot`.
         seed: of the grain.
 
     Returns:

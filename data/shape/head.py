@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-ASSET = Path(__file__).parent / "assets" / "head.npz"
+ASSET = Path(__file__).parents[1] / "assets" / "head.npz"
 
 NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
@@ -147,7 +147,7 @@ def load_head():
         ValueError: if the file is missing.
     """
     if not ASSET.exists():
-        raise ValueError(f"{ASSET} is missing. Make it with: python -m data.build_head")
+        raise ValueError(f"{ASSET} is missing. Make it with: python -m data.shape.build_head")
     with np.load(ASSET) as file:
         arrays = {name: file[name] for name in file.files}
     rest = arrays["vertices"].astype(np.float32)

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .head import CENTRE, load_head
-from .texture import look_up
+from data.shape.head import CENTRE, load_head
+from data.shape.maths import look_up
 
 DIRECTIONS = (40, 64)  # grid of directions (up-down, round) in which the size is kept
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .looks import BACKDROPS, Colour
-from .texture import linear
+from data.light.colours import BACKDROPS, Colour, linear
 
 CANVAS = 112  # side of the canvas, pixels
 BOOKS = ((120, 40, 36), (40, 62, 92), (66, 84, 60), (168, 138, 92), (92, 66, 50), (196, 188, 172))

@@ -1,8 +1,8 @@
 """Light: what colour each pixel takes from its paint, its normal and the lamps.
 
 All colours are linear RGB. A `Surface` holds, for the P pixels that something covers, where they
-are and how much light can reach them; the functions here turn it and the paint of `data.paint` into
-colour.
+are and how much light can reach them; the functions here turn it and the paint of
+`data.light.paint` into colour.
 """
 
 from dataclasses import dataclass, replace
@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from . import scene as sc
-from .hats import hat_paint
-from .looks import HAIR
-from .paint import around, eye_paint, skin_paint, teeth_paint
-from .parts import PART
-from .texture import linear, noise, step
-from .wardrobe import JEWELS
-from .worn import glasses_paint, scarf_paint
+from data.light.colours import HAIR, JEWELS, linear
+from data.light.paint import around, eye_paint, skin_paint, teeth_paint
+from data.light.texture import noise
+from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
+from data.shape import scene as sc
+from data.shape.maths import step, unit
+from data.shape.parts import PART
 
 TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
@@ -26,11 +25,6 @@ UNDER_SKIN = (0.055, 0.026, 0.016)
 CREASES = ((0.07, 3.2), (0.22, 1.3))
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
-
-
-def unit(vectors):
-    """Vectors (N, 3) scaled to length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
 def light_direction(light):
@@ -45,7 +39,7 @@ class Surface:
 
     Attributes:
         hit: bool (H, W), which pixels they are.
-        material: uint8 (P,), a material of `data.scene`.
+        material: uint8 (P,), a material of `data.shape.scene`.
         values: float32 (P, COLUMNS), what the vertices knew.
         normal, toward_eye: float32 (P, 3), unit vectors.
         lit: float32 (P,), how much of the key light arrives.
@@ -110,8 +104,8 @@ def shade(surface, scene, person, view):
 
     Args:
         surface: a `Surface`.
-        scene: the `data.scene.Scene` it shows.
-        person, view: values of `data.people`.
+        scene: the `data.shape.scene.Scene` it shows.
+        person, view: a `data.people` `Person` and `View`.
 
     Returns:
         colour float32 (P, 3), linear, and part uint8 (P,).

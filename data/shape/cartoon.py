@@ -6,12 +6,10 @@ that depends on the rest position alone. It is linear in the vertices, so a blin
 eye that has grown.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
-from .head import eyeball
-from .texture import step
+from data.shape.head import eyeball
+from data.shape.maths import step
 
 # How far each style goes towards a cartoon's proportions.
 STRENGTH = {"3-D cartoon": 1.0, "manga": 0.7}
@@ -33,10 +31,10 @@ def exaggerate(head, vertices, neutral, style):
     """Gives a head the proportions of a cartoon.
 
     Args:
-        head: a `data.head.Head`.
+        head: a `data.shape.head.Head`.
         vertices: float32 (V, 3), somebody's face, with or without an expression.
         neutral: float32 (V, 3), the same face without one, to measure.
-        style: one of `data.parts.STYLES`.
+        style: one of `data.shape.parts.STYLES`.
 
     Returns:
         float32 (V, 3), decimetres.
@@ -103,27 +101,3 @@ def wide_iris(directions, style):
         np.linalg.norm(directions[:, :2], axis=1, keepdims=True), 1e-6
     )
     return np.concatenate([around * np.sin(polar), np.cos(polar)], 1).astype(np.float32)
-
-
-def painted(person):
-    """The same person in a cartoon's paint: fewer lines and spots, stronger brows, pure colours."""
-    age = min(person.shape.age, 25 + 0.3 * (person.shape.age - 25))
-    thickness, arch, density, outer = person.brows
-    return replace(
-        person,
-        shape=replace(person.shape, age=age),
-        skin=_purer(np.array(person.skin) * 1.04, 1.06),
-        blush=min(1.0, person.blush + 0.3),
-        marks=(),
-        eye_colour=_purer(np.array(person.eye_colour) * 1.25, 1.4),
-        hair_colour=_purer(np.array(person.hair_colour) * 1.1, 1.25),
-        natural=_purer(np.array(person.natural) * 1.1, 1.25),
-        brows=(thickness * 1.2, arch, density, outer),
-        lines=0.5 * person.lines,
-    )
-
-
-def _purer(colour, factor):
-    """A colour (3,), sRGB, with its distance from grey multiplied."""
-    colour = np.asarray(colour, float)
-    return tuple(map(float, np.clip(colour.mean() + factor * (colour - colour.mean()), 0, 255)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .looks import Colour
+from data.light.colours import Colour
 
 EXPOSED = 1.36  # light on a face turned to the camera, after exposure
 UNEVEN = 0.18  # deviation of the exposure's logarithm

@@ -1,7 +1,7 @@
 """What people wear on the head and round the neck: glasses, earrings, scarves.
 
 Everything is built on somebody's own head in the upright frame (decimetres, x to the person's
-left), and turned with it by `data.scene`.
+left), and turned with it by `data.shape.scene`.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from .head import eyeball, load_head
-from .texture import linear, noise, step
-from .wardrobe import METAL
+from data.shape.head import eyeball, load_head
+from data.shape.maths import step, unit
 
+METAL = ("gold", "silver", "black metal")  # frames of thin wire
 SIDES = 6  # of a tube
 RIM = 44  # places round a rim
 # Lenses: half their width and height (dm), and how square they are (2 is an ellipse).
@@ -52,10 +52,6 @@ def joined(meshes):
     )
 
 
-def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-
-
 def grid_triangles(rows, columns, closed):
     """Triangles int32 (F, 3) of a grid of vertices (rows, columns), its last column joined to its
     first if `closed`."""
@@ -80,13 +76,13 @@ def tube(path, half, up, closed=False, known=(0, 0, 0)):
     along = np.gradient(path, axis=0)
     if closed:
         along = np.roll(path, -1, 0) - np.roll(path, 1, 0)
-    across = _unit(np.cross(along, np.broadcast_to(up, path.shape)))
-    over = _unit(np.cross(across, along))
+    across = unit(np.cross(along, np.broadcast_to(up, path.shape)))
+    over = unit(np.cross(across, along))
     angle = np.linspace(0, 2 * np.pi, SIDES, endpoint=False)[None, :, None]
     half = np.broadcast_to(half, (len(path), 2))[:, None, :, None]
     sides = np.cos(angle) * across[:, None], np.sin(angle) * over[:, None]
     points = path[:, None] + half[:, :, 0] * sides[0] + half[:, :, 1] * sides[1]
-    normals = _unit(sides[0] / half[:, :, 0] + sides[1] / half[:, :, 1])
+    normals = unit(sides[0] / half[:, :, 0] + sides[1] / half[:, :, 1])
     if closed:
         points, normals = (np.concatenate([a, a[:1]]) for a in (points, normals))
     return Mesh(
@@ -119,8 +115,8 @@ def ball(centre, radius, known=(0, 0, 0)):
     """An ellipsoid about a centre (3,), with radii (3,) or one: a `Mesh`."""
     polar, round_ = np.linspace(0.02, np.pi - 0.02, 7)[:, None], np.linspace(-np.pi, np.pi, 11)
     sine = np.sin(polar)
-    unit = np.stack([sine * np.sin(round_), np.cos(polar) + 0 * round_, sine * np.cos(round_)], -1)
-    return surface(centre + unit * radius, np.float32(known), centre)
+    out = np.stack([sine * np.sin(round_), np.cos(polar) + 0 * round_, sine * np.cos(round_)], -1)
+    return surface(centre + out * radius, np.float32(known), centre)
 
 
 def _outline(shape, size):
@@ -157,7 +153,7 @@ def glasses(person, vertices):
     """Somebody's glasses.
 
     Args:
-        person: a `data.people.Person` who owns some.
+        person: a `data.people.person.Person` who owns some.
         vertices: float32 (V, 3), their face in the upright frame, with its expression.
 
     Returns:
@@ -228,7 +224,7 @@ def _lens(rim):
     triangles = np.stack([k, (k + 1) % len(rim), np.full(len(rim), len(rim))], 1).astype(np.int32)
     bent = (points - middle) * np.float32([1.2, 1.2, 0]) + [0, 0.08, 1]  # lenses bulge
     known = np.broadcast_to(np.float32([1, 0, 0]), points.shape)
-    return Mesh(points, _unit(bent), triangles, known)
+    return Mesh(points, unit(bent), triangles, known)
 
 
 def _bridge(placed, outline, half, face):
@@ -268,26 +264,6 @@ def _temple(sign, rim, outline, width, half, vertices):
     path = np.concatenate([hinge[None] + [0, 0, -0.005], arm, tip])
     thick = np.array([half[0] * 0.8, half[1]])
     return tube(path, thick, (0, 1.0, 0), known=(0, 1, 0))
-
-
-def glasses_paint(position, known, person):
-    """Paints glasses.
-
-    Args:
-        position: float32 (P, 3), in the upright frame.
-        known: float32 (P, 3), as in `glasses`.
-
-    Returns:
-        albedo (P, 3) linear, gloss (P,).
-    """
-    albedo = np.tile(linear(person.frame_colour), (len(position), 1))
-    if person.frame == "tortoiseshell":
-        mottle = noise(0, position[:, 0] * 190 + person.seed % 97, position[:, 1] * 190)
-        albedo *= (1.5 - 1.25 * step(-0.2, 0.7, mottle))[:, None]
-    gloss = np.full(len(position), 0.9 if person.frame in METAL else 0.7, np.float32)
-    lens = known[:, 0] > 0.5
-    albedo[lens], gloss[lens] = (0.012, 0.012, 0.014), 1.0
-    return albedo.astype(np.float32), gloss
 
 
 def earrings(person, vertices):
@@ -369,19 +345,7 @@ def collar(vertices):
     spread = np.pi + (round_ - np.pi) * (1 - 0.09 * leaf * front)
     points = [radius * np.sin(spread), height, NECK_AXIS + radius * np.cos(spread)]
     points = np.stack(points, -1).astype(np.float32)
-    normals = _unit(np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0)))
+    normals = unit(np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0)))
     known = np.stack(np.broadcast_arrays(round_, leaf, np.float32(1)), -1).reshape(-1, 3)
     triangles = grid_triangles(*radius.shape, False)
     return Mesh(points.reshape(-1, 3), normals.reshape(-1, 3), triangles, known)
-
-
-def scarf_paint(known, view):
-    """Paints a scarf, or a collar in the garment's colour: albedo (P, 3) linear."""
-    if known[0, 2] > 0.5:
-        seam = 1 - 0.12 * np.exp(-(((known[:, 1] - 0.9) / 0.02) ** 2))
-        weave = 1 + 0.025 * noise(1, known[:, 0] * 130, known[:, 1] * 60)
-        return linear(view.cloth_colour) * (seam * weave)[:, None]
-    weave = noise(1, known[:, 0] * 220, known[:, 1] * 60)
-    stripes = np.where(np.mod(known[:, 1] * 4 / np.pi + view.seed % 5, 2) < 0.35, 0.72, 1)
-    shade = (1 + 0.05 * weave) * (stripes if view.seed % 3 == 0 else 1)
-    return linear(view.scarf_colour) * shade[:, None]

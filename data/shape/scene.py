@@ -6,9 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import cartoon, clothes, hair, hats, worn
-from .cuts import BEARDS, CUTS, Cut, coarser, varied
-from .head import (
+from data.shape import cartoon, clothes, hair, hats, worn
+from data.shape.cuts import BEARDS, CUTS, Cut, coarser, varied
+from data.shape.hair import beard_mask
+from data.shape.head import (
     CENTRE,
     NECK,
     express,
@@ -19,8 +20,7 @@ from .head import (
     turn,
     turn_weights,
 )
-from .paint import beard_mask
-from .parts import landmark_vertices
+from data.shape.parts import landmark_vertices
 
 # Materials.
 SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR = range(
@@ -166,7 +166,7 @@ def build_scene(person, view, detail=1.0):
     """Builds the scene of a view.
 
     Args:
-        person, view: values of `data.people`.
+        person, view: a `data.people` `Person` and `View`.
         detail: share of the strands of hair that are grown, fewer and wider for small pictures.
 
     Returns:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .parts import PART
-from .texture import step
+from data.shape.maths import step
+from data.shape.parts import PART
 
 FAR = 99.0  # dm, the distance of what nothing covers
 LUMA = np.float32([0.2126, 0.7152, 0.0722])
@@ -46,7 +46,7 @@ def draw(style, layers, size, rng):
     """Draws a picture in a style.
 
     Args:
-        style: one of `data.parts.STYLES` but the photo.
+        style: one of `data.shape.parts.STYLES` but the photo.
         layers: a `Layers`.
         size: side of the picture wanted, pixels.
         rng: numpy Generator; the same state gives the same drawing.

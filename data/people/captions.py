@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .parts import PART
+from data.shape.parts import PART
 
 DECADES = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties")
 # How an expression is said: before the noun, after "with", or as a clause; any may be missing.
@@ -96,7 +96,7 @@ def describe(person, view, labels, rng):
     """Writes a caption.
 
     Args:
-        person, view: values of `data.people`.
+        person, view: a `data.people` `Person` and `View`.
         labels: uint8 (S, S), the part map, so that nothing hidden is named.
         rng: numpy Generator for the wording.
 

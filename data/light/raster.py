@@ -3,8 +3,8 @@
 VTK (through pyvista, off screen, no display) does the one thing that arrays do slowly: it fills
 triangles with a depth buffer. Every triangle is filled with a flat colour that spells its number.
 All else (what is interpolated over a triangle, paint, light, shadow, the part map, which landmark
-is visible) is arrays over the pixels it hits, in `data.shading`: nothing of it hides in a graphics
-pipeline, and no number depends on a driver's shading.
+is visible) is arrays over the pixels it hits, in `data.light.shading`: nothing of it hides in a
+graphics pipeline, and no number depends on a driver's shading.
 """
 
 import ctypes
