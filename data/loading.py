@@ -134,7 +134,12 @@ def _load_dataset(folder, size):
         )
     if size is not None and images.shape[1] != size:
         images = np.stack([_resize(image, size) for image in images])
-    return Pictures(images, captions, identities, [f"{i:06d}" for i in range(len(images))])
+    return Pictures(
+        images=images,
+        captions=captions,
+        identities=identities,
+        names=[f"{i:06d}" for i in range(len(images))],
+    )
 
 
 def _resize(image, size):
@@ -173,11 +178,11 @@ def _load_plain(folder, read):
     captions = [_caption_beside(path) for path, _ in good]
     images = [image for _, image in good]
     return Pictures(
-        np.stack(images) if len({image.shape for image in images}) == 1 else images,
-        captions if any(captions) else None,
-        None,
-        [str(path.relative_to(folder)) for path, _ in good],
-        skipped,
+        images=np.stack(images) if len({image.shape for image in images}) == 1 else images,
+        captions=captions if any(captions) else None,
+        identities=None,
+        names=[str(path.relative_to(folder)) for path, _ in good],
+        skipped=skipped,
     )
 
 

@@ -55,11 +55,11 @@ def sample_backdrop(rng):
     sharper = kind.endswith("wall")
     blur = rng.uniform(0.0, 0.5) if sharper else rng.uniform(0.25, 1)
     return Backdrop(
-        kind,
-        name,
-        tuple(map(float, np.clip(colour, 0, 255))),
-        float(blur),
-        int(rng.integers(2**31)),
+        kind=kind,
+        colour_name=name,
+        colour=tuple(map(float, np.clip(colour, 0, 255))),
+        blur=float(blur),
+        seed=int(rng.integers(2**31)),
     )
 
 

@@ -63,36 +63,69 @@ class Setup:
 
 
 INDOORS = {
-    "soft light": Setup((5, 40), (15, 40), (0.6, 0.9), (0.3, 0.5), (0, 0.3), (0.4, 0.6),
-                        softness=(0.7, 1), share=2.5),
-    "studio light": Setup((18, 42), (25, 48), (1.1, 1.3), (0.1, 0.35), (0.3, 0.9), (0.14, 0.3),
-                          share=3),
-    "studio light from above": Setup((0, 12), (38, 55), (1.1, 1.3), (0.05, 0.2), (0.2, 0.7),
-                                     (0.2, 0.32), softness=(0.4, 0.8), share=1),
-    "dramatic side light": Setup((60, 80), (10, 30), (1.3, 1.5), (0.02, 0.08), (0.2, 0.7),
-                                 (0.1, 0.16), softness=(0.2, 0.5), share=1),
-    "window light": Setup((40, 72), (8, 30), (1.1, 1.3), (0.08, 0.2), (0, 0.2), (0.2, 0.32),
-                          (0.97, 0.99, 1.03), (1.04, 1.0, 0.94), (0.7, 1), share=3),
-    "warm lamp light": Setup((15, 60), (0, 35), (1.0, 1.2), (0.05, 0.2), (0, 0.4), (0.14, 0.26),
-                             (1.2, 0.98, 0.72), (1.1, 0.98, 0.84), (0.2, 0.6), share=1.5),
-    "coloured light": Setup((35, 65), (10, 35), (0.9, 1.1), (0.25, 0.4), (0.5, 0.9), (0.12, 0.2),
-                            (1.15, 0.86, 1.05), (0.8, 0.92, 1.3), (0.3, 0.6), share=0.5),
+    "soft light": Setup(
+        azimuth=(5, 40), elevation=(15, 40), key=(0.6, 0.9), fill=(0.3, 0.5), rim=(0, 0.3),
+        around=(0.4, 0.6), softness=(0.7, 1), share=2.5,
+    ),
+    "studio light": Setup(
+        azimuth=(18, 42), elevation=(25, 48), key=(1.1, 1.3), fill=(0.1, 0.35), rim=(0.3, 0.9),
+        around=(0.14, 0.3), share=3,
+    ),
+    "studio light from above": Setup(
+        azimuth=(0, 12), elevation=(38, 55), key=(1.1, 1.3), fill=(0.05, 0.2), rim=(0.2, 0.7),
+        around=(0.2, 0.32), softness=(0.4, 0.8), share=1,
+    ),
+    "dramatic side light": Setup(
+        azimuth=(60, 80), elevation=(10, 30), key=(1.3, 1.5), fill=(0.02, 0.08), rim=(0.2, 0.7),
+        around=(0.1, 0.16), softness=(0.2, 0.5), share=1,
+    ),
+    "window light": Setup(
+        azimuth=(40, 72), elevation=(8, 30), key=(1.1, 1.3), fill=(0.08, 0.2), rim=(0, 0.2),
+        around=(0.2, 0.32), tint=(0.97, 0.99, 1.03), shade=(1.04, 1.0, 0.94), softness=(0.7, 1),
+        share=3,
+    ),
+    "warm lamp light": Setup(
+        azimuth=(15, 60), elevation=(0, 35), key=(1.0, 1.2), fill=(0.05, 0.2), rim=(0, 0.4),
+        around=(0.14, 0.26), tint=(1.2, 0.98, 0.72), shade=(1.1, 0.98, 0.84), softness=(0.2, 0.6),
+        share=1.5,
+    ),
+    "coloured light": Setup(
+        azimuth=(35, 65), elevation=(10, 35), key=(0.9, 1.1), fill=(0.25, 0.4), rim=(0.5, 0.9),
+        around=(0.12, 0.2), tint=(1.15, 0.86, 1.05), shade=(0.8, 0.92, 1.3), softness=(0.3, 0.6),
+        share=0.5,
+    ),
 }  # fmt: skip
 OUTDOORS = {
-    "bright sunlight": Setup((10, 60), (25, 55), (1.3, 1.6), (0.03, 0.12), (0.1, 0.6),
-                             (0.26, 0.38), (1.06, 1.0, 0.9), (0.88, 0.98, 1.14), (0, 0.2), share=2),
-    "hazy sunlight": Setup((5, 55), (20, 50), (0.8, 1.0), (0.1, 0.25), (0.1, 0.5), (0.35, 0.5),
-                           (1.05, 1.0, 0.92), (0.94, 1.0, 1.08), (0.4, 0.8), share=2),
-    "overcast light": Setup((0, 40), (45, 60), (0.25, 0.4), (0.1, 0.2), (0, 0.1), (0.7, 0.9),
-                            (0.99, 1.0, 1.01), (0.97, 1.0, 1.04), (1, 1), share=2),
-    "golden evening light": Setup((20, 70), (4, 16), (1.2, 1.4), (0.05, 0.2), (0.3, 0.9),
-                                  (0.22, 0.34), (1.22, 0.96, 0.68), (0.98, 0.98, 1.06), (0.2, 0.6),
-                                  share=2),
-    "shade": Setup((0, 45), (30, 55), (0.3, 0.5), (0.1, 0.25), (0.1, 0.5), (0.55, 0.7),
-                   (0.97, 1.0, 1.04), (0.94, 1.0, 1.07), (0.8, 1), share=1),
-    "blue evening light": Setup((20, 60), (5, 30), (0.8, 1.0), (0.05, 0.2), (0.3, 0.8),
-                                (0.26, 0.4), (1.12, 0.98, 0.82), (0.82, 0.95, 1.22), (0.3, 0.7),
-                                share=0.7),
+    "bright sunlight": Setup(
+        azimuth=(10, 60), elevation=(25, 55), key=(1.3, 1.6), fill=(0.03, 0.12), rim=(0.1, 0.6),
+        around=(0.26, 0.38), tint=(1.06, 1.0, 0.9), shade=(0.88, 0.98, 1.14), softness=(0, 0.2),
+        share=2,
+    ),
+    "hazy sunlight": Setup(
+        azimuth=(5, 55), elevation=(20, 50), key=(0.8, 1.0), fill=(0.1, 0.25), rim=(0.1, 0.5),
+        around=(0.35, 0.5), tint=(1.05, 1.0, 0.92), shade=(0.94, 1.0, 1.08), softness=(0.4, 0.8),
+        share=2,
+    ),
+    "overcast light": Setup(
+        azimuth=(0, 40), elevation=(45, 60), key=(0.25, 0.4), fill=(0.1, 0.2), rim=(0, 0.1),
+        around=(0.7, 0.9), tint=(0.99, 1.0, 1.01), shade=(0.97, 1.0, 1.04), softness=(1, 1),
+        share=2,
+    ),
+    "golden evening light": Setup(
+        azimuth=(20, 70), elevation=(4, 16), key=(1.2, 1.4), fill=(0.05, 0.2), rim=(0.3, 0.9),
+        around=(0.22, 0.34), tint=(1.22, 0.96, 0.68), shade=(0.98, 0.98, 1.06), softness=(0.2, 0.6),
+        share=2,
+    ),
+    "shade": Setup(
+        azimuth=(0, 45), elevation=(30, 55), key=(0.3, 0.5), fill=(0.1, 0.25), rim=(0.1, 0.5),
+        around=(0.55, 0.7), tint=(0.97, 1.0, 1.04), shade=(0.94, 1.0, 1.07), softness=(0.8, 1),
+        share=1,
+    ),
+    "blue evening light": Setup(
+        azimuth=(20, 60), elevation=(5, 30), key=(0.8, 1.0), fill=(0.05, 0.2), rim=(0.3, 0.8),
+        around=(0.26, 0.4), tint=(1.12, 0.98, 0.82), shade=(0.82, 0.95, 1.22), softness=(0.3, 0.7),
+        share=0.7,
+    ),
 }  # fmt: skip
 
 
@@ -120,11 +153,17 @@ def sample_light(rng, outdoors):
     facing = np.cos(np.radians(azimuth)) * np.cos(np.radians(elevation))
     arriving = key * max(facing, 0.35) + 0.65 * fill + 0.8 * around
     gain = EXPOSED / arriving * float(np.exp(rng.normal(0, UNEVEN)))
-    strengths = (key * tint, fill * shade, rim * tint, around * shade, around * shade * bounce)
+    strengths = {
+        "key": key * tint,
+        "fill": fill * shade,
+        "rim": rim * tint,
+        "sky": around * shade,
+        "ground": around * shade * bounce,
+    }
     return Light(
-        azimuth,
-        elevation,
-        *(tuple(map(float, gain * colour)) for colour in strengths),
-        float(rng.uniform(*setup.softness)),
-        name,
+        azimuth=azimuth,
+        elevation=elevation,
+        **{lamp: tuple(map(float, gain * colour)) for lamp, colour in strengths.items()},
+        softness=float(rng.uniform(*setup.softness)),
+        name=name,
     )

@@ -93,7 +93,9 @@ class Renderer:
         if view.style != "photo":
             layers = _layers(picture, image, labels, far, surface, view)
             image = draw(view.style, layers, self.size, np.random.default_rng([view.seed, 3]))
-        return Picture(image, labels[middle, middle].copy(), points5, points)
+        return Picture(
+            image=image, labels=labels[middle, middle].copy(), points5=points5, points=points
+        )
 
     def _key_light(self, scene, light, places):
         """How much of the key light reaches places (P, 3): float32 (P,) in [0, 1], by a shadow map.
@@ -144,7 +146,9 @@ def _layers(picture, image, labels, far, surface, view):
     lit[hit] = surface.lit * np.clip(0.15 + facing, 0, 1)
     tangent = surface.values[:, sc.REST][:, :2] * np.float32([1, -1])  # down in a picture
     strand[hit] = tangent * is_strand(surface.material)[:, None]
-    return Layers(picture, image, labels, far, normal, lit, strand)
+    return Layers(
+        light=picture, photo=image, labels=labels, depth=far, normal=normal, lit=lit, strand=strand
+    )
 
 
 def _casting(scene):

@@ -58,16 +58,8 @@ class Surface:
 
     def only(self, chosen):
         """The same of some pixels: `chosen` is bool (P,)."""
-        return Surface(
-            self.hit,
-            self.material[chosen],
-            self.values[chosen],
-            self.normal[chosen],
-            self.toward_eye[chosen],
-            self.lit[chosen],
-            self.open[chosen],
-            self.decimetre,
-        )
+        names = ("material", "values", "normal", "toward_eye", "lit", "open")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
 def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
@@ -80,7 +72,14 @@ def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
     away = ((normal * toward_eye).sum(1) < 0) & ~is_strand(material)
     normal[away] *= -1  # the inside of something: seen from behind
     return Surface(
-        hit, material, values, normal, toward_eye, lit, _openness(hit, depth, decimetre), decimetre
+        hit=hit,
+        material=material,
+        values=values,
+        normal=normal,
+        toward_eye=toward_eye,
+        lit=lit,
+        open=_openness(hit, depth, decimetre),
+        decimetre=decimetre,
     )
 
 

@@ -90,45 +90,34 @@ def sample_person(rng, age=None):
     male = rng.random() < 0.5
     drawn = float(rng.uniform(18, 85))
     age = drawn if age is None else float(age)
-    shape = Shape(
-        tuple(map(float, origin)),
-        float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),
-        age,
-        float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
-        _sample_features(rng, male, age),
-        tuple((name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS),
-    )
-    tone = float(
-        np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1)
-    )
-    skin = between(SKIN, tone) * (1 + rng.normal(0, 0.02) + rng.normal(0, 0.008, 3))
-    skin = skin * (1 + rng.normal(0, 1) * np.array([0.008, -0.016, 0.012]))  # rosy or golden
+    shape = _sample_shape(rng, origin, male, age)
+    tone, skin = _sample_skin(rng, origin)
     hair, natural = _sample_hair_colour(rng, origin, age)
     hair, hair_colour, dyed = _sample_dye(rng, male, age, hair, natural)
     eyes = _sample_eyes(rng, origin)
     recede = float(np.clip(rng.normal(0.0015 * (age - 30), 0.08), 0, 0.3)) if male else 0.0
     return Person(
-        shape,
-        tone,
-        tuple(np.clip(skin, 0, 255)),
-        float(rng.uniform(0.2, 1)),
-        float(rng.beta(0.5, 3) * (1 - tone)),
-        _sample_marks(rng),
-        eyes,
-        vary(rng, EYES[eyes], 0.1),
-        hair,
-        hair_colour,
-        natural,
-        dyed,
-        float(np.clip(rng.normal((age - 45) / 50, 0.15), 0, 0.5)) if not dyed else 0.0,
-        _sample_brows(rng, male),
-        float(np.exp(rng.normal(0, 0.3))),
-        float(rng.beta(1.5, 2.5)),
-        _sample_beard(rng, male),
-        recede,
-        _sample_cuts(rng, male, age, origin),
-        float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0,
-        int(rng.integers(2**31)),
+        shape=shape,
+        tone=tone,
+        skin=skin,
+        blush=float(rng.uniform(0.2, 1)),
+        freckles=float(rng.beta(0.5, 3) * (1 - tone)),
+        marks=_sample_marks(rng),
+        eyes=eyes,
+        eye_colour=vary(rng, EYES[eyes], 0.1),
+        hair=hair,
+        hair_colour=hair_colour,
+        natural=natural,
+        dyed=dyed,
+        greying=float(np.clip(rng.normal((age - 45) / 50, 0.15), 0, 0.5)) if not dyed else 0.0,
+        brows=_sample_brows(rng, male),
+        lines=float(np.exp(rng.normal(0, 0.3))),
+        shadows=float(rng.beta(1.5, 2.5)),
+        beard=_sample_beard(rng, male),
+        recede=recede,
+        cuts=_sample_cuts(rng, male, age, origin),
+        lipstick=float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0,
+        seed=int(rng.integers(2**31)),
         **sample_owned(rng, male, age),
     )
 
@@ -142,6 +131,19 @@ def _sample_origin(rng):
     return rng.dirichlet((0.9, 0.9, 0.9))
 
 
+def _sample_shape(rng, origin, male, age):
+    return Shape(
+        origin=tuple(map(float, origin)),
+        male=float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),
+        age=age,
+        weight=float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
+        features=_sample_features(rng, male, age),
+        proportions=tuple(
+            (name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS
+        ),
+    )
+
+
 def _sample_features(rng, male, age):
     drawn = []
     lean, old = LEAN if male else LEAN | LEAN_FEMALE, np.clip((age - 30) / 55, 0, 1)
@@ -152,6 +154,16 @@ def _sample_features(rng, male, age):
         if spread:
             drawn.append((name, round(value, 4)))
     return tuple(drawn)
+
+
+def _sample_skin(rng, origin):
+    """The tone from fairest (0) to deepest (1), and its sRGB."""
+    tone = float(
+        np.clip(origin @ (rng.uniform(0.6, 1), rng.uniform(0.1, 0.5), rng.uniform(0, 0.4)), 0, 1)
+    )
+    skin = between(SKIN, tone) * (1 + rng.normal(0, 0.02) + rng.normal(0, 0.008, 3))
+    skin = skin * (1 + rng.normal(0, 1) * np.array([0.008, -0.016, 0.012]))  # rosy or golden
+    return tone, tuple(np.clip(skin, 0, 255))
 
 
 def _sample_hair_colour(rng, origin, age):

@@ -96,17 +96,17 @@ def sample_view(person, rng):
     expression = str(rng.choice(list(EXPRESSIONS), p=np.array(odds) / sum(odds)))
     cloth, backdrop = str(rng.choice(list(CLOTHES))), sample_backdrop(rng)
     return View(
-        _sample_pose(rng),
-        expression,
-        _sample_units(rng, expression),
-        str(rng.choice(person.cuts)),
-        str(rng.choice(GARMENTS)),
-        cloth,
-        vary(rng, CLOTHES[cloth], 0.08),
-        backdrop,
-        sample_light(rng, backdrop.outdoors),
-        _sample_shot(rng),
-        int(rng.integers(2**31)),
+        pose=_sample_pose(rng),
+        expression=expression,
+        units=_sample_units(rng, expression),
+        cut=str(rng.choice(person.cuts)),
+        garment=str(rng.choice(GARMENTS)),
+        cloth=cloth,
+        cloth_colour=vary(rng, CLOTHES[cloth], 0.08),
+        backdrop=backdrop,
+        light=sample_light(rng, backdrop.outdoors),
+        shot=_sample_shot(rng),
+        seed=int(rng.integers(2**31)),
         **sample_worn(person, rng),
     )
 
@@ -119,11 +119,11 @@ def _sample_pose(rng):
     if rng.random() < 0.5:
         gaze = (float(np.clip(-yaw, -18, 18)), float(np.clip(-pitch, -12, 12)))  # at the camera
     return Pose(
-        yaw,
-        pitch,
-        float(np.clip(rng.normal(0, 4.5), -15, 15)),
-        yaw * float(rng.uniform(0.2, 0.7)) + float(rng.normal(0, 6)),
-        gaze,
+        yaw=yaw,
+        pitch=pitch,
+        roll=float(np.clip(rng.normal(0, 4.5), -15, 15)),
+        body_yaw=yaw * float(rng.uniform(0.2, 0.7)) + float(rng.normal(0, 6)),
+        gaze=gaze,
     )
 
 
@@ -146,15 +146,15 @@ def _sample_units(rng, expression):
 def _sample_shot(rng):
     """From a moderate wide angle near by to a long lens far off."""
     return Shot(
-        float(np.exp(rng.uniform(np.log(7), np.log(24)))),
-        float(np.clip(rng.normal(3.2, 0.13), 2.95, 3.6)),
-        (float(np.clip(rng.normal(0, 0.08), -0.2, 0.2)), float(rng.normal(0, 0.04))),
-        float(np.clip(rng.normal(0.35, 0.4), 0, 1)),
-        float(np.clip(np.exp(rng.normal(np.log(0.0045), 0.4)), 0.002, 0.011)),
-        float(rng.uniform(0, 0.3)),
-        tuple(map(float, np.exp(rng.normal(0, 0.05, 3)))),
-        float(np.clip(np.exp(rng.normal(0.02, 0.1)), 0.8, 1.3)),
-        float(np.clip(rng.normal(0.95, 0.13), 0.6, 1.3)),
+        distance=float(np.exp(rng.uniform(np.log(7), np.log(24)))),
+        height=float(np.clip(rng.normal(3.2, 0.13), 2.95, 3.6)),
+        shift=(float(np.clip(rng.normal(0, 0.08), -0.2, 0.2)), float(rng.normal(0, 0.04))),
+        aperture=float(np.clip(rng.normal(0.35, 0.4), 0, 1)),
+        grain=float(np.clip(np.exp(rng.normal(np.log(0.0045), 0.4)), 0.002, 0.011)),
+        vignette=float(rng.uniform(0, 0.3)),
+        white=tuple(map(float, np.exp(rng.normal(0, 0.05, 3)))),
+        contrast=float(np.clip(np.exp(rng.normal(0.02, 0.1)), 0.8, 1.3)),
+        saturation=float(np.clip(rng.normal(0.95, 0.13), 0.6, 1.3)),
     )
 
 

@@ -101,7 +101,7 @@ def hat(kind, vertices):
         parts += [*_visor(base[np.abs(round_) < 1.0]), _button(points[0].mean(0))]
     if kind == "sun hat":
         parts += _wide_brim(base, round_)
-    return Hat(joined(parts), skull, border)
+    return Hat(mesh=joined(parts), skull=skull, border=border)
 
 
 def _sheet(points, known, thick=0.016):

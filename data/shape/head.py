@@ -164,15 +164,15 @@ def load_head():
         for name, mask in zip(arrays["mask_names"], arrays["masks"], strict=True)
     }
     return Head(
-        rest,
-        triangles,
-        arrays["group"],
-        tuple(map(str, arrays["group_names"])),
-        masks,
-        targets,
-        _pair_features(targets),
-        turn_weights(rest),
-        _faces_around(triangles, len(rest)),
+        rest=rest,
+        triangles=triangles,
+        group=arrays["group"],
+        group_names=tuple(map(str, arrays["group_names"])),
+        masks=masks,
+        targets=targets,
+        features=_pair_features(targets),
+        turn=turn_weights(rest),
+        _around=_faces_around(triangles, len(rest)),
     )
 
 

@@ -330,7 +330,10 @@ def _add_strands(parts, strands, material, view):
     )
     shape = strands.points.shape
     strands = hair.Strands(
-        posed.reshape(shape), outward.reshape(shape).astype(np.float32), strands.width, strands.tint
+        points=posed.reshape(shape),
+        outward=outward.reshape(shape).astype(np.float32),
+        width=strands.width,
+        tint=strands.tint,
     )
     points, triangles, tangent, normal, known = hair.ribbons(strands, (0, 7.2, view.shot.distance))
     parts.add(points, normal, tangent, known, triangles, material)

@@ -42,14 +42,12 @@ class Mesh:
 def joined(meshes):
     """Several meshes as one."""
     start = np.cumsum([0] + [len(mesh.points) for mesh in meshes[:-1]])
-    return Mesh(
-        *(
-            np.concatenate([getattr(mesh, name) for mesh in meshes]).astype(np.float32)
-            for name in ("points", "normals")
-        ),
-        np.concatenate([m.triangles + s for m, s in zip(meshes, start, strict=True)]),
-        np.concatenate([mesh.known for mesh in meshes]).astype(np.float32),
-    )
+    vertices = {
+        name: np.concatenate([getattr(mesh, name) for mesh in meshes]).astype(np.float32)
+        for name in ("points", "normals", "known")
+    }
+    triangles = [mesh.triangles + first for mesh, first in zip(meshes, start, strict=True)]
+    return Mesh(triangles=np.concatenate(triangles), **vertices)
 
 
 def grid_triangles(rows, columns, closed):
@@ -86,10 +84,10 @@ def tube(path, half, up, closed=False, known=(0, 0, 0)):
     if closed:
         points, normals = (np.concatenate([a, a[:1]]) for a in (points, normals))
     return Mesh(
-        points.reshape(-1, 3),
-        normals.reshape(-1, 3),
-        grid_triangles(len(points), SIDES, True),
-        np.broadcast_to(np.float32(known), (points.shape[0] * SIDES, 3)),
+        points=points.reshape(-1, 3),
+        normals=normals.reshape(-1, 3),
+        triangles=grid_triangles(len(points), SIDES, True),
+        known=np.broadcast_to(np.float32(known), (points.shape[0] * SIDES, 3)),
     )
 
 
@@ -104,10 +102,10 @@ def surface(points, known, inside):
     normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
     rows, columns = points.shape[:2]
     return Mesh(
-        points.reshape(-1, 3),
-        normals.reshape(-1, 3),
-        grid_triangles(rows, columns, False),
-        np.broadcast_to(known, points.shape).reshape(-1, 3),
+        points=points.reshape(-1, 3),
+        normals=normals.reshape(-1, 3),
+        triangles=grid_triangles(rows, columns, False),
+        known=np.broadcast_to(known, points.shape).reshape(-1, 3),
     )
 
 
@@ -224,7 +222,7 @@ def _lens(rim):
     triangles = np.stack([k, (k + 1) % len(rim), np.full(len(rim), len(rim))], 1).astype(np.int32)
     bent = (points - middle) * np.float32([1.2, 1.2, 0]) + [0, 0.08, 1]  # lenses bulge
     known = np.broadcast_to(np.float32([1, 0, 0]), points.shape)
-    return Mesh(points, unit(bent), triangles, known)
+    return Mesh(points=points, normals=unit(bent), triangles=triangles, known=known)
 
 
 def _bridge(placed, outline, half, face):
@@ -348,4 +346,9 @@ def collar(vertices):
     normals = unit(np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0)))
     known = np.stack(np.broadcast_arrays(round_, leaf, np.float32(1)), -1).reshape(-1, 3)
     triangles = grid_triangles(*radius.shape, False)
-    return Mesh(points.reshape(-1, 3), normals.reshape(-1, 3), triangles, known)
+    return Mesh(
+        points=points.reshape(-1, 3),
+        normals=normals.reshape(-1, 3),
+        triangles=triangles,
+        known=known,
+    )
