@@ -130,7 +130,7 @@ OUTDOORS = {
 
 
 def sample_light(rng, outdoors):
-    """Draws the light of a picture.
+    """Draw the light of a picture.
 
     Args:
         rng: numpy Generator.

@@ -25,7 +25,7 @@ TOOTH = 0.088  # dm, the width of one
 
 
 def around(rest, scale):
-    """Lays the head out flat: texture places u, v (P,) at `scale` texels a decimetre."""
+    """Cylindrical texture places u, v (P,) of rest positions, at `scale` texels a decimetre."""
     angle = np.arctan2(rest[:, 0], rest[:, 2] - 0.3)
     return angle * 0.95 * scale, rest[:, 1] * scale
 
@@ -45,7 +45,7 @@ def brow_mask(rest, brows):
 
 
 def skin_paint(rest, known, person, view, cut):
-    """Paints the body: skin, lips, brows, stubble, scalp, cloth.
+    """Paint the body: skin, lips, brows, stubble, scalp, cloth.
 
     Args:
         rest: float32 (P, 3).
@@ -200,7 +200,7 @@ def _lip_paint(albedo, gloss, lips, person, base, rest):
 
 
 def _scalp_paint(albedo, rest, hair, cut, part):
-    """Colours the scalp under the hair, softly to the hairline, so that no skin shines through."""
+    """Colour the scalp under the hair, softly to the hairline, so that no skin shines through."""
     if not cut.strands:
         return albedo
     u, v = around(rest, 120)
@@ -216,7 +216,7 @@ def _scalp_paint(albedo, rest, hair, cut, part):
 
 
 def _beard_paint(albedo, rest, person, hair, part):
-    """Colours the skin under a beard, or grains it with stubble; notes its part, in place."""
+    """Colour the skin under a beard, or grain it with stubble; its part is noted in place."""
     u, v = around(rest, 120)
     mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
@@ -229,7 +229,7 @@ def _beard_paint(albedo, rest, person, hair, part):
 
 
 def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
-    """Lays the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
+    """Lay the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
     jacket."""
     depth = depth_below_neckline(rest, view.garment)
     on = (depth > 0) & (rest[:, 1] < 6.2)
@@ -264,7 +264,7 @@ def _trim(garment, x, depth):
 
 
 def teeth_paint(rest):
-    """Paints teeth, darker towards the back and where one meets the next: albedo (P, 3)."""
+    """Paint teeth, darker towards the back and where one meets the next: albedo (P, 3)."""
     x, z = np.abs(rest[:, 0]), rest[:, 2]
     between = np.abs(np.mod(x / TOOTH + 0.5, 1) - 0.5) * TOOTH
     gap = 0.45 * np.exp(-((between / 0.006) ** 2))
@@ -272,7 +272,7 @@ def teeth_paint(rest):
 
 
 def eye_paint(local, person):
-    """Paints an eyeball.
+    """Paint an eyeball.
 
     Args:
         local: float32 (P, 3), unit directions in the eye's own frame, z along the gaze.

@@ -21,7 +21,7 @@ NEAR = 100.0  # depth given to VTK is NEAR / distance, so that it is linear over
 
 
 def _start_pyvista():
-    """Imports pyvista and silences VTK's remarks about a missing display.
+    """Import pyvista, and silence VTK's remarks about a missing display.
 
     Raises:
         ValueError: if a system library is missing.
@@ -70,7 +70,7 @@ class Rasteriser:
         self._actor = None
 
     def triangle_ids(self, points, triangles):
-        """Fills the triangles.
+        """Fill the triangles, each with its number.
 
         Args:
             points: float32 (N, 3): x and y in pixels (y down, pixel centres at .5), distance from
@@ -114,7 +114,7 @@ class Rasteriser:
 
 
 def interpolate(ids, points, triangles, attributes):
-    """Interpolates what vertices know over the pixels that triangles hit, correctly for
+    """Interpolate what vertices know over the pixels that triangles hit, correctly for
     perspective.
 
     Args:

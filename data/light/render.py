@@ -52,7 +52,7 @@ class Picture:
 
 
 class Renderer:
-    """Renders pictures of one size, one after another, with the same windows.
+    """A renderer of pictures of one size, which keeps its windows from one to the next.
 
     Args:
         size: width and height of the pictures in pixels.
@@ -66,7 +66,7 @@ class Renderer:
         self._shadow = Rasteriser(SHADOW_SIZE)
 
     def render(self, person, view):
-        """Renders a view of a person: a `Picture`."""
+        """A `Picture` of a view of a person."""
         scene = build_scene(person, view, self.detail)
         camera = Camera(scene.middle, view, self.size * self.over)
         screen = camera.project(scene.attributes[:, sc.POSITION])
@@ -160,7 +160,8 @@ def _casting(scene):
 
 
 class Camera:
-    """Looks along -z at the head, which stands a little above the middle of the picture.
+    """A pinhole camera that looks along -z at the head, which stands a little above the middle of
+    the picture.
 
     Args:
         middle: (3,), the middle of the head.

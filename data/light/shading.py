@@ -63,7 +63,7 @@ class Surface:
 
 
 def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
-    """Gathers a `Surface` from what the rasteriser saw; `eye` is where the camera is."""
+    """Gather a `Surface` from what the rasteriser saw; `eye` is where the camera is."""
     material = scene.material[triangle]
     normal, toward_eye = unit(values[:, sc.NORMAL]), unit(eye - values[:, sc.POSITION])
     if decimetre > FINE:
@@ -84,7 +84,7 @@ def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
 
 
 def _roughen(normal, rest):
-    """Lets normals (P, 3) waver as pores and fine folds make them.
+    """Perturb normals (P, 3) as pores and fine folds do.
 
     Reference: Blinn 1978, simulation of wrinkled surfaces.
     """
@@ -99,7 +99,7 @@ def is_strand(material):
 
 
 def shade(surface, scene, person, view):
-    """Paints and lights the pixels.
+    """Paint and light the pixels.
 
     Args:
         surface: a `Surface`.
@@ -151,26 +151,32 @@ def _paint(surface, scene, person, view):
         albedo[material == kind], part[material == kind] = colour, PART[name]
     teeth = material == sc.TEETH
     albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
+    _paint_worn(albedo, gloss, part, surface, person, view)
+    return albedo, gloss, soft, part
+
+
+def _paint_worn(albedo, gloss, part, surface, person, view):
+    """Paint glasses, hats, jewels, scarves and collars, in place."""
+    material, rest, known = (
+        surface.material,
+        surface.values[:, sc.REST],
+        surface.values[:, sc.KNOWN],
+    )
     worn = material == sc.GLASSES
     if worn.any():
-        albedo[worn], gloss[worn] = glasses_paint(
-            surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], person
-        )
+        albedo[worn], gloss[worn] = glasses_paint(rest[worn], known[worn], person)
         part[worn] = PART["glasses"]
     worn = material == sc.HAT
     if worn.any():
-        albedo[worn], gloss[worn] = hat_paint(
-            surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], view
-        )
+        albedo[worn], gloss[worn] = hat_paint(rest[worn], known[worn], view)
         part[worn] = PART["hat"]
     jewel, scarf = material == sc.JEWEL, (material == sc.SCARF) | (material == sc.COLLAR)
     if jewel.any():
         albedo[jewel], gloss[jewel] = linear(JEWELS[person.jewel]), 1.0
         part[jewel] = PART["ears"]
     if scarf.any():
-        albedo[scarf] = scarf_paint(surface.values[scarf, sc.KNOWN], view)
+        albedo[scarf] = scarf_paint(known[scarf], view)
         gloss[scarf], part[scarf] = 0.1, PART["clothes"]
-    return albedo, gloss, soft, part
 
 
 class Lamps:
@@ -218,7 +224,8 @@ def _gleam(surface, light_from, power):
 
 
 def _eye_light(surface, diffuse, scene, person, lamps):
-    """Eyes are wet: a window of light on each, and the upper lid's shadow: (P, 3)."""
+    """Light on the eyes, which are wet: a window's reflection on each, and the upper lid's shadow:
+    (P, 3)."""
     position = surface.values[:, sc.POSITION]
     albedo, cornea = eye_paint(unit(surface.values[:, sc.REST]), person)
     second = np.linalg.norm(position[:, None] - scene.eyes[None], axis=-1).argmin(1)

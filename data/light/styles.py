@@ -43,7 +43,7 @@ class Layers:
 
 
 def draw(style, layers, size, rng):
-    """Draws a picture in a style.
+    """Draw a picture in a style.
 
     Args:
         style: one of `data.shape.parts.STYLES` but the photo.
@@ -156,7 +156,7 @@ def _hair_lines(layers, tone, width, rng):
 
 
 def _along(picture, flow, reach, stride):
-    """Smears a picture (H, W) or (H, W, 3) along a flow (H, W, 2).
+    """Smear a picture (H, W) or (H, W, 3) along a flow (H, W, 2).
 
     Reference: Cabral and Leedom 1993, line integral convolution, with straight lines.
     """
@@ -417,7 +417,7 @@ def _detail(layers, side):
 
 
 def _strokes(canvas, source, place, brush, rng):
-    """Lays strokes of one brush on a canvas uint8 (H, H, 4), in place; its fourth channel is how
+    """Lay strokes of one brush on a canvas uint8 (H, H, 4), in place; its fourth channel is how
     thick the paint lies. A stroke takes the colour under its middle, bends with the flow and ends
     where its part ends.
 
@@ -502,7 +502,7 @@ def _shares(labels, size):
 
 
 def _in_parts(picture, shares, sigma):
-    """Blurs a picture (S, S, 3) within its parts, so that no wash runs over an edge."""
+    """Blur a picture (S, S, 3) within its parts, so that no wash runs over an edge."""
     result = np.zeros_like(picture)
     for share in shares:
         weight = np.maximum(_blur(share, sigma), 1e-3)

@@ -10,7 +10,7 @@ from data.shape.worn import METAL
 
 
 def glasses_paint(position, known, person):
-    """Paints glasses.
+    """Paint glasses.
 
     Args:
         position: float32 (P, 3), in the upright frame.
@@ -30,7 +30,7 @@ def glasses_paint(position, known, person):
 
 
 def hat_paint(position, known, view):
-    """Paints a hat.
+    """Paint a hat.
 
     Args:
         position: float32 (P, 3), in the upright frame.
@@ -61,7 +61,7 @@ def hat_paint(position, known, view):
 
 
 def scarf_paint(known, view):
-    """Paints a scarf, or a collar in the garment's colour: albedo (P, 3) linear."""
+    """Paint a scarf, or a collar in the garment's colour: albedo (P, 3) linear."""
     if known[0, 2] > 0.5:
         seam = 1 - 0.12 * np.exp(-(((known[:, 1] - 0.9) / 0.02) ** 2))
         weave = 1 + 0.025 * noise(1, known[:, 0] * 130, known[:, 1] * 60)

@@ -93,7 +93,7 @@ COARSE = (*GREY, "pixel art")  # styles that show neither freckles nor the colou
 
 
 def describe(person, view, labels, rng):
-    """Writes a caption.
+    """Write a caption.
 
     Args:
         person, view: a `data.people` `Person` and `View`.

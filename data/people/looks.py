@@ -1,4 +1,4 @@
-"""What people may look like: palettes, garments, expressions, and how far features go."""
+"""What people may look like: garments, expressions, and how far features go."""
 
 GARMENTS = ("T-shirt", "V-neck top", "polo neck", "shirt", "jacket")
 

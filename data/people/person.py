@@ -1,9 +1,7 @@
-"""People and views, drawn from a seed.
+"""People, drawn from a seed: what stays from picture to picture.
 
-A `Person` is what stays: shape, tone, eyes, brows, marks, natural hair. A `View` is what changes
-from picture to
-picture: expression, gaze, pose, light, clothes, background. Both are plain values: the renderer
-needs nothing else.
+A `Person`, like a `View` of one (`data.people.view`), is plain values: the renderer needs nothing
+else.
 """
 
 from dataclasses import dataclass
@@ -77,7 +75,7 @@ class Person:
 
 
 def sample_person(rng, age=None):
-    """Draws a person: adults of 18 to 85, both sexes, every origin and mixture evenly.
+    """Draw a person: adults of 18 to 85, both sexes, every origin and mixture evenly.
 
     Args:
         rng: numpy Generator.

@@ -83,7 +83,7 @@ class View:
 
 
 def sample_view(person, rng):
-    """Draws a view of a person.
+    """Draw a view of a person.
 
     Args:
         person: a `Person`.

@@ -1,4 +1,4 @@
-"""What people may wear: glasses, hats, earrings, scarves, their colours, and how often."""
+"""What people may wear: glasses, hats, earrings, scarves, and how often."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ SCARF_SHARE = 0.04  # of views
 
 
 def sample_owned(rng, male, age):
-    """Draws what belongs to somebody: a dictionary of fields of `data.people.person.Person`.
+    """Draw what belongs to somebody: a dictionary of fields of `data.people.person.Person`.
 
     Args:
         rng: numpy Generator.
@@ -47,7 +47,7 @@ def sample_owned(rng, male, age):
 
 
 def sample_worn(person, rng):
-    """Draws what somebody wears in a view: a dictionary of fields of `data.people.view.View`."""
+    """Draw what somebody wears in a view: a dictionary of fields of `data.people.view.View`."""
     glasses = person.glasses and rng.random() < WORN
     hat = str(rng.choice(HATS)) if rng.random() < HAT_SHARE else ""
     hat = "headscarf" if person.headscarf else hat

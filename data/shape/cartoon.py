@@ -28,7 +28,7 @@ SKULL_GROWS = (0.05, 0.05, 0.04)
 
 
 def exaggerate(head, vertices, neutral, style):
-    """Gives a head the proportions of a cartoon.
+    """Give a head the proportions of a cartoon.
 
     Args:
         head: a `data.shape.head.Head`.
@@ -62,7 +62,7 @@ def exaggerate(head, vertices, neutral, style):
 
 
 def _widen_eye(moved, vertices, head, neutral, side, sign):
-    """Adds to `moved` what an eye and its surroundings move; `sign` is the side's in x."""
+    """Add to `moved` what an eye and its surroundings move; `sign` is -1 or 1, the side's in x."""
     x, y, z = head.rest.T
     place, radius = eyeball(head, head.rest, side)
     centre, _ = eyeball(head, neutral, side)
@@ -86,7 +86,7 @@ def _widen_eye(moved, vertices, head, neutral, side, sign):
 
 
 def _stretch(moved, vertices, weight, centre, growth):
-    """Adds to `moved` what vertices (V, 3) move when they grow about a centre, by weights (V,)."""
+    """Add to `moved` what vertices (V, 3) move when they grow about a centre, by weights (V,)."""
     moved += weight[:, None] * (vertices - np.float32(centre)) * np.float32(growth)
 
 

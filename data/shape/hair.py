@@ -90,7 +90,7 @@ def _candidates():
 
 
 def grow(vertices, normals, cut, rng, where=None):
-    """Grows a cut on somebody's head.
+    """Grow a cut on somebody's head.
 
     Args:
         vertices, normals: float32 (V, 3), a neutral face.
@@ -275,7 +275,7 @@ def _sway_phase(root):
 
 
 def _curl(points, length, cut, phase, sway):
-    """Winds strands round their own course (curls) and sways locks together (waves)."""
+    """Wind strands round their own course (curls) and sway locks together (waves)."""
     if not cut.curl and not cut.wave:
         return points
     s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
@@ -298,7 +298,7 @@ def _curl(points, length, cut, phase, sway):
 
 
 def ribbons(strands, camera):
-    """Turns strands into ribbons that face the camera.
+    """Turn strands into ribbons that face the camera.
 
     Args:
         strands: `Strands`, as they lie in the world.

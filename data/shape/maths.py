@@ -16,7 +16,7 @@ def unit(vectors):
 
 
 def look_up(texture, u, v, border=cv2.BORDER_REPLICATE):
-    """Reads a picture (H, W) at fractional columns u and rows v (P,), smoothly: float32 (P,)."""
+    """Read a picture (H, W) at fractional columns u and rows v (P,), smoothly: float32 (P,)."""
     count = len(u)
     if not count:
         return np.zeros(0, np.float32)

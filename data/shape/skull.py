@@ -47,7 +47,7 @@ class Skull:
         return radius - np.where(points[:, 1] > 6.35, surface, 0)
 
     def push_out(self, points, clearance):
-        """Moves points (N, 3) that are nearer than `clearance` to the surface, or inside it,
+        """Move points (N, 3) that are nearer than `clearance` to the surface, or inside it,
         outwards."""
         offset = points - CENTRE.astype(np.float32)
         out = offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)

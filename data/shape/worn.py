@@ -4,7 +4,7 @@ Everything is built on somebody's own head in the upright frame (decimetres, x t
 left), and turned with it by `data.shape.scene`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -157,38 +157,11 @@ def glasses(person, vertices):
     Returns:
         a `Mesh`; `known` is whether it is a lens, then how far along a temple.
     """
-    head = load_head()
-    rest, metal = head.rest, person.frame in METAL
-    half = np.array([0.011, 0.011]) if metal else np.array([0.021, 0.024])
-    eyes = {sign: eyeball(head, vertices, side) for side, sign in (("r", -1), ("l", 1))}
-    middle = np.mean([centre for centre, _ in eyes.values()], 0)
-    wide = np.mean([at_place(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
-    size = wide / 0.665 * (0.96 + 0.12 * (person.seed % 101) / 100)
-    outline = _outline(person.glasses, size)
-    width = outline[:, 0].max()
-    apart = max(abs(eyes[1][0][0] - eyes[-1][0][0]) / 2 + 0.012, 0.10 - outline[:, 0].min())
-    low = middle[1] - 0.025
-
-    def back(x, y):
-        """How far a place of the front lies behind its foremost: (N,)."""
-        return TILT * (y - low) - WRAP * (x - middle[0]) ** 2
-
-    near = (rest[:, 2] > 0.85) & (rest[:, 1] > 6.7) & (rest[:, 1] < 7.8)
-    near &= np.isin(np.arange(len(rest)), _skin_and_lashes())
-    face = vertices[near & (head.masks["inside-mouth"] < 0.5)]
-    covered = np.zeros(len(face), bool)
+    half = np.array([0.011, 0.011] if person.frame in METAL else [0.021, 0.024])
+    front, face = _fit_front(person, vertices, half)
+    outline, parts, forward = front.outline, [], np.array([0, 0, 1.0])
     for sign in (-1, 1):
-        flat = np.stack([sign * (face[:, 0] - middle[0]) - apart, face[:, 1] - low], 1)
-        covered |= _inside(outline, flat)
-    front = (face[covered, 2] - back(face[covered, 0], face[covered, 1])).max() + CLEAR + half[0]
-
-    def placed(sign, flat):
-        x, y = middle[0] + sign * (apart + flat[:, 0]), low + flat[:, 1]
-        return np.stack([x, y, front + back(x, y)], 1)
-
-    parts, forward = [], np.array([0, 0, 1.0])
-    for sign in (-1, 1):
-        rim = placed(sign, outline)
+        rim = front.place(sign, outline)
         if person.glasses == "half-rim":
             upper = np.r_[RIM - 3 : RIM, : RIM // 2 + 4]
             parts.append(tube(rim[upper], half[::-1], forward))
@@ -197,9 +170,54 @@ def glasses(person, vertices):
             parts.append(tube(rim, half[::-1], forward, closed=True))
         if person.dark_lenses:
             parts.append(_lens(rim))
-        parts.append(_temple(sign, rim, outline, width, half, vertices))
-    parts.append(_bridge(placed, outline, half, face))
+        parts.append(_temple(sign, rim, outline, half, vertices))
+    parts.append(_bridge(front, half, face))
     return joined(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Front:
+    """The front of glasses: the outline (RIM, 2) of a lens about its own middle; x of the nose, y
+    of the lenses' middles and how far they are from the nose; z of the foremost place."""
+
+    outline: np.ndarray
+    nose: float
+    low: float
+    apart: float
+    foremost: float = 0.0
+
+    def back(self, x, y):
+        """How far places of the front lie behind its foremost: (N,)."""
+        return TILT * (y - self.low) - WRAP * (x - self.nose) ** 2
+
+    def place(self, sign, flat):
+        """Where places (N, 2) about a lens's middle are, on the side of a sign: (N, 3)."""
+        x, y = self.nose + sign * (self.apart + flat[:, 0]), self.low + flat[:, 1]
+        return np.stack([x, y, self.foremost + self.back(x, y)], 1)
+
+
+def _fit_front(person, vertices, half):
+    """The front of somebody's glasses, clear of the face (V, 3), and the vertices (N, 3) of the
+    face that it could touch; `half` is the frame's half thickness (2,)."""
+    head = load_head()
+    rest = head.rest
+    eyes = {sign: eyeball(head, vertices, side) for side, sign in (("r", -1), ("l", 1))}
+    middle = np.mean([centre for centre, _ in eyes.values()], 0)
+    wide = np.mean([at_place(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
+    size = wide / 0.665 * (0.96 + 0.12 * (person.seed % 101) / 100)
+    outline = _outline(person.glasses, size)
+    apart = max(abs(eyes[1][0][0] - eyes[-1][0][0]) / 2 + 0.012, 0.10 - outline[:, 0].min())
+    front = _Front(outline=outline, nose=middle[0], low=middle[1] - 0.025, apart=apart)
+    near = (rest[:, 2] > 0.85) & (rest[:, 1] > 6.7) & (rest[:, 1] < 7.8)
+    near &= np.isin(np.arange(len(rest)), _skin_and_lashes())
+    face = vertices[near & (head.masks["inside-mouth"] < 0.5)]
+    covered = np.zeros(len(face), bool)
+    for sign in (-1, 1):
+        flat = np.stack([sign * (face[:, 0] - front.nose) - apart, face[:, 1] - front.low], 1)
+        covered |= _inside(outline, flat)
+    under = face[covered]
+    foremost = (under[:, 2] - front.back(under[:, 0], under[:, 1])).max() + CLEAR + half[0]
+    return replace(front, foremost=foremost), face
 
 
 @lru_cache(maxsize=1)
@@ -225,12 +243,12 @@ def _lens(rim):
     return Mesh(points=points, normals=unit(bent), triangles=triangles, known=known)
 
 
-def _bridge(placed, outline, half, face):
+def _bridge(front, half, face):
     """The bridge over the nose, clear of it."""
-    at = np.linspace(-1, 1, 13)
+    at, outline = np.linspace(-1, 1, 13), front.outline
     inner = outline[np.abs(outline[:, 1] - 0.4 * outline[:, 1].max()) < 0.08]
     inner = inner[inner[:, 0].argmin()]
-    left, right = (placed(sign, inner[None])[0] for sign in (1, -1))
+    left, right = (front.place(sign, inner[None])[0] for sign in (1, -1))
     path = right + (left - right) * (at[:, None] + 1) / 2
     arch = 1 - at**2
     path[:, 1] += 0.025 * arch
@@ -240,13 +258,13 @@ def _bridge(placed, outline, half, face):
     return tube(path, half[::-1] * [1, 0.9], (0, 0, 1.0))
 
 
-def _temple(sign, rim, outline, width, half, vertices):
+def _temple(sign, rim, outline, half, vertices):
     """The arm from the outer side of a rim over the ear."""
     head = load_head()
     rest = head.rest
     side = sign * rest[:, 0]
     high = 0.45 * outline[:, 1].max()
-    hinge = rim[np.hypot(outline[:, 0] - width, outline[:, 1] - high).argmin()]
+    hinge = rim[np.hypot(outline[:, 0] - outline[:, 0].max(), outline[:, 1] - high).argmin()]
     ear = at_place(vertices, (sign * 0.80, 7.33, 0.42))
     skin = np.isin(np.arange(len(rest)), head.of_group("body")) & (side > 0.35)
     skin &= (head.masks["ears"] < 0.03) & (rest[:, 1] > 6.9) & (rest[:, 1] < 7.8)
