@@ -29,7 +29,7 @@ import numpy as np
 from benchmarks.faces_recognised import load, point_errors
 from benchmarks.step import machine
 from data.faces import make_faces
-from data.parts import PARTS
+from data.shape.parts import PARTS
 from facekit import align, colour, fuse, identity, masks, pictures
 from facekit.detect import detect, largest
 from facekit.quality import quality

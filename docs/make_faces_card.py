@@ -14,10 +14,11 @@ import click
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data.cuts import CUTS
 from data.faces import sample_face
-from data.parts import PARTS, STYLES
-from data.people import attributes, sample_person, sample_view
+from data.people.person import sample_person
+from data.people.view import attributes, sample_view
+from data.shape.cuts import CUTS
+from data.shape.parts import PARTS, STYLES
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -56,7 +57,7 @@ class Studio:
 
     def shoot(self, person, view, size):
         """A `data.render.Picture`."""
-        from data.render import Renderer
+        from data.light.render import Renderer
 
         if size not in self.renderers:
             self.renderers[size] = Renderer(size)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from data import faces, load_images, make_faces
 from data.__main__ import main
-from data.parts import PARTS
+from data.shape.parts import PARTS
 
 ROOT = Path(__file__).parents[1]
 FILES = ("images.npy", "labels.npy", "faces.jsonl", "dataset.json")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data import make_faces
-from data.parts import PART
+from data.shape.parts import PART
 
 SIZE = 128
 
@@ -127,7 +127,7 @@ def test_mediapipe_sees_a_face_where_we_say_it_is(tmp_path):
 
 def rasterise():
     """Two overlapping triangles, in a process of its own: (numbers, interpolated values)."""
-    from data.raster import Rasteriser, interpolate
+    from data.light.raster import Rasteriser, interpolate
 
     points = np.float32([[2, 2, 10], [30, 2, 10], [2, 30, 10], [0, 0, 5], [12, 0, 5], [0, 12, 5]])
     triangles = np.int32([[0, 1, 2], [3, 4, 5]])

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from data import make_faces
-from data.backdrops import PLACES, paint_backdrop, sample_backdrop
-from data.captions import BACKDROP_WORDS
-from data.film import defocus, develop
-from data.lights import EXPOSED, INDOORS, OUTDOORS, sample_light
-from data.parts import PART
-from data.people import sample_person, sample_view
+from data.light.backdrops import PLACES, paint_backdrop, sample_backdrop
+from data.light.film import defocus, develop
+from data.light.lights import EXPOSED, INDOORS, OUTDOORS, sample_light
+from data.people.captions import BACKDROP_WORDS
+from data.people.person import sample_person
+from data.people.view import sample_view
+from data.shape.parts import PART
 
 
 @pytest.mark.parametrize("kind", PLACES)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from data import make_faces
 from data.__main__ import main
-from data.parts import PART, STYLES
+from data.shape.parts import PART, STYLES
 
 SIZE, N = 64, 32
 COLOURS = ("black", "brown", "blond", "red", "grey", "white", "blue", "green", "pink", "yellow")

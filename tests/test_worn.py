@@ -6,14 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data import hats, make_faces, worn
-from data.captions import describe
-from data.cuts import CUTS
-from data.hair import grow
-from data.head import load_head, shape_vertices
-from data.parts import PART
-from data.people import attributes, sample_person, sample_view
-from data.wardrobe import EARRINGS, GLASSES, HATS
+from data import make_faces
+from data.people.captions import describe
+from data.people.person import sample_person
+from data.people.view import attributes, sample_view
+from data.people.wardrobe import EARRINGS, GLASSES, HATS
+from data.shape import hats, worn
+from data.shape.cuts import CUTS
+from data.shape.hair import grow
+from data.shape.head import load_head, shape_vertices
+from data.shape.parts import PART
 
 
 def somebody(seed, **fields):

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from .head import CENTRE, load_head
-from .skull import Skull
-from .texture import linear, look_up, noise, step
-from .worn import Mesh, at_place, ball, joined, surface
+from data.shape.head import CENTRE, load_head
+from data.shape.maths import look_up, step
+from data.shape.skull import Skull
+from data.shape.worn import Mesh, at_place, ball, joined, surface
 
 ROWS, COLUMNS = 16, 49  # of a crown, from its top to its border and round it
 # Where the border runs: dm above the middle of the forehead, above the ears, and of the nape above
@@ -101,7 +101,7 @@ def hat(kind, vertices):
         parts += [*_visor(base[np.abs(round_) < 1.0]), _button(points[0].mean(0))]
     if kind == "sun hat":
         parts += _wide_brim(base, round_)
-    return Hat(joined(parts), skull, border)
+    return Hat(mesh=joined(parts), skull=skull, border=border)
 
 
 def _sheet(points, known, thick=0.016):
@@ -260,34 +260,3 @@ def _touching(face, direction):
     reach = np.where(near, radius, 0).max(1).reshape(direction.shape[:2])
     reach = np.where(reach > 0, reach, np.median(reach[reach > 0]))
     return cv2.blur(np.pad(reach, ((0, 0), (4, 4)), "wrap"), (5, 1))[:, 4:-4]
-
-
-def hat_paint(position, known, view):
-    """Paints a hat.
-
-    Args:
-        position: float32 (P, 3), in the upright frame.
-        known: float32 (P, 3), as in `hat`.
-        view: a `data.people.View`.
-
-    Returns:
-        albedo (P, 3) linear, gloss (P,).
-    """
-    round_, down, kind = known.T
-    weave = noise(1, position[:, 0] * 180 + position[:, 2] * 90, position[:, 1] * 180)
-    shade = 1 + 0.03 * weave
-    if view.hat == "beanie":
-        ribs = np.cos(round_ * 52) * step(0.1, 0.4, down)
-        rows = np.cos(down * 120)
-        shade = (0.88 + 0.2 * ribs + 0.05 * rows) * shade
-        shade = shade * (1 - 0.35 * np.exp(-(((down - 0.745) / 0.012) ** 2)))
-    if view.hat == "baseball cap":
-        seam = np.abs(np.mod(round_ / (np.pi / 3) + 0.5, 1) - 0.5) * np.sin(down * np.pi / 2)
-        shade = shade * np.where(kind == CROWN, 1 - 0.3 * np.exp(-((seam / 0.02) ** 2)), 1)
-    albedo = linear(view.hat_colour) * shade[:, None]
-    if view.hat == "sun hat":
-        straw = 1 + 0.07 * np.cos(down * 90) + 0.05 * noise(1, round_ * 80, down * 60)
-        band = (kind == CROWN) & (down > 0.76)
-        albedo *= straw[:, None]
-        albedo[band] = linear((52, 40, 36)) * (1 + 0.03 * weave[band, None])
-    return albedo.astype(np.float32), np.full(len(position), 0.1, np.float32)

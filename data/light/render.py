@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from . import scene as sc
-from .backdrops import paint_backdrop
-from .cartoon import painted
-from .film import defocus, develop
-from .raster import NEAR, Rasteriser, interpolate
-from .scene import build_scene
-from .shading import is_strand, light_direction, make_surface, shade
-from .styles import FAR, Layers, draw
+from data.light.backdrops import paint_backdrop
+from data.light.film import defocus, develop
+from data.light.paint import cartoon_paint
+from data.light.raster import NEAR, Rasteriser, interpolate
+from data.light.shading import is_strand, light_direction, make_surface, shade
+from data.light.styles import FAR, Layers, draw
+from data.shape import scene as sc
+from data.shape.scene import build_scene
 
 SHADOW_SIZE = 192  # side of the shadow map, pixels
 SHADOW_SPAN = 6.0  # dm that it covers
@@ -52,7 +52,7 @@ class Picture:
 
 
 class Renderer:
-    """Renders pictures of one size, one after another, with the same windows.
+    """A renderer of pictures of one size, which keeps its windows from one to the next.
 
     Args:
         size: width and height of the pictures in pixels.
@@ -66,7 +66,7 @@ class Renderer:
         self._shadow = Rasteriser(SHADOW_SIZE)
 
     def render(self, person, view):
-        """Renders a view of a person: a `Picture`."""
+        """A `Picture` of a view of a person."""
         scene = build_scene(person, view, self.detail)
         camera = Camera(scene.middle, view, self.size * self.over)
         screen = camera.project(scene.attributes[:, sc.POSITION])
@@ -76,7 +76,7 @@ class Renderer:
         surface = make_surface(
             scene, triangle, hit, depth, values, lit, camera.eye, camera.focal / view.shot.distance
         )
-        shaded = painted(person) if view.style == "3-D cartoon" else person
+        shaded = cartoon_paint(person) if view.style == "3-D cartoon" else person
         colour, part = shade(surface, scene, shaded, view)
         picture = paint_backdrop(view.backdrop, self.size * self.over)
         labels = np.zeros(hit.shape, np.uint8)
@@ -93,7 +93,9 @@ class Renderer:
         if view.style != "photo":
             layers = _layers(picture, image, labels, far, surface, view)
             image = draw(view.style, layers, self.size, np.random.default_rng([view.seed, 3]))
-        return Picture(image, labels[middle, middle].copy(), points5, points)
+        return Picture(
+            image=image, labels=labels[middle, middle].copy(), points5=points5, points=points
+        )
 
     def _key_light(self, scene, light, places):
         """How much of the key light reaches places (P, 3): float32 (P,) in [0, 1], by a shadow map.
@@ -144,7 +146,9 @@ def _layers(picture, image, labels, far, surface, view):
     lit[hit] = surface.lit * np.clip(0.15 + facing, 0, 1)
     tangent = surface.values[:, sc.REST][:, :2] * np.float32([1, -1])  # down in a picture
     strand[hit] = tangent * is_strand(surface.material)[:, None]
-    return Layers(picture, image, labels, far, normal, lit, strand)
+    return Layers(
+        light=picture, photo=image, labels=labels, depth=far, normal=normal, lit=lit, strand=strand
+    )
 
 
 def _casting(scene):
@@ -156,11 +160,12 @@ def _casting(scene):
 
 
 class Camera:
-    """Looks along -z at the head, which stands a little above the middle of the picture.
+    """A pinhole camera that looks along -z at the head, which stands a little above the middle of
+    the picture.
 
     Args:
         middle: (3,), the middle of the head.
-        view: a `data.people.View`.
+        view: a `data.people.view.View`.
         pixels: side of the picture.
     """
 

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-ASSET = Path(__file__).parent / "assets" / "head.npz"
+from data.shape.maths import step
+
+ASSET = Path(__file__).parents[1] / "assets" / "head.npz"
 
 NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
@@ -139,7 +141,7 @@ class Head:
 
 @lru_cache(maxsize=1)
 def load_head():
-    """Reads `data/assets/head.npz`.
+    """Read `data/assets/head.npz`.
 
     Returns:
         a `Head`.
@@ -147,7 +149,7 @@ def load_head():
         ValueError: if the file is missing.
     """
     if not ASSET.exists():
-        raise ValueError(f"{ASSET} is missing. Make it with: python -m data.build_head")
+        raise ValueError(f"{ASSET} is missing. Make it with: python -m data.shape.build_head")
     with np.load(ASSET) as file:
         arrays = {name: file[name] for name in file.files}
     rest = arrays["vertices"].astype(np.float32)
@@ -164,20 +166,20 @@ def load_head():
         for name, mask in zip(arrays["mask_names"], arrays["masks"], strict=True)
     }
     return Head(
-        rest,
-        triangles,
-        arrays["group"],
-        tuple(map(str, arrays["group_names"])),
-        masks,
-        targets,
-        _pair_features(targets),
-        turn_weights(rest),
-        _faces_around(triangles, len(rest)),
+        rest=rest,
+        triangles=triangles,
+        group=arrays["group"],
+        group_names=tuple(map(str, arrays["group_names"])),
+        masks=masks,
+        targets=targets,
+        features=_pair_features(targets),
+        turn=turn_weights(rest),
+        _around=_faces_around(triangles, len(rest)),
     )
 
 
 def _pair_features(targets):
-    """Joins opposite targets, and left with right, into features named "folder/name"."""
+    """Join opposite targets, and left with right, into features named "folder/name"."""
     features = {}
     for name in targets:
         folder, _, rest = name.partition("/")
@@ -199,11 +201,9 @@ def _pair_features(targets):
 
 def turn_weights(rest):
     """How much each vertex follows the head rather than the shoulders: float32 (V,)."""
-    along = rest[:, 1] + 0.45 * np.clip(
-        rest[:, 2] - 0.3, 0, 1.2
-    )  # the chin hangs in front of the throat
-    s = np.clip((along - 5.3) / (6.5 - 5.3), 0, 1)
-    return (s * s * (3 - 2 * s)).astype(np.float32)
+    # The chin hangs in front of the throat.
+    along = rest[:, 1] + 0.45 * np.clip(rest[:, 2] - 0.3, 0, 1.2)
+    return step(5.3, 6.5, along).astype(np.float32)
 
 
 def _faces_around(triangles, count):
@@ -241,14 +241,14 @@ def shape_vertices(head, shape):
 
 
 def _proportion(head, vertices, name, value):
-    """Changes one of `PROPORTIONS`, in place."""
+    """Change one of `PROPORTIONS`, in place."""
     place, near, far, stretch, shift, both = PROPORTIONS[name]
     for side in (1, -1) if both else (1,):
         mirror = np.float32([side, 1, 1])
         distance = np.linalg.norm(head.rest - np.float32(place) * mirror, axis=1)
-        s = np.clip((far - distance) / (far - near), 0, 1)
-        moved = np.nonzero(s)[0]
-        weight = (s * s * (3 - 2 * s))[moved, None]
+        weight = step(far, near, distance)
+        moved = np.nonzero(distance < far)[0]
+        weight = weight[moved, None]
         middle = (vertices[moved] * weight**2).sum(0) / (weight**2).sum()
         if "eye" in name:
             middle, _ = eyeball(head, vertices, "l" if side > 0 else "r")
@@ -278,7 +278,7 @@ def _add(vertices, head, name, weight):
 
 
 def express(head, vertices, units):
-    """Adds an expression: a copy of `vertices` with {ARKit unit name: strength in [0, 1]}
+    """Add an expression: a copy of `vertices` with {ARKit unit name: strength in [0, 1]}
     applied."""
     vertices = vertices.copy()
     for name, strength in units.items():
@@ -298,7 +298,7 @@ def rotation(yaw, pitch, roll):
 
 
 def turn(vertices, weight, pose):
-    """Turns the head on the shoulders, bending the neck smoothly.
+    """Turn the head on the shoulders, bending the neck smoothly.
 
     Args:
         vertices: float32 (N, 3) in the upright head's frame.

@@ -75,7 +75,7 @@ _LEFT = {
 
 
 def landmark_vertices(rest, candidates):
-    """Finds the landmarks on a mesh.
+    """Find the landmarks on a mesh.
 
     Args:
         rest: float32 (V, 3), rest positions.

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .parts import PART
+from data.shape.parts import PART
 
 DECADES = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties")
 # How an expression is said: before the noun, after "with", or as a clause; any may be missing.
@@ -93,10 +93,10 @@ COARSE = (*GREY, "pixel art")  # styles that show neither freckles nor the colou
 
 
 def describe(person, view, labels, rng):
-    """Writes a caption.
+    """Write a caption.
 
     Args:
-        person, view: values of `data.people`.
+        person, view: a `data.people` `Person` and `View`.
         labels: uint8 (S, S), the part map, so that nothing hidden is named.
         rng: numpy Generator for the wording.
 

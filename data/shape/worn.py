@@ -1,18 +1,18 @@
 """What people wear on the head and round the neck: glasses, earrings, scarves.
 
 Everything is built on somebody's own head in the upright frame (decimetres, x to the person's
-left), and turned with it by `data.scene`.
+left), and turned with it by `data.shape.scene`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from .head import eyeball, load_head
-from .texture import linear, noise, step
-from .wardrobe import METAL
+from data.shape.head import eyeball, load_head
+from data.shape.maths import step, unit
 
+METAL = ("gold", "silver", "black metal")  # frames of thin wire
 SIDES = 6  # of a tube
 RIM = 44  # places round a rim
 # Lenses: half their width and height (dm), and how square they are (2 is an ellipse).
@@ -42,18 +42,12 @@ class Mesh:
 def joined(meshes):
     """Several meshes as one."""
     start = np.cumsum([0] + [len(mesh.points) for mesh in meshes[:-1]])
-    return Mesh(
-        *(
-            np.concatenate([getattr(mesh, name) for mesh in meshes]).astype(np.float32)
-            for name in ("points", "normals")
-        ),
-        np.concatenate([m.triangles + s for m, s in zip(meshes, start, strict=True)]),
-        np.concatenate([mesh.known for mesh in meshes]).astype(np.float32),
-    )
-
-
-def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    vertices = {
+        name: np.concatenate([getattr(mesh, name) for mesh in meshes]).astype(np.float32)
+        for name in ("points", "normals", "known")
+    }
+    triangles = [mesh.triangles + first for mesh, first in zip(meshes, start, strict=True)]
+    return Mesh(triangles=np.concatenate(triangles), **vertices)
 
 
 def grid_triangles(rows, columns, closed):
@@ -80,20 +74,20 @@ def tube(path, half, up, closed=False, known=(0, 0, 0)):
     along = np.gradient(path, axis=0)
     if closed:
         along = np.roll(path, -1, 0) - np.roll(path, 1, 0)
-    across = _unit(np.cross(along, np.broadcast_to(up, path.shape)))
-    over = _unit(np.cross(across, along))
+    across = unit(np.cross(along, np.broadcast_to(up, path.shape)))
+    over = unit(np.cross(across, along))
     angle = np.linspace(0, 2 * np.pi, SIDES, endpoint=False)[None, :, None]
     half = np.broadcast_to(half, (len(path), 2))[:, None, :, None]
     sides = np.cos(angle) * across[:, None], np.sin(angle) * over[:, None]
     points = path[:, None] + half[:, :, 0] * sides[0] + half[:, :, 1] * sides[1]
-    normals = _unit(sides[0] / half[:, :, 0] + sides[1] / half[:, :, 1])
+    normals = unit(sides[0] / half[:, :, 0] + sides[1] / half[:, :, 1])
     if closed:
         points, normals = (np.concatenate([a, a[:1]]) for a in (points, normals))
     return Mesh(
-        points.reshape(-1, 3),
-        normals.reshape(-1, 3),
-        grid_triangles(len(points), SIDES, True),
-        np.broadcast_to(np.float32(known), (points.shape[0] * SIDES, 3)),
+        points=points.reshape(-1, 3),
+        normals=normals.reshape(-1, 3),
+        triangles=grid_triangles(len(points), SIDES, True),
+        known=np.broadcast_to(np.float32(known), (points.shape[0] * SIDES, 3)),
     )
 
 
@@ -108,10 +102,10 @@ def surface(points, known, inside):
     normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
     rows, columns = points.shape[:2]
     return Mesh(
-        points.reshape(-1, 3),
-        normals.reshape(-1, 3),
-        grid_triangles(rows, columns, False),
-        np.broadcast_to(known, points.shape).reshape(-1, 3),
+        points=points.reshape(-1, 3),
+        normals=normals.reshape(-1, 3),
+        triangles=grid_triangles(rows, columns, False),
+        known=np.broadcast_to(known, points.shape).reshape(-1, 3),
     )
 
 
@@ -119,8 +113,8 @@ def ball(centre, radius, known=(0, 0, 0)):
     """An ellipsoid about a centre (3,), with radii (3,) or one: a `Mesh`."""
     polar, round_ = np.linspace(0.02, np.pi - 0.02, 7)[:, None], np.linspace(-np.pi, np.pi, 11)
     sine = np.sin(polar)
-    unit = np.stack([sine * np.sin(round_), np.cos(polar) + 0 * round_, sine * np.cos(round_)], -1)
-    return surface(centre + unit * radius, np.float32(known), centre)
+    out = np.stack([sine * np.sin(round_), np.cos(polar) + 0 * round_, sine * np.cos(round_)], -1)
+    return surface(centre + out * radius, np.float32(known), centre)
 
 
 def _outline(shape, size):
@@ -157,44 +151,17 @@ def glasses(person, vertices):
     """Somebody's glasses.
 
     Args:
-        person: a `data.people.Person` who owns some.
+        person: a `data.people.person.Person` who owns some.
         vertices: float32 (V, 3), their face in the upright frame, with its expression.
 
     Returns:
         a `Mesh`; `known` is whether it is a lens, then how far along a temple.
     """
-    head = load_head()
-    rest, metal = head.rest, person.frame in METAL
-    half = np.array([0.011, 0.011]) if metal else np.array([0.021, 0.024])
-    eyes = {sign: eyeball(head, vertices, side) for side, sign in (("r", -1), ("l", 1))}
-    middle = np.mean([centre for centre, _ in eyes.values()], 0)
-    wide = np.mean([at_place(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
-    size = wide / 0.665 * (0.96 + 0.12 * (person.seed % 101) / 100)
-    outline = _outline(person.glasses, size)
-    width = outline[:, 0].max()
-    apart = max(abs(eyes[1][0][0] - eyes[-1][0][0]) / 2 + 0.012, 0.10 - outline[:, 0].min())
-    low = middle[1] - 0.025
-
-    def back(x, y):
-        """How far a place of the front lies behind its foremost: (N,)."""
-        return TILT * (y - low) - WRAP * (x - middle[0]) ** 2
-
-    near = (rest[:, 2] > 0.85) & (rest[:, 1] > 6.7) & (rest[:, 1] < 7.8)
-    near &= np.isin(np.arange(len(rest)), _skin_and_lashes())
-    face = vertices[near & (head.masks["inside-mouth"] < 0.5)]
-    covered = np.zeros(len(face), bool)
+    half = np.array([0.011, 0.011] if person.frame in METAL else [0.021, 0.024])
+    front, face = _fit_front(person, vertices, half)
+    outline, parts, forward = front.outline, [], np.array([0, 0, 1.0])
     for sign in (-1, 1):
-        flat = np.stack([sign * (face[:, 0] - middle[0]) - apart, face[:, 1] - low], 1)
-        covered |= _inside(outline, flat)
-    front = (face[covered, 2] - back(face[covered, 0], face[covered, 1])).max() + CLEAR + half[0]
-
-    def placed(sign, flat):
-        x, y = middle[0] + sign * (apart + flat[:, 0]), low + flat[:, 1]
-        return np.stack([x, y, front + back(x, y)], 1)
-
-    parts, forward = [], np.array([0, 0, 1.0])
-    for sign in (-1, 1):
-        rim = placed(sign, outline)
+        rim = front.place(sign, outline)
         if person.glasses == "half-rim":
             upper = np.r_[RIM - 3 : RIM, : RIM // 2 + 4]
             parts.append(tube(rim[upper], half[::-1], forward))
@@ -203,9 +170,54 @@ def glasses(person, vertices):
             parts.append(tube(rim, half[::-1], forward, closed=True))
         if person.dark_lenses:
             parts.append(_lens(rim))
-        parts.append(_temple(sign, rim, outline, width, half, vertices))
-    parts.append(_bridge(placed, outline, half, face))
+        parts.append(_temple(sign, rim, outline, half, vertices))
+    parts.append(_bridge(front, half, face))
     return joined(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Front:
+    """The front of glasses: the outline (RIM, 2) of a lens about its own middle; x of the nose, y
+    of the lenses' middles and how far they are from the nose; z of the foremost place."""
+
+    outline: np.ndarray
+    nose: float
+    low: float
+    apart: float
+    foremost: float = 0.0
+
+    def back(self, x, y):
+        """How far places of the front lie behind its foremost: (N,)."""
+        return TILT * (y - self.low) - WRAP * (x - self.nose) ** 2
+
+    def place(self, sign, flat):
+        """Where places (N, 2) about a lens's middle are, on the side of a sign: (N, 3)."""
+        x, y = self.nose + sign * (self.apart + flat[:, 0]), self.low + flat[:, 1]
+        return np.stack([x, y, self.foremost + self.back(x, y)], 1)
+
+
+def _fit_front(person, vertices, half):
+    """The front of somebody's glasses, clear of the face (V, 3), and the vertices (N, 3) of the
+    face that it could touch; `half` is the frame's half thickness (2,)."""
+    head = load_head()
+    rest = head.rest
+    eyes = {sign: eyeball(head, vertices, side) for side, sign in (("r", -1), ("l", 1))}
+    middle = np.mean([centre for centre, _ in eyes.values()], 0)
+    wide = np.mean([at_place(vertices, (sign * 0.66, 7.30, 0.98))[0] * sign for sign in (-1, 1)])
+    size = wide / 0.665 * (0.96 + 0.12 * (person.seed % 101) / 100)
+    outline = _outline(person.glasses, size)
+    apart = max(abs(eyes[1][0][0] - eyes[-1][0][0]) / 2 + 0.012, 0.10 - outline[:, 0].min())
+    front = _Front(outline=outline, nose=middle[0], low=middle[1] - 0.025, apart=apart)
+    near = (rest[:, 2] > 0.85) & (rest[:, 1] > 6.7) & (rest[:, 1] < 7.8)
+    near &= np.isin(np.arange(len(rest)), _skin_and_lashes())
+    face = vertices[near & (head.masks["inside-mouth"] < 0.5)]
+    covered = np.zeros(len(face), bool)
+    for sign in (-1, 1):
+        flat = np.stack([sign * (face[:, 0] - front.nose) - apart, face[:, 1] - front.low], 1)
+        covered |= _inside(outline, flat)
+    under = face[covered]
+    foremost = (under[:, 2] - front.back(under[:, 0], under[:, 1])).max() + CLEAR + half[0]
+    return replace(front, foremost=foremost), face
 
 
 @lru_cache(maxsize=1)
@@ -228,15 +240,15 @@ def _lens(rim):
     triangles = np.stack([k, (k + 1) % len(rim), np.full(len(rim), len(rim))], 1).astype(np.int32)
     bent = (points - middle) * np.float32([1.2, 1.2, 0]) + [0, 0.08, 1]  # lenses bulge
     known = np.broadcast_to(np.float32([1, 0, 0]), points.shape)
-    return Mesh(points, _unit(bent), triangles, known)
+    return Mesh(points=points, normals=unit(bent), triangles=triangles, known=known)
 
 
-def _bridge(placed, outline, half, face):
+def _bridge(front, half, face):
     """The bridge over the nose, clear of it."""
-    at = np.linspace(-1, 1, 13)
+    at, outline = np.linspace(-1, 1, 13), front.outline
     inner = outline[np.abs(outline[:, 1] - 0.4 * outline[:, 1].max()) < 0.08]
     inner = inner[inner[:, 0].argmin()]
-    left, right = (placed(sign, inner[None])[0] for sign in (1, -1))
+    left, right = (front.place(sign, inner[None])[0] for sign in (1, -1))
     path = right + (left - right) * (at[:, None] + 1) / 2
     arch = 1 - at**2
     path[:, 1] += 0.025 * arch
@@ -246,13 +258,13 @@ def _bridge(placed, outline, half, face):
     return tube(path, half[::-1] * [1, 0.9], (0, 0, 1.0))
 
 
-def _temple(sign, rim, outline, width, half, vertices):
+def _temple(sign, rim, outline, half, vertices):
     """The arm from the outer side of a rim over the ear."""
     head = load_head()
     rest = head.rest
     side = sign * rest[:, 0]
     high = 0.45 * outline[:, 1].max()
-    hinge = rim[np.hypot(outline[:, 0] - width, outline[:, 1] - high).argmin()]
+    hinge = rim[np.hypot(outline[:, 0] - outline[:, 0].max(), outline[:, 1] - high).argmin()]
     ear = at_place(vertices, (sign * 0.80, 7.33, 0.42))
     skin = np.isin(np.arange(len(rest)), head.of_group("body")) & (side > 0.35)
     skin &= (head.masks["ears"] < 0.03) & (rest[:, 1] > 6.9) & (rest[:, 1] < 7.8)
@@ -268,26 +280,6 @@ def _temple(sign, rim, outline, width, half, vertices):
     path = np.concatenate([hinge[None] + [0, 0, -0.005], arm, tip])
     thick = np.array([half[0] * 0.8, half[1]])
     return tube(path, thick, (0, 1.0, 0), known=(0, 1, 0))
-
-
-def glasses_paint(position, known, person):
-    """Paints glasses.
-
-    Args:
-        position: float32 (P, 3), in the upright frame.
-        known: float32 (P, 3), as in `glasses`.
-
-    Returns:
-        albedo (P, 3) linear, gloss (P,).
-    """
-    albedo = np.tile(linear(person.frame_colour), (len(position), 1))
-    if person.frame == "tortoiseshell":
-        mottle = noise(0, position[:, 0] * 190 + person.seed % 97, position[:, 1] * 190)
-        albedo *= (1.5 - 1.25 * step(-0.2, 0.7, mottle))[:, None]
-    gloss = np.full(len(position), 0.9 if person.frame in METAL else 0.7, np.float32)
-    lens = known[:, 0] > 0.5
-    albedo[lens], gloss[lens] = (0.012, 0.012, 0.014), 1.0
-    return albedo.astype(np.float32), gloss
 
 
 def earrings(person, vertices):
@@ -369,19 +361,12 @@ def collar(vertices):
     spread = np.pi + (round_ - np.pi) * (1 - 0.09 * leaf * front)
     points = [radius * np.sin(spread), height, NECK_AXIS + radius * np.cos(spread)]
     points = np.stack(points, -1).astype(np.float32)
-    normals = _unit(np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0)))
+    normals = unit(np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0)))
     known = np.stack(np.broadcast_arrays(round_, leaf, np.float32(1)), -1).reshape(-1, 3)
     triangles = grid_triangles(*radius.shape, False)
-    return Mesh(points.reshape(-1, 3), normals.reshape(-1, 3), triangles, known)
-
-
-def scarf_paint(known, view):
-    """Paints a scarf, or a collar in the garment's colour: albedo (P, 3) linear."""
-    if known[0, 2] > 0.5:
-        seam = 1 - 0.12 * np.exp(-(((known[:, 1] - 0.9) / 0.02) ** 2))
-        weave = 1 + 0.025 * noise(1, known[:, 0] * 130, known[:, 1] * 60)
-        return linear(view.cloth_colour) * (seam * weave)[:, None]
-    weave = noise(1, known[:, 0] * 220, known[:, 1] * 60)
-    stripes = np.where(np.mod(known[:, 1] * 4 / np.pi + view.seed % 5, 2) < 0.35, 0.72, 1)
-    shade = (1 + 0.05 * weave) * (stripes if view.seed % 3 == 0 else 1)
-    return linear(view.scarf_colour) * shade[:, None]
+    return Mesh(
+        points=points.reshape(-1, 3),
+        normals=normals.reshape(-1, 3),
+        triangles=triangles,
+        known=known,
+    )

@@ -10,7 +10,7 @@ SHARP, SOFT = 0.35, 1.5  # dm from the focus up to which all is sharp, and where
 
 
 def defocus(picture, depth, focus, aperture):
-    """Softens what lies nearer or farther than the focus.
+    """Soften what lies nearer or farther than the focus.
 
     Args:
         picture: float32 (H, H, 3), linear RGB.
@@ -30,12 +30,12 @@ def defocus(picture, depth, focus, aperture):
 
 
 def develop(picture, size, shot, seed):
-    """Develops linear light: a soft shoulder, samples averaged, sRGB, a touch of grain.
+    """Develop linear light: a soft shoulder, samples averaged, sRGB, a touch of grain.
 
     Args:
         picture: float32 (H, H, 3), linear RGB.
         size: width and height wanted, pixels.
-        shot: a `data.people.Shot`.
+        shot: a `data.people.view.Shot`.
         seed: of the grain.
 
     Returns:

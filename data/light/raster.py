@@ -3,8 +3,8 @@
 VTK (through pyvista, off screen, no display) does the one thing that arrays do slowly: it fills
 triangles with a depth buffer. Every triangle is filled with a flat colour that spells its number.
 All else (what is interpolated over a triangle, paint, light, shadow, the part map, which landmark
-is visible) is arrays over the pixels it hits, in `data.shading`: nothing of it hides in a graphics
-pipeline, and no number depends on a driver's shading.
+is visible) is arrays over the pixels it hits, in `data.light.shading`: nothing of it hides in a
+graphics pipeline, and no number depends on a driver's shading.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ NEAR = 100.0  # depth given to VTK is NEAR / distance, so that it is linear over
 
 
 def _start_pyvista():
-    """Imports pyvista and silences VTK's remarks about a missing display.
+    """Import pyvista, and silence VTK's remarks about a missing display.
 
     Raises:
         ValueError: if a system library is missing.
@@ -70,7 +70,7 @@ class Rasteriser:
         self._actor = None
 
     def triangle_ids(self, points, triangles):
-        """Fills the triangles.
+        """Fill the triangles, each with its number.
 
         Args:
             points: float32 (N, 3): x and y in pixels (y down, pixel centres at .5), distance from
@@ -114,7 +114,7 @@ class Rasteriser:
 
 
 def interpolate(ids, points, triangles, attributes):
-    """Interpolates what vertices know over the pixels that triangles hit, correctly for
+    """Interpolate what vertices know over the pixels that triangles hit, correctly for
     perspective.
 
     Args:

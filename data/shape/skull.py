@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .head import CENTRE, load_head
-from .texture import look_up
+from data.shape.head import CENTRE, load_head
+from data.shape.maths import look_up
 
 DIRECTIONS = (40, 64)  # grid of directions (up-down, round) in which the size is kept
 
@@ -47,7 +47,7 @@ class Skull:
         return radius - np.where(points[:, 1] > 6.35, surface, 0)
 
     def push_out(self, points, clearance):
-        """Moves points (N, 3) that are nearer than `clearance` to the surface, or inside it,
+        """Move points (N, 3) that are nearer than `clearance` to the surface, or inside it,
         outwards."""
         offset = points - CENTRE.astype(np.float32)
         out = offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)

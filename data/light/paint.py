@@ -5,12 +5,16 @@ head a pixel lies, whatever the face's shape, so a brow stays on its brow bone. 
 RGB in [0, 1].
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from .clothes import depth_below_neckline
-from .hair import hairline_distance
-from .parts import PART
-from .texture import NOISE, linear, noise, step
+from data.light.colours import linear
+from data.light.texture import NOISE, noise
+from data.shape.clothes import depth_below_neckline
+from data.shape.hair import beard_mask, hairline_distance
+from data.shape.maths import step
+from data.shape.parts import PART
 
 LIPSTICKS = (  # linear: red, rose, berry, coral, plum, brick
     (0.32, 0.02, 0.03), (0.40, 0.09, 0.13), (0.20, 0.02, 0.05),
@@ -21,7 +25,7 @@ TOOTH = 0.088  # dm, the width of one
 
 
 def around(rest, scale):
-    """Lays the head out flat: texture places u, v (P,) at `scale` texels a decimetre."""
+    """Cylindrical texture places u, v (P,) of rest positions, at `scale` texels a decimetre."""
     angle = np.arctan2(rest[:, 0], rest[:, 2] - 0.3)
     return angle * 0.95 * scale, rest[:, 1] * scale
 
@@ -40,28 +44,8 @@ def brow_mask(rest, brows):
     return (body * ends * density * (z > 0.7)).astype(np.float32)
 
 
-def beard_mask(rest, kind):
-    """How much of a beard (a kind of `Person.beard`) grows at rest positions (P,
-    3): (P,) in [0, 1]."""
-    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
-    under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
-    jaw = step(0.06, -0.07, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
-    mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
-    jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
-    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(
-        6.835, 6.785, y + 0.22 * x
-    )
-    moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
-    corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
-    goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
-    if kind == "moustache":
-        return moustache
-    return np.maximum(moustache, np.maximum(goatee, corner * jaw) if kind == "goatee" else jaw)
-
-
 def skin_paint(rest, known, person, view, cut):
-    """Paints the body: skin, lips, brows, stubble, scalp, cloth.
+    """Paint the body: skin, lips, brows, stubble, scalp, cloth.
 
     Args:
         rest: float32 (P, 3).
@@ -216,7 +200,7 @@ def _lip_paint(albedo, gloss, lips, person, base, rest):
 
 
 def _scalp_paint(albedo, rest, hair, cut, part):
-    """Colours the scalp under the hair, softly to the hairline, so that no skin shines through."""
+    """Colour the scalp under the hair, softly to the hairline, so that no skin shines through."""
     if not cut.strands:
         return albedo
     u, v = around(rest, 120)
@@ -232,7 +216,7 @@ def _scalp_paint(albedo, rest, hair, cut, part):
 
 
 def _beard_paint(albedo, rest, person, hair, part):
-    """Colours the skin under a beard, or grains it with stubble; notes its part, in place."""
+    """Colour the skin under a beard, or grain it with stubble; its part is noted in place."""
     u, v = around(rest, 120)
     mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
@@ -245,7 +229,7 @@ def _beard_paint(albedo, rest, person, hair, part):
 
 
 def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
-    """Lays the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
+    """Lay the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
     jacket."""
     depth = depth_below_neckline(rest, view.garment)
     on = (depth > 0) & (rest[:, 1] < 6.2)
@@ -280,7 +264,7 @@ def _trim(garment, x, depth):
 
 
 def teeth_paint(rest):
-    """Paints teeth, darker towards the back and where one meets the next: albedo (P, 3)."""
+    """Paint teeth, darker towards the back and where one meets the next: albedo (P, 3)."""
     x, z = np.abs(rest[:, 0]), rest[:, 2]
     between = np.abs(np.mod(x / TOOTH + 0.5, 1) - 0.5) * TOOTH
     gap = 0.45 * np.exp(-((between / 0.006) ** 2))
@@ -288,7 +272,7 @@ def teeth_paint(rest):
 
 
 def eye_paint(local, person):
-    """Paints an eyeball.
+    """Paint an eyeball.
 
     Args:
         local: float32 (P, 3), unit directions in the eye's own frame, z along the gaze.
@@ -313,3 +297,27 @@ def eye_paint(local, person):
     albedo = white + step(27.5, 25, angle)[:, None] * (colour - white)
     albedo = albedo * (1 - 0.985 * step(11.2, 9.6, angle))[:, None]
     return albedo.astype(np.float32), step(32, 24, angle)
+
+
+def cartoon_paint(person):
+    """The same person in a cartoon's paint: fewer lines and spots, stronger brows, pure colours."""
+    age = min(person.shape.age, 25 + 0.3 * (person.shape.age - 25))
+    thickness, arch, density, outer = person.brows
+    return replace(
+        person,
+        shape=replace(person.shape, age=age),
+        skin=_purer(np.array(person.skin) * 1.04, 1.06),
+        blush=min(1.0, person.blush + 0.3),
+        marks=(),
+        eye_colour=_purer(np.array(person.eye_colour) * 1.25, 1.4),
+        hair_colour=_purer(np.array(person.hair_colour) * 1.1, 1.25),
+        natural=_purer(np.array(person.natural) * 1.1, 1.25),
+        brows=(thickness * 1.2, arch, density, outer),
+        lines=0.5 * person.lines,
+    )
+
+
+def _purer(colour, factor):
+    """A colour (3,), sRGB, with its distance from grey multiplied."""
+    colour = np.asarray(colour, float)
+    return tuple(map(float, np.clip(colour.mean() + factor * (colour - colour.mean()), 0, 255)))

@@ -1,35 +1,22 @@
-"""What people may wear: glasses, hats, earrings, scarves, their colours, and how often."""
+"""What people may wear: glasses, hats, earrings, scarves, and how often."""
 
 import numpy as np
 
-from .looks import CLOTHES
+from data.light.colours import CLOTHES, FRAMES, JEWELS, STRAW
+from data.shape.worn import METAL
 
 GLASSES = ("round", "rectangular", "cat-eye", "aviator", "half-rim")
-FRAMES = {  # sRGB
-    "gold": (196, 160, 96),
-    "silver": (176, 178, 182),
-    "black metal": (40, 40, 42),
-    "black": (24, 23, 24),
-    "brown": (74, 48, 34),
-    "tortoiseshell": (104, 62, 32),
-    "clear": (158, 154, 148),
-    "red": (124, 30, 34),
-    "blue": (38, 58, 104),
-}
-METAL = ("gold", "silver", "black metal")
 DARK_LENSES = 0.04  # share of glasses that are sunglasses
 WORN = 0.7  # share of an owner's pictures
 HATS = ("beanie", "baseball cap", "sun hat")
 HAT_SHARE, HEADSCARF_SHARE = 0.07, 0.03  # of views, and of women
-STRAW = {"beige": (206, 180, 132), "white": (222, 214, 196), "brown": (128, 92, 60)}
 
 EARRINGS = ("studs", "hoops")
-JEWELS = {"gold": (212, 168, 92), "silver": (190, 192, 196), "pearl": (232, 224, 212)}
 SCARF_SHARE = 0.04  # of views
 
 
 def sample_owned(rng, male, age):
-    """Draws what belongs to somebody: a dictionary of fields of `data.people.Person`.
+    """Draw what belongs to somebody: a dictionary of fields of `data.people.person.Person`.
 
     Args:
         rng: numpy Generator.
@@ -60,7 +47,7 @@ def sample_owned(rng, male, age):
 
 
 def sample_worn(person, rng):
-    """Draws what somebody wears in a view: a dictionary of fields of `data.people.View`."""
+    """Draw what somebody wears in a view: a dictionary of fields of `data.people.view.View`."""
     glasses = person.glasses and rng.random() < WORN
     hat = str(rng.choice(HATS)) if rng.random() < HAT_SHARE else ""
     hat = "headscarf" if person.headscarf else hat

@@ -6,12 +6,10 @@ that depends on the rest position alone. It is linear in the vertices, so a blin
 eye that has grown.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
-from .head import eyeball
-from .texture import step
+from data.shape.head import eyeball
+from data.shape.maths import step
 
 # How far each style goes towards a cartoon's proportions.
 STRENGTH = {"3-D cartoon": 1.0, "manga": 0.7}
@@ -30,13 +28,13 @@ SKULL_GROWS = (0.05, 0.05, 0.04)
 
 
 def exaggerate(head, vertices, neutral, style):
-    """Gives a head the proportions of a cartoon.
+    """Give a head the proportions of a cartoon.
 
     Args:
-        head: a `data.head.Head`.
+        head: a `data.shape.head.Head`.
         vertices: float32 (V, 3), somebody's face, with or without an expression.
         neutral: float32 (V, 3), the same face without one, to measure.
-        style: one of `data.parts.STYLES`.
+        style: one of `data.shape.parts.STYLES`.
 
     Returns:
         float32 (V, 3), decimetres.
@@ -64,7 +62,7 @@ def exaggerate(head, vertices, neutral, style):
 
 
 def _widen_eye(moved, vertices, head, neutral, side, sign):
-    """Adds to `moved` what an eye and its surroundings move; `sign` is the side's in x."""
+    """Add to `moved` what an eye and its surroundings move; `sign` is -1 or 1, the side's in x."""
     x, y, z = head.rest.T
     place, radius = eyeball(head, head.rest, side)
     centre, _ = eyeball(head, neutral, side)
@@ -88,7 +86,7 @@ def _widen_eye(moved, vertices, head, neutral, side, sign):
 
 
 def _stretch(moved, vertices, weight, centre, growth):
-    """Adds to `moved` what vertices (V, 3) move when they grow about a centre, by weights (V,)."""
+    """Add to `moved` what vertices (V, 3) move when they grow about a centre, by weights (V,)."""
     moved += weight[:, None] * (vertices - np.float32(centre)) * np.float32(growth)
 
 
@@ -103,27 +101,3 @@ def wide_iris(directions, style):
         np.linalg.norm(directions[:, :2], axis=1, keepdims=True), 1e-6
     )
     return np.concatenate([around * np.sin(polar), np.cos(polar)], 1).astype(np.float32)
-
-
-def painted(person):
-    """The same person in a cartoon's paint: fewer lines and spots, stronger brows, pure colours."""
-    age = min(person.shape.age, 25 + 0.3 * (person.shape.age - 25))
-    thickness, arch, density, outer = person.brows
-    return replace(
-        person,
-        shape=replace(person.shape, age=age),
-        skin=_purer(np.array(person.skin) * 1.04, 1.06),
-        blush=min(1.0, person.blush + 0.3),
-        marks=(),
-        eye_colour=_purer(np.array(person.eye_colour) * 1.25, 1.4),
-        hair_colour=_purer(np.array(person.hair_colour) * 1.1, 1.25),
-        natural=_purer(np.array(person.natural) * 1.1, 1.25),
-        brows=(thickness * 1.2, arch, density, outer),
-        lines=0.5 * person.lines,
-    )
-
-
-def _purer(colour, factor):
-    """A colour (3,), sRGB, with its distance from grey multiplied."""
-    colour = np.asarray(colour, float)
-    return tuple(map(float, np.clip(colour.mean() + factor * (colour - colour.mean()), 0, 255)))

@@ -12,8 +12,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .head import CENTRE, load_head
-from .skull import Skull
+from data.shape.head import CENTRE, load_head
+from data.shape.maths import step, unit
+from data.shape.skull import Skull
 
 # The hairline of a rest head: height over the angle round the skull, from the middle of the
 # forehead (0) to the nape.
@@ -48,6 +49,26 @@ def hairline_distance(rest, recede=0.0):
     return rest[..., 1] - line
 
 
+def beard_mask(rest, kind):
+    """How much of a beard (a kind of `Person.beard`) grows at rest positions (P,
+    3): (P,) in [0, 1]."""
+    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
+    cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
+    under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
+    jaw = step(0.06, -0.07, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
+    jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
+    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(
+        6.835, 6.785, y + 0.22 * x
+    )
+    moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
+    corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
+    goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
+    if kind == "moustache":
+        return moustache
+    return np.maximum(moustache, np.maximum(goatee, corner * jaw) if kind == "goatee" else jaw)
+
+
 @lru_cache(maxsize=1)
 def _candidates():
     """Fixed root places, evenly over the skin of the head: (triangle (R,), weights (R, 3), rest (R,
@@ -69,7 +90,7 @@ def _candidates():
 
 
 def grow(vertices, normals, cut, rng, where=None):
-    """Grows a cut on somebody's head.
+    """Grow a cut on somebody's head.
 
     Args:
         vertices, normals: float32 (V, 3), a neutral face.
@@ -203,23 +224,19 @@ def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
     layer = (0.012 + 0.06 * rng.random(count) * (0.3 + cut.lift)).astype(np.float32)
     points, at = [root], root
     for k in range(cut.steps):
-        outward = _unit(at - CENTRE.astype(np.float32))
+        outward = unit(at - CENTRE.astype(np.float32))
         gap = skull.gap(at) if skull else np.full(count, np.inf, np.float32)
         direction = knot - at if cut.tied else _pull(k, at, normal, comb, side, fringe, cut)
         far = np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6)
-        direction = _unit(direction - outward * (cut.hug * far)[:, None])
+        direction = unit(direction - outward * (cut.hug * far)[:, None])
         inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
-        direction = _unit(direction - inward[:, None] * outward)  # what presses on it slides along
+        direction = unit(direction - inward[:, None] * outward)  # what presses on it slides along
         at = at + direction * step
         if skull:
             at = skull.push_out(at, layer * min(1.0, 0.3 + k))
         points.append(at)
     phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
     return _curl(np.stack(points, 1), length, cut, phase, _sway_phase(root))
-
-
-def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
 
 
 def _fringe(root, cut):
@@ -258,7 +275,7 @@ def _sway_phase(root):
 
 
 def _curl(points, length, cut, phase, sway):
-    """Winds strands round their own course (curls) and sways locks together (waves)."""
+    """Wind strands round their own course (curls) and sway locks together (waves)."""
     if not cut.curl and not cut.wave:
         return points
     s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
@@ -281,7 +298,7 @@ def _curl(points, length, cut, phase, sway):
 
 
 def ribbons(strands, camera):
-    """Turns strands into ribbons that face the camera.
+    """Turn strands into ribbons that face the camera.
 
     Args:
         strands: `Strands`, as they lie in the world.

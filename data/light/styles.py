@@ -5,13 +5,13 @@ where parts or distances end, tone follows the light, strokes follow the form an
 hair. Widths are in pixels of the finished picture, so that a style reads alike at every size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from .parts import PART
-from .texture import step
+from data.shape.maths import step
+from data.shape.parts import PART
 
 FAR = 99.0  # dm, the distance of what nothing covers
 LUMA = np.float32([0.2126, 0.7152, 0.0722])
@@ -43,10 +43,10 @@ class Layers:
 
 
 def draw(style, layers, size, rng):
-    """Draws a picture in a style.
+    """Draw a picture in a style.
 
     Args:
-        style: one of `data.parts.STYLES` but the photo.
+        style: one of `data.shape.parts.STYLES` but the photo.
         layers: a `Layers`.
         size: side of the picture wanted, pixels.
         rng: numpy Generator; the same state gives the same drawing.
@@ -156,7 +156,7 @@ def _hair_lines(layers, tone, width, rng):
 
 
 def _along(picture, flow, reach, stride):
-    """Smears a picture (H, W) or (H, W, 3) along a flow (H, W, 2).
+    """Smear a picture (H, W) or (H, W, 3) along a flow (H, W, 2).
 
     Reference: Cabral and Leedom 1993, line integral convolution, with straight lines.
     """
@@ -347,11 +347,11 @@ class _Place:
 
 
 BRUSHES = (
-    _Brush(18, 54, 320, 0.0, 0.2),
-    _Brush(9, 24, 800, 0.0, 0.38),
-    _Brush(5, 14, 1700, 0.12, 2.0),
-    _Brush(2.6, 9, 1700, 0.3, 2.0),
-    _Brush(1.5, 4, 1100, 0.6, 2.0),
+    _Brush(width=18, length=54, count=320, least=0.0, most=0.2),
+    _Brush(width=9, length=24, count=800, least=0.0, most=0.38),
+    _Brush(width=5, length=14, count=1700, least=0.12, most=2.0),
+    _Brush(width=2.6, length=9, count=1700, least=0.3, most=2.0),
+    _Brush(width=1.5, length=4, count=1100, least=0.6, most=2.0),
 )
 
 
@@ -370,18 +370,17 @@ def _oil(layers, size, rng):
     detail = _detail(layers, side)
     inner = cv2.morphologyEx(groups, cv2.MORPH_GRADIENT, np.ones((3, 3))) == 0
     room = cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, 3)
-    place = _Place(flow, groups, detail, room)
+    place = _Place(flow=flow, groups=groups, detail=detail, room=room)
     scale = side / 256 if size > 128 else side / 200  # coarser where there is less room
     canvas = np.zeros((side, side, 4), np.uint8)
     canvas[..., :3] = _blur(photo, 2.5 * scale)
     for brush in BRUSHES:
         few = 1.0 if size > 128 else 0.3
-        brush = _Brush(
-            max(1.0, brush.width * scale),
-            brush.length * scale,
-            int(brush.count * few),
-            brush.least,
-            brush.most,
+        brush = replace(
+            brush,
+            width=max(1.0, brush.width * scale),
+            length=brush.length * scale,
+            count=int(brush.count * few),
         )
         _strokes(canvas, _blur(photo, 0.2 * brush.width), place, brush, rng)
     glaze = (0.8 * step(0.48, 0.95, detail))[..., None]  # eyes and mouth: the finest work
@@ -418,7 +417,7 @@ def _detail(layers, side):
 
 
 def _strokes(canvas, source, place, brush, rng):
-    """Lays strokes of one brush on a canvas uint8 (H, H, 4), in place; its fourth channel is how
+    """Lay strokes of one brush on a canvas uint8 (H, H, 4), in place; its fourth channel is how
     thick the paint lies. A stroke takes the colour under its middle, bends with the flow and ends
     where its part ends.
 
@@ -503,7 +502,7 @@ def _shares(labels, size):
 
 
 def _in_parts(picture, shares, sigma):
-    """Blurs a picture (S, S, 3) within its parts, so that no wash runs over an edge."""
+    """Blur a picture (S, S, 3) within its parts, so that no wash runs over an edge."""
     result = np.zeros_like(picture)
     for share in shares:
         weight = np.maximum(_blur(share, sigma), 1e-3)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .looks import BACKDROPS, Colour
-from .texture import linear
+from data.light.colours import BACKDROPS, Colour, linear
 
 CANVAS = 112  # side of the canvas, pixels
 BOOKS = ((120, 40, 36), (40, 62, 92), (66, 84, 60), (168, 138, 92), (92, 66, 50), (196, 188, 172))
@@ -48,7 +47,7 @@ class Backdrop:
 
 
 def sample_backdrop(rng):
-    """Draws a `Backdrop`: two fifths studio, a quarter indoors, the rest outdoors."""
+    """Draw a `Backdrop`: two fifths studio, a quarter indoors, the rest outdoors."""
     share = np.array([share for _, _, share in PLACES.values()])
     kind = str(rng.choice(list(PLACES), p=share / share.sum()))
     name = str(rng.choice(list(BACKDROPS)))
@@ -56,16 +55,16 @@ def sample_backdrop(rng):
     sharper = kind.endswith("wall")
     blur = rng.uniform(0.0, 0.5) if sharper else rng.uniform(0.25, 1)
     return Backdrop(
-        kind,
-        name,
-        tuple(map(float, np.clip(colour, 0, 255))),
-        float(blur),
-        int(rng.integers(2**31)),
+        kind=kind,
+        colour_name=name,
+        colour=tuple(map(float, np.clip(colour, 0, 255))),
+        blur=float(blur),
+        seed=int(rng.integers(2**31)),
     )
 
 
 def paint_backdrop(backdrop, pixels):
-    """Paints a backdrop.
+    """Paint a backdrop.
 
     Args:
         backdrop: a `Backdrop`.
@@ -94,7 +93,7 @@ def _plain(colour):
 
 
 def _lens(canvas, radius):
-    """Blurs with a disc of `radius` pixels: highlights become discs."""
+    """Blur with a disc of `radius` pixels: highlights become discs."""
     side = int(np.ceil(radius)) * 2 + 1
     offset = np.arange(side) - side // 2
     disc = np.clip(radius + 0.5 - np.hypot(offset[:, None], offset), 0, 1).astype(np.float32)
@@ -102,13 +101,13 @@ def _lens(canvas, radius):
 
 
 def _box(canvas, left, top, right, bottom, colour):
-    """Fills a rectangle given in shares of the canvas, in place."""
+    """Fill a rectangle given in shares of the canvas, in place."""
     ends = [(int(x * CANVAS), int(y * CANVAS)) for x, y in ((left, top), (right, bottom))]
     cv2.rectangle(canvas, *ends, tuple(map(float, colour)), -1)
 
 
 def _ball(canvas, x, y, radius, colour):
-    """Fills a circle given in shares of the canvas, in place."""
+    """Fill a circle given in shares of the canvas, in place."""
     middle = int(x * CANVAS), int(y * CANVAS)
     cv2.circle(canvas, middle, max(1, round(radius * CANVAS)), tuple(map(float, colour)), -1)
 
@@ -299,7 +298,7 @@ def _sky(rng):
 
 
 def _leaves(rng, canvas, count, lowest, size, green):
-    """Scatters leaves in lit and shaded greens, in place."""
+    """Scatter leaves in lit and shaded greens, in place."""
     for _ in range(count):
         light = np.exp(rng.normal(0, 0.55))
         colour = green * light * np.exp(rng.normal(0, 0.12, 3))

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from data.shape.maths import step
+
 # How the neckline runs: height at the throat, height at the nape, depth of a V at the front, half
 # its width (dm).
 NECKLINES = {
@@ -40,9 +42,7 @@ def _soft(value, width):
 
 
 def dress(vertices, normals, rest, garment):
-    """Lifts the cloth off the skin: float32 (V, 3)."""
-    s = np.clip((depth_below_neckline(rest, garment) + 0.15) / 0.3, 0, 1)
+    """Lift the cloth off the skin: float32 (V, 3)."""
+    thick = step(-0.15, 0.15, depth_below_neckline(rest, garment)) * THICKNESS[garment]
     outside = (rest[:, 1] < 6.2)[:, None]
-    return vertices + normals * outside * (s * s * (3 - 2 * s) * THICKNESS[garment])[
-        :, None
-    ].astype(np.float32)
+    return vertices + normals * outside * thick[:, None].astype(np.float32)

@@ -1,8 +1,8 @@
 """Light: what colour each pixel takes from its paint, its normal and the lamps.
 
 All colours are linear RGB. A `Surface` holds, for the P pixels that something covers, where they
-are and how much light can reach them; the functions here turn it and the paint of `data.paint` into
-colour.
+are and how much light can reach them; the functions here turn it and the paint of
+`data.light.paint` into colour.
 """
 
 from dataclasses import dataclass, replace
@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from . import scene as sc
-from .hats import hat_paint
-from .looks import HAIR
-from .paint import around, eye_paint, skin_paint, teeth_paint
-from .parts import PART
-from .texture import linear, noise, step
-from .wardrobe import JEWELS
-from .worn import glasses_paint, scarf_paint
+from data.light.colours import HAIR, JEWELS, linear
+from data.light.paint import around, eye_paint, skin_paint, teeth_paint
+from data.light.texture import noise
+from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
+from data.shape import scene as sc
+from data.shape.maths import step, unit
+from data.shape.parts import PART
 
 TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
@@ -26,11 +25,6 @@ UNDER_SKIN = (0.055, 0.026, 0.016)
 CREASES = ((0.07, 3.2), (0.22, 1.3))
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
-
-
-def unit(vectors):
-    """Vectors (N, 3) scaled to length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
 def light_direction(light):
@@ -45,7 +39,7 @@ class Surface:
 
     Attributes:
         hit: bool (H, W), which pixels they are.
-        material: uint8 (P,), a material of `data.scene`.
+        material: uint8 (P,), a material of `data.shape.scene`.
         values: float32 (P, COLUMNS), what the vertices knew.
         normal, toward_eye: float32 (P, 3), unit vectors.
         lit: float32 (P,), how much of the key light arrives.
@@ -64,20 +58,12 @@ class Surface:
 
     def only(self, chosen):
         """The same of some pixels: `chosen` is bool (P,)."""
-        return Surface(
-            self.hit,
-            self.material[chosen],
-            self.values[chosen],
-            self.normal[chosen],
-            self.toward_eye[chosen],
-            self.lit[chosen],
-            self.open[chosen],
-            self.decimetre,
-        )
+        names = ("material", "values", "normal", "toward_eye", "lit", "open")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
 def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
-    """Gathers a `Surface` from what the rasteriser saw; `eye` is where the camera is."""
+    """Gather a `Surface` from what the rasteriser saw; `eye` is where the camera is."""
     material = scene.material[triangle]
     normal, toward_eye = unit(values[:, sc.NORMAL]), unit(eye - values[:, sc.POSITION])
     if decimetre > FINE:
@@ -86,12 +72,19 @@ def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
     away = ((normal * toward_eye).sum(1) < 0) & ~is_strand(material)
     normal[away] *= -1  # the inside of something: seen from behind
     return Surface(
-        hit, material, values, normal, toward_eye, lit, _openness(hit, depth, decimetre), decimetre
+        hit=hit,
+        material=material,
+        values=values,
+        normal=normal,
+        toward_eye=toward_eye,
+        lit=lit,
+        open=_openness(hit, depth, decimetre),
+        decimetre=decimetre,
     )
 
 
 def _roughen(normal, rest):
-    """Lets normals (P, 3) waver as pores and fine folds make them.
+    """Perturb normals (P, 3) as pores and fine folds do.
 
     Reference: Blinn 1978, simulation of wrinkled surfaces.
     """
@@ -106,12 +99,12 @@ def is_strand(material):
 
 
 def shade(surface, scene, person, view):
-    """Paints and lights the pixels.
+    """Paint and light the pixels.
 
     Args:
         surface: a `Surface`.
-        scene: the `data.scene.Scene` it shows.
-        person, view: values of `data.people`.
+        scene: the `data.shape.scene.Scene` it shows.
+        person, view: a `data.people` `Person` and `View`.
 
     Returns:
         colour float32 (P, 3), linear, and part uint8 (P,).
@@ -158,26 +151,32 @@ def _paint(surface, scene, person, view):
         albedo[material == kind], part[material == kind] = colour, PART[name]
     teeth = material == sc.TEETH
     albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
+    _paint_worn(albedo, gloss, part, surface, person, view)
+    return albedo, gloss, soft, part
+
+
+def _paint_worn(albedo, gloss, part, surface, person, view):
+    """Paint glasses, hats, jewels, scarves and collars, in place."""
+    material, rest, known = (
+        surface.material,
+        surface.values[:, sc.REST],
+        surface.values[:, sc.KNOWN],
+    )
     worn = material == sc.GLASSES
     if worn.any():
-        albedo[worn], gloss[worn] = glasses_paint(
-            surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], person
-        )
+        albedo[worn], gloss[worn] = glasses_paint(rest[worn], known[worn], person)
         part[worn] = PART["glasses"]
     worn = material == sc.HAT
     if worn.any():
-        albedo[worn], gloss[worn] = hat_paint(
-            surface.values[worn, sc.REST], surface.values[worn, sc.KNOWN], view
-        )
+        albedo[worn], gloss[worn] = hat_paint(rest[worn], known[worn], view)
         part[worn] = PART["hat"]
     jewel, scarf = material == sc.JEWEL, (material == sc.SCARF) | (material == sc.COLLAR)
     if jewel.any():
         albedo[jewel], gloss[jewel] = linear(JEWELS[person.jewel]), 1.0
         part[jewel] = PART["ears"]
     if scarf.any():
-        albedo[scarf] = scarf_paint(surface.values[scarf, sc.KNOWN], view)
+        albedo[scarf] = scarf_paint(known[scarf], view)
         gloss[scarf], part[scarf] = 0.1, PART["clothes"]
-    return albedo, gloss, soft, part
 
 
 class Lamps:
@@ -225,7 +224,8 @@ def _gleam(surface, light_from, power):
 
 
 def _eye_light(surface, diffuse, scene, person, lamps):
-    """Eyes are wet: a window of light on each, and the upper lid's shadow: (P, 3)."""
+    """Light on the eyes, which are wet: a window's reflection on each, and the upper lid's shadow:
+    (P, 3)."""
     position = surface.values[:, sc.POSITION]
     albedo, cornea = eye_paint(unit(surface.values[:, sc.REST]), person)
     second = np.linalg.norm(position[:, None] - scene.eyes[None], axis=-1).argmin(1)

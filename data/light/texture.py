@@ -6,21 +6,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from data.shape.maths import look_up
+
 NOISE = 512  # side of the noise textures, which repeat
-
-
-def linear(srgb):
-    """sRGB 0 to 255 to linear 0 to 1."""
-    value = np.asarray(srgb, np.float32) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
-
-
-def step(low, high, value):
-    """Smoothstep: 0 below `low`, 1 above `high`."""
-    s = np.clip((value - low) / (high - low), 0, 1)
-    return s * s * (3 - 2 * s)
 
 
 @lru_cache(maxsize=1)
@@ -36,20 +24,6 @@ def _noise_textures():
         return (soft / soft.std()).astype(np.float32)
 
     return blurred(18, 18) * 0.7 + blurred(7, 7) * 0.7, blurred(1.1, 1.1), blurred(7, 0.9)
-
-
-def look_up(texture, u, v, border=cv2.BORDER_REPLICATE):
-    """Reads a picture (H, W) at fractional columns u and rows v (P,), smoothly: float32 (P,)."""
-    count = len(u)
-    if not count:
-        return np.zeros(0, np.float32)
-    where = np.zeros(
-        (2, -(-count // 4096) * 4096), np.float32
-    )  # OpenCV takes no row longer than 32767
-    where[0, :count], where[1, :count] = u, v
-    return cv2.remap(
-        texture, *where.reshape(2, -1, 4096), cv2.INTER_LINEAR, borderMode=border
-    ).ravel()[:count]
 
 
 def noise(kind, u, v):

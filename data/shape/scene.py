@@ -6,9 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import cartoon, clothes, hair, hats, worn
-from .cuts import BEARDS, CUTS, Cut, coarser, varied
-from .head import (
+from data.shape import cartoon, clothes, hair, hats, worn
+from data.shape.cuts import BEARDS, CUTS, Cut, coarser, varied
+from data.shape.hair import beard_mask
+from data.shape.head import (
     CENTRE,
     NECK,
     express,
@@ -19,13 +20,10 @@ from .head import (
     turn,
     turn_weights,
 )
-from .paint import beard_mask
-from .parts import landmark_vertices
+from data.shape.parts import landmark_vertices
 
 # Materials.
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR = range(
-    12
-)  # materials
+SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR = range(12)
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
@@ -36,16 +34,18 @@ LINING = 0.06  # dm that the mouth's lining is held back, so that thin lips do n
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Attributes:
-    attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the rest
-        position on skin, the direction in the eye's own frame on an eye, the unit tangent on hair;
-        "known" is the masks lips, inside of the mouth and ears on skin, and across, along and tint
-        on hair.
-    triangles: int32 (F, 3); `material`: uint8 (F,).
-    cut: the `hair.Cut` worn.
-    landmarks: float32 (L, 3) in the world; `landmark_names`.
-    eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`.
-    middle: (3,), what the camera looks at.
+    """A person in a view as triangles.
+
+    Attributes:
+        attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the
+            rest position on skin, the direction in the eye's own frame on an eye, the unit tangent
+            on hair; "known" is the masks lips, inside of the mouth and ears on skin, and across,
+            along and tint on hair.
+        triangles: int32 (F, 3); `material`: uint8 (F,).
+        cut: the `cuts.Cut` worn.
+        landmarks: float32 (L, 3) in the world; `landmark_names`.
+        eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`.
+        middle: (3,), what the camera looks at.
     """
 
     attributes: np.ndarray
@@ -99,7 +99,7 @@ def _lash_rows():
 
 
 def _spread(rest, row):
-    """Spreads LASHES places evenly along a row of vertices: first vertex, second vertex, share of
+    """Spread LASHES places evenly along a row of vertices: first vertex, second vertex, share of
     the second."""
     row = row[np.argsort(np.abs(rest[row, 0]))]
     along = np.linspace(0.8, len(row) - 1.8, LASHES)  # none in the very corners
@@ -163,10 +163,10 @@ def _neutral(shape, style="photo"):
 
 
 def build_scene(person, view, detail=1.0):
-    """Builds the scene of a view.
+    """Build the scene of a view.
 
     Args:
-        person, view: values of `data.people`.
+        person, view: a `data.people` `Person` and `View`.
         detail: share of the strands of hair that are grown, fewer and wider for small pictures.
 
     Returns:
@@ -174,19 +174,11 @@ def build_scene(person, view, detail=1.0):
     """
     head = load_head()
     triangles, material, names, landmarks = _static()
-    landmarks = _with_nose_tip(names, landmarks, _neutral(person.shape)[0])
     plain, _ = _neutral(person.shape)
+    landmarks = _with_nose_tip(names, landmarks, plain)
     neutral, normals = _neutral(person.shape, view.style)
+    body = _dressed_body(head, plain, normals, view)
     parts = _Heap()
-
-    body = express(head, plain, dict(view.units) | _lids(view.pose.gaze[1]))
-    # Lower teeth stay behind the lip of a short chin when the jaw drops.
-    body[head.of_group("lower-teeth")] += np.float32([0, 0.11, -0.14]) * dict(view.units)["jawOpen"]
-    body[:, 2] -= LINING * np.where(head.masks["lips"] > 0.1, 0, head.masks["inside-mouth"])
-    body = cartoon.exaggerate(head, body, plain, view.style)
-    body = clothes.dress(body, normals, head.rest, view.garment)
-    if view.hat == "headscarf":
-        body = hats.tucked(body)
     posed = turn(body, head.turn, view.pose)
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
@@ -194,6 +186,38 @@ def build_scene(person, view, detail=1.0):
     eyes, radius = _add_eyes(parts, head, neutral, view)
     _add_lashes(parts, posed)
     cut = _add_hair(parts, body, normals, person, view, detail)
+    _add_jewels_and_collars(parts, body, person, view)
+    middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
+    return Scene(
+        *parts.join(),
+        cut=cut,
+        landmarks=posed[landmarks],
+        landmark_names=names,
+        eyes=eyes,
+        eye_radius=radius,
+        middle=middle,
+    )
+
+
+def _dressed_body(head, plain, normals, view):
+    """Skin and cloth with an expression, upright: float32 (V, 3).
+
+    Args:
+        head: a `Head`.
+        plain: float32 (V, 3), the neutral face, and `normals` of it in the view's style.
+        view: a `View`.
+    """
+    body = express(head, plain, dict(view.units) | _lids(view.pose.gaze[1]))
+    # Lower teeth stay behind the lip of a short chin when the jaw drops.
+    body[head.of_group("lower-teeth")] += np.float32([0, 0.11, -0.14]) * dict(view.units)["jawOpen"]
+    body[:, 2] -= LINING * np.where(head.masks["lips"] > 0.1, 0, head.masks["inside-mouth"])
+    body = cartoon.exaggerate(head, body, plain, view.style)
+    body = clothes.dress(body, normals, head.rest, view.garment)
+    return hats.tucked(body) if view.hat == "headscarf" else body
+
+
+def _add_jewels_and_collars(parts, body, person, view):
+    """Add glasses, earrings, a shirt's collar, a scarf: what is worn of them."""
     if view.glasses:
         _add_worn(parts, worn.glasses(person, body), np.float32(1), GLASSES, view)
     if person.earrings and view.hat != "headscarf":
@@ -204,8 +228,6 @@ def build_scene(person, view, detail=1.0):
     if view.scarf:
         mesh = worn.scarf(body, view.seed)
         _add_worn(parts, mesh, turn_weights(mesh.points), SCARF, view)
-    middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
-    return Scene(*parts.join(), cut, posed[landmarks], names, eyes, radius, middle)
 
 
 def _with_nose_tip(names, landmarks, neutral):
@@ -227,7 +249,7 @@ def _lids(up):
 
 
 class _Heap:
-    """Gathers meshes into one."""
+    """Meshes gathered into one."""
 
     def __init__(self):
         self.attributes, self.triangles, self.material, self.count = [], [], [], 0
@@ -249,7 +271,7 @@ class _Heap:
 
 
 def _add_eyes(parts, head, neutral, view):
-    """Puts the eyeballs in: their centres (person's right, left) in the world and their radius."""
+    """Add the eyeballs; return their centres in the world (person's right, left) and radius."""
     ball, triangles = _sphere()
     pose, looked_up = view.pose, cartoon.wide_iris(ball, view.style)
     one = np.ones(1, np.float32)
@@ -268,7 +290,7 @@ def _add_eyes(parts, head, neutral, view):
 
 
 def _add_hair(parts, body, normals, person, view, detail):
-    """Adds hair and beard: the cut worn."""
+    """Add hair and beard; return the cut worn."""
     cut, strands = _grown_hair(person, view.cut, view.style, detail)
     hat = _add_hat(parts, body, person, view)
     if hat and strands is not None:
@@ -289,7 +311,7 @@ def _add_hair(parts, body, normals, person, view, detail):
 
 
 def _add_hat(parts, body, person, view):
-    """Adds the hat that is worn: a `hats.Hat`, True for a headscarf, or None."""
+    """Add the hat that is worn; return a `hats.Hat`, True for a headscarf, or None."""
     if view.hat == "headscarf":
         mesh = hats.headscarf(body, view.seed)
         _add_worn(parts, mesh, turn_weights(mesh.points), HAT, view)
@@ -313,7 +335,7 @@ def _grown_hair(person, name, style, detail):
 
 
 def _add_worn(parts, mesh, weight, material, view):
-    """Turns a `worn.Mesh` with the head, as far as `weight` says, and adds it."""
+    """Turn a `worn.Mesh` with the head, as far as `weight` says, and add it."""
     weight = np.broadcast_to(weight, len(mesh.points))
     posed = turn(mesh.points, weight, view.pose)
     normals = turn(mesh.normals + NECK.astype(np.float32), weight, view.pose) - NECK
@@ -321,7 +343,7 @@ def _add_worn(parts, mesh, weight, material, view):
 
 
 def _add_strands(parts, strands, material, view):
-    """Turns strands with the head, what hangs low with the shoulders, and adds them as ribbons."""
+    """Turn strands with the head, what hangs low with the shoulders, and add them as ribbons."""
     flat = strands.points.reshape(-1, 3)
     weight = np.clip((flat[:, 1] - 5.2) / 1.1, 0, 1) if material == HAIR else np.ones(len(flat))
     posed = turn(flat, weight, view.pose)
@@ -330,7 +352,10 @@ def _add_strands(parts, strands, material, view):
     )
     shape = strands.points.shape
     strands = hair.Strands(
-        posed.reshape(shape), outward.reshape(shape).astype(np.float32), strands.width, strands.tint
+        points=posed.reshape(shape),
+        outward=outward.reshape(shape).astype(np.float32),
+        width=strands.width,
+        tint=strands.tint,
     )
     points, triangles, tangent, normal, known = hair.ribbons(strands, (0, 7.2, view.shot.distance))
     parts.add(points, normal, tangent, known, triangles, material)

