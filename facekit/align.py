@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from common.images import resize
+
 # Where face recognition has agreed to put the five points in 112 x 112 pixels (Deng et al.,
 # ArcFace, CVPR 2019).
 _ARCFACE = np.array(
@@ -162,8 +164,7 @@ def _shrunk(image, matrix):
         return image, matrix
     height, width = image.shape[:2]
     share = max(scale / 0.75, 1 / min(height, width))
-    reduced = max(1, round(width * share)), max(1, round(height * share))
-    small = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
+    small = resize(image, (max(1, round(height * share)), max(1, round(width * share))))
     sx, sy = small.shape[1] / width, small.shape[0] / height
     return small, matrix @ np.diag([1 / sx, 1 / sy, 1])
 

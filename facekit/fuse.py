@@ -12,9 +12,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from common.images import resize
 from facekit import colour, masks
 from facekit.align import umeyama, warp
-from facekit.mesh import OVAL, five_points, triangles
+from facekit.mesh import OVAL, five_points
+from facekit.triangles import triangles
 
 SHARE = 0.6
 BORDERS = ("multiband", "poisson", "soft")
@@ -342,9 +344,9 @@ def _reduced(image, mesh_from, mesh_to):
     fine = np.ptp(mesh_from, axis=0).max() / max(np.ptp(mesh_to, axis=0).max(), 1e-6)
     if fine <= 1.5:
         return np.ascontiguousarray(image), mesh_from
-    size = np.maximum(1, np.round(np.array(image.shape[1::-1]) / fine * 1.2)).astype(int)
-    small = cv2.resize(image, tuple(int(v) for v in size), interpolation=cv2.INTER_AREA)
-    return small, mesh_from * (size / image.shape[1::-1])
+    size = np.maximum(1, np.round(np.array(image.shape[:2]) / fine * 1.2)).astype(int)
+    small = resize(image, tuple(int(v) for v in size))
+    return small, mesh_from * (size / image.shape[:2])[::-1]
 
 
 def _affines(corners_to, corners_from):

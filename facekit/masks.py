@@ -12,6 +12,7 @@ import numpy as np
 from facekit import mesh as points_of
 from facekit.align import invert, transform, warp
 from facekit.detect import person as person_of_crop
+from facekit.triangles import triangles
 
 CLOSE, DILATE = 0.1, 0.1  # of the face's width: k in dilate_k(close_k(F))
 RING_OUT, RING_IN = 0.19, 0.095  # dilate_32(F) - erode_16(F) where a face is 170 px wide
@@ -204,7 +205,7 @@ def _oval(shape, at):
     """The face as it is seen: all triangles of its mesh, which in a turned face go beyond the line
     round its oval."""
     mask = np.zeros(shape[:2], np.uint8)
-    corners = np.round((at[points_of.triangles()] - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    corners = np.round((at[triangles()] - 0.5) * (1 << _SHIFT)).astype(np.int32)
     for triangle in corners:
         cv2.fillConvexPoly(mask, triangle, 255, cv2.LINE_AA, _SHIFT)
     return mask.astype(np.float32) / 255

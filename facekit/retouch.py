@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
+from common.images import resize
 from facekit._checks import check_image, check_mask, check_number, check_size
 from facekit.colour import from_lab, to_lab
-from facekit.control import resize
 
 # Scales in parts of the face's width: pores and fine hair lie below the first, blotches, shine and
 # soft shadows of blemishes between the two, the shape of the face above.

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
-from test_facekit_pictures import bad_files
+from test_images import bad_files
 
-from facekit import control, pictures
+from common.images import read_image, write_image
+from facekit import control
 from facekit.__main__ import main
 from facekit.align import invert, template_points, transform
-from facekit.commands import run
 
 
 def facekit(*words, code=0):
@@ -35,21 +35,9 @@ def facekit(*words, code=0):
 
 
 @pytest.fixture
-def here(monkeypatch, capfd):
+def here(call):
     """The same without the seconds that a process takes to start."""
-
-    def call(*words, code=0):
-        monkeypatch.setattr(sys, "argv", ["facekit", *map(str, words)])
-        try:
-            run(main)
-            found = 0
-        except SystemExit as end:
-            found = end.code or 0
-        out, complaints = capfd.readouterr()
-        assert found == code, complaints
-        return out, complaints
-
-    return call
+    return lambda *words, code=0: call(main, *words, code=code)
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +47,15 @@ def album(photographs, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("album")
     hopper = photographs["hopper"]
-    pictures.write(hopper, folder / "sharp.png")
+    write_image(hopper, folder / "sharp.png")
     blurred = cv2.GaussianBlur(hopper[:, ::-1], (0, 0), 5)
-    pictures.write(np.ascontiguousarray(blurred), folder / "blurred.png")
-    pictures.write(np.uint8(hopper[60:420, 60:470] * 0.45), folder / "dark.png")
+    write_image(np.ascontiguousarray(blurred), folder / "blurred.png")
+    write_image(np.uint8(hopper[60:420, 60:470] * 0.45), folder / "dark.png")
     turn = cv2.getRotationMatrix2D((260, 230), 40, 0.9)
-    pictures.write(cv2.warpAffine(hopper, turn, (512, 600)), folder / "sub" / "tilted.jpg")
-    pictures.write(cv2.resize(hopper, (300, 351)), folder / "smaller copy.jpg")
-    pictures.write(photographs["astronaut"], folder / "stranger.png")
-    pictures.write(data.cat(), folder / "cat.jpg")
+    write_image(cv2.warpAffine(hopper, turn, (512, 600)), folder / "sub" / "tilted.jpg")
+    write_image(cv2.resize(hopper, (300, 351)), folder / "smaller copy.jpg")
+    write_image(photographs["astronaut"], folder / "stranger.png")
+    write_image(data.cat(), folder / "cat.jpg")
     return folder
 
 
@@ -98,7 +86,7 @@ def test_score_ranks_an_album_and_says_why(album, tmp_path):
 
 def test_a_broken_file_is_a_line_and_the_rest_goes_on(broken, photographs, tmp_path):
     folder, files = broken
-    pictures.write(photographs["hopper"], folder / "good.png")
+    write_image(photographs["hopper"], folder / "good.png")
     _, complaints = facekit("score", folder, "--json", tmp_path / "scores.json")
     rows = {row["path"]: row for row in json.loads((tmp_path / "scores.json").read_text())}
     assert rows[str(folder / "good.png")]["rank"] == 1
@@ -151,7 +139,7 @@ def test_align_cuts_heads_and_says_from_where(album, photographs, tmp_path):
     }
     assert set(rows) >= {"sharp.png", "tilted.jpg", "stranger.png"} and "cat.jpg" not in rows
     for row in rows.values():
-        assert pictures.read(tmp_path / row["crop"]).shape == (128, 128, 3)
+        assert read_image(tmp_path / row["crop"]).shape == (128, 128, 3)
         eyes = transform(row["points5"], row["matrix"])[:2]
         assert np.abs(eyes - template_points("portrait", 128)[:2]).max() < 8
     back = transform(template_points("portrait", 128)[:2], invert(rows["tilted.jpg"]["matrix"]))
@@ -179,17 +167,17 @@ def test_masks_and_control_pictures_are_files_of_the_photos_size(album, here, tm
         assert Image.open(path).mode == "L" and Image.open(path).size == (512, 600)
     here("control", photo, "--out", tmp_path / "c", "--size", 200)
     for kind in ("canny", "colour", "tile", "points"):
-        assert pictures.read(tmp_path / "c" / f"sharp_{kind}.png").shape == (200, 200, 3)
+        assert read_image(tmp_path / "c" / f"sharp_{kind}.png").shape == (200, 200, 3)
     # The middle square, not the whole squashed into one.
-    whole = pictures.read(photo)[44:-44]
+    whole = read_image(photo)[44:-44]
     expected = control.colour_grid(whole, 200)
-    found = pictures.read(tmp_path / "c" / "sharp_colour.png")
+    found = read_image(tmp_path / "c" / "sharp_colour.png")
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):
     for name in ("a/x.png", "b/x.png", "x.png", "x.jpg"):
-        pictures.write(pictures.read(album / "sharp.png"), tmp_path / "in" / name)
+        write_image(read_image(album / "sharp.png"), tmp_path / "in" / name)
     here("align", tmp_path / "in", "--out", tmp_path / "out", "--size", 64)
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
 
@@ -197,7 +185,7 @@ def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):
 def test_the_photos_themselves_are_never_overwritten(album, here, tmp_path):
     folder = tmp_path / "in"
     for name in ("sharp.png", "stranger.png"):
-        pictures.write(pictures.read(album / name), folder / name)
+        write_image(read_image(album / name), folder / name)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     for command in ("align", "masks", "control", "score"):
         _, complaint = here(command, folder, "--out", folder, code=2)
@@ -211,16 +199,16 @@ def test_the_photos_themselves_are_never_overwritten(album, here, tmp_path):
 
 def test_results_inside_the_folder_of_photos_are_not_photos(album, here, tmp_path):
     folder = tmp_path / "in"
-    pictures.write(pictures.read(album / "sharp.png"), folder / "sharp.png")
+    write_image(read_image(album / "sharp.png"), folder / "sharp.png")
     for _ in range(2):
         here("align", folder, "--out", folder / "heads", "--size", 64)
         assert [path.name for path in (folder / "heads").glob("*.png")] == ["sharp.png"]
 
 
 def test_faces_of_one_photo_and_a_photo_named_like_them_stay_apart(album, here, tmp_path):
-    two = np.hstack([pictures.read(album / name)[:512] for name in ("sharp.png", "stranger.png")])
+    two = np.hstack([read_image(album / name)[:512] for name in ("sharp.png", "stranger.png")])
     for name in ("x.png", "x.face1.png", "x_face1.png"):
-        pictures.write(two if name == "x.png" else two[:, :512], tmp_path / "in" / name)
+        write_image(two if name == "x.png" else two[:, :512], tmp_path / "in" / name)
     out, _ = here("align", tmp_path / "in", "--out", tmp_path / "out", "--size", 64)
     rows = json.loads((tmp_path / "out" / "align.json").read_text())
     assert len({row["crop"] for row in rows}) == 4 == len(list((tmp_path / "out").glob("*.png")))
@@ -257,7 +245,7 @@ def test_a_pipe_among_the_photos_is_not_waited_for(album, here, tmp_path):
 def test_fuse_writes_one_picture_and_changes_nothing_outside_the_face(album, here, tmp_path):
     out = tmp_path / "fused.png"
     here("fuse", album / "sharp.png", album / "stranger.png", "--out", out, "--share", 1)
-    before, after = pictures.read(album / "sharp.png"), pictures.read(out)
+    before, after = read_image(album / "sharp.png"), read_image(out)
     changed = (before != after).any(-1)
     rows, columns = np.nonzero(changed)
     assert changed.any() and 120 < rows.min() and rows.max() < 345
@@ -268,7 +256,7 @@ def test_the_report_is_one_file_that_needs_no_other(album, here, tmp_path):
     folder = tmp_path / "album"
     for name in ("sharp.png", "stranger.png", "cat.jpg"):
         target = '<b>&"x".png' if name == "stranger.png" else name
-        pictures.write(pictures.read(album / name), folder / target)
+        write_image(read_image(album / name), folder / target)
     page = tmp_path / "report.html"
     here("report", folder, "--out", page)
     text = page.read_text()
@@ -319,7 +307,7 @@ def test_mutated_files_are_read_or_refused_and_never_hang(photographs, format, t
         path.write_bytes(mutated(buffer.getvalue(), rng))
         began = time.monotonic()
         try:
-            found = pictures.read(path)
+            found = read_image(path)
         except ValueError as error:
             assert str(error).startswith(str(path)) and "\n" not in str(error)
             refused += 1
@@ -341,7 +329,7 @@ def test_a_folder_of_mutated_photos_loses_nothing(photographs, tmp_path):
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, format)
         (folder / f"{number:02d}.{format.lower()}").write_bytes(mutated(buffer.getvalue(), rng))
-    pictures.write(photographs["hopper"], folder / "good.png")
+    write_image(photographs["hopper"], folder / "good.png")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     facekit("score", folder, "--json", tmp_path / "scores.json")
     rows = json.loads((tmp_path / "scores.json").read_text())

@@ -92,14 +92,14 @@ def test_any_number_of_crops_gets_the_embeddings_of_the_plain_network(small, tmp
 
 
 def test_what_photographs_have_in_common_can_be_taken_off(small, photo_faces, tmp_path):
-    from facekit import pictures
+    from common.images import write_image
     from facekit.encoder import load_encoder, save_encoder
     from facekit.identity import main
 
     weights = tmp_path / "a.weights.h5"
     save_encoder(*small, weights)
     for name, (image, _) in photo_faces.items():
-        pictures.write(image, tmp_path / "photos" / f"{name}.png")
+        write_image(image, tmp_path / "photos" / f"{name}.png")
 
     def embeddings():
         maker = EncoderEmbedder(weights)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from facekit import pictures
+from common.images import find_images, read_image, write_image
 
 COLOURS = np.zeros((20, 30, 3), np.uint8)
 COLOURS[:10, :15], COLOURS[:10, 15:] = (200, 30, 40), (20, 180, 60)
@@ -36,7 +36,7 @@ def test_the_orientation_of_a_phone_is_honoured(tmp_path, orientation):
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(undo(COLOURS)))
     stored.save(tmp_path / "a.png", exif=exif)
-    assert close(pictures.read(tmp_path / "a.png"), COLOURS, 0)
+    assert close(read_image(tmp_path / "a.png"), COLOURS, 0)
 
 
 def test_every_mode_becomes_rgb(tmp_path):
@@ -60,7 +60,7 @@ def test_every_mode_becomes_rgb(tmp_path):
     }
     for name, (picture, wanted) in cases.items():
         picture.save(tmp_path / name)
-        found = pictures.read(tmp_path / name)
+        found = read_image(tmp_path / name)
         assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3, name
         assert wanted is None or close(found, wanted, 8), name
 
@@ -69,7 +69,7 @@ def test_what_is_transparent_is_white(tmp_path):
     alpha = np.dstack([COLOURS, np.full(COLOURS.shape[:2], 255, np.uint8)])
     alpha[:10, :, 3] = 0
     Image.fromarray(alpha).save(tmp_path / "a.png")
-    found = pictures.read(tmp_path / "a.png")
+    found = read_image(tmp_path / "a.png")
     assert (found[:10] == 255).all() and close(found[10:], COLOURS[10:], 0)
 
 
@@ -77,16 +77,16 @@ def test_an_animation_is_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]
     for name in ("a.gif", "a.webp", "a.png"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
-        assert close(pictures.read(tmp_path / name), np.full((8, 8, 3), (255, 0, 0)), 0), name
+        assert close(read_image(tmp_path / name), np.full((8, 8, 3), (255, 0, 0)), 0), name
 
 
 def test_a_colour_profile_is_applied(tmp_path):
     """A file that says its numbers are LAB's lightness curve: not what sRGB would show."""
     linear = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(COLOURS).save(tmp_path / "same.png", icc_profile=linear)
-    assert close(pictures.read(tmp_path / "same.png"), COLOURS, 2)
+    assert close(read_image(tmp_path / "same.png"), COLOURS, 2)
     Image.fromarray(COLOURS).save(tmp_path / "broken.png", icc_profile=b"not a profile at all")
-    assert close(pictures.read(tmp_path / "broken.png"), COLOURS, 0)
+    assert close(read_image(tmp_path / "broken.png"), COLOURS, 0)
 
 
 def png_of(width, height):
@@ -128,7 +128,7 @@ def bad_files(folder):
 def test_bad_files_are_one_sentence_each(tmp_path):
     for name, (path, says) in bad_files(tmp_path).items():
         with pytest.raises(ValueError) as error:
-            pictures.read(path)
+            read_image(path)
         text = str(error.value)
         assert text.startswith(str(path)) and says in text and "\n" not in text, (name, text)
 
@@ -137,23 +137,23 @@ def test_a_folder_is_searched_by_name_without_what_is_hidden(tmp_path):
     for name in ("b.JPG", "a.png", "notes.txt", ".hidden.png", "sub/c.webp", ".git/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    names = [str(path.relative_to(tmp_path)) for path in pictures.find(tmp_path)]
+    names = [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)]
     assert names == ["a.png", "b.JPG", "sub/c.webp"]
     with pytest.raises(ValueError, match="no pictures"):
         (tmp_path / "bare").mkdir()
-        pictures.find(tmp_path / "bare")
+        find_images(tmp_path / "bare")
     with pytest.raises(ValueError, match="no such"):
-        pictures.find(tmp_path / "nowhere")
+        find_images(tmp_path / "nowhere")
 
 
 def test_what_is_written_is_read_again_and_leaves_nothing_else(tmp_path):
-    pictures.write(COLOURS, tmp_path / "new" / "a.png")
-    pictures.write(COLOURS[..., 0], tmp_path / "new" / "mask.png")
-    pictures.write(COLOURS, tmp_path / "new" / "a.jpg")
-    assert close(pictures.read(tmp_path / "new" / "a.png"), COLOURS, 0)
+    write_image(COLOURS, tmp_path / "new" / "a.png")
+    write_image(COLOURS[..., 0], tmp_path / "new" / "mask.png")
+    write_image(COLOURS, tmp_path / "new" / "a.jpg")
+    assert close(read_image(tmp_path / "new" / "a.png"), COLOURS, 0)
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["a.jpg", "a.png", "mask.png"]
     with pytest.raises(ValueError, match=".png"):
-        pictures.write(COLOURS, tmp_path / "a.xyz")
+        write_image(COLOURS, tmp_path / "a.xyz")
     with pytest.raises(OSError):
-        pictures.write(COLOURS, tmp_path / "new" / "a.png" / "b.png")
-    assert close(pictures.read(tmp_path / "new" / "a.png"), COLOURS, 0)
+        write_image(COLOURS, tmp_path / "new" / "a.png" / "b.png")
+    assert close(read_image(tmp_path / "new" / "a.png"), COLOURS, 0)
