@@ -113,8 +113,8 @@ def detect(image, min_score=MIN_SCORE_WHOLE):
             # then a false detection at most.
             tries = [faces, *(_turned_faces(image, small, to_small, turns) for turns in (1, 3, 2))]
             faces = max(tries, key=lambda some: max((f.confidence for f in some), default=0))
-        if not faces:
-            _USED.discard("faces")  # the mesh has not run yet
+        if faces:
+            _USED.add("faces")  # the mesh too, which runs only where there are candidates
     return sorted(faces, key=lambda face: float(face.points5[:, 0].mean()))
 
 
@@ -133,7 +133,9 @@ def person(image):
         float32 (H, W) in [0, 1]. The network takes 256 x 256 pixels: pass a crop for detail.
     """
     with _LOCK, _without_remarks("person"):
-        return np.clip(_segmenter().process(np.ascontiguousarray(image)).segmentation_mask, 0, 1)
+        found = _segmenter().process(np.ascontiguousarray(image))
+        _USED.add("person")
+    return np.clip(found.segmentation_mask, 0, 1)
 
 
 def tesselation():
@@ -335,19 +337,14 @@ def _box_of(mesh):
 
 _LOCK = threading.RLock()  # MediaPipe's graphs take one picture at a time
 _USED = set()  # models that have run
-# Information and warnings of MediaPipe's C++ code, which no setting turns off.
-_REMARKS = re.compile(r"^(INFO|WARNING): |^[IW]\d{4} ")
+# Information and warnings of MediaPipe's C++ code, which no setting turns off. Its threads write at
+# once, so that lines can be torn.
+_REMARKS = re.compile(r"^(INFO|WARNING): |[IW]\d{4} \d\d:\d\d:|XNNPACK delegate|^\s*$")
 
 
-@contextlib.contextmanager
 def _without_remarks(model):
     """Hold back MediaPipe's remarks on standard error, which come with a model's first use."""
-    if model in _USED:
-        yield
-        return
-    with without_noise(_REMARKS):
-        yield
-    _USED.add(model)
+    return contextlib.nullcontext() if model in _USED else without_noise(_REMARKS)
 
 
 @functools.cache

@@ -66,9 +66,14 @@ def broken(tmp_path_factory):
 
 
 def test_score_ranks_an_album_and_says_why(album, tmp_path):
-    out, _ = facekit(
+    out, complaints = facekit(
         "score", album, "--top", 3, "--out", tmp_path / "best", "--json", tmp_path / "scores.json"
     )
+    # Said at once, with progress, and no line that is not ours.
+    lines = complaints.splitlines()
+    assert lines[0] == "Measuring 7 photos ..." and any("7/7" in line for line in lines)
+    others = [line for line in lines[1:] if line and "/7 [" not in line]
+    assert others == [f"Skipped {album / 'cat.jpg'}: no face found."]
     rows = json.loads((tmp_path / "scores.json").read_text())
     names = [row["path"].split("/")[-1] for row in rows]
     assert names[0] == "sharp.png" and rows[0]["reference"] is True
@@ -84,10 +89,11 @@ def test_score_ranks_an_album_and_says_why(album, tmp_path):
     assert (tmp_path / "best" / copies[0]).read_bytes() == (album / "sharp.png").read_bytes()
 
 
-def test_a_broken_file_is_a_line_and_the_rest_goes_on(broken, photographs, tmp_path):
+def test_a_broken_file_is_a_line_and_the_rest_goes_on(broken, photographs, here, tmp_path):
     folder, files = broken
     write_image(photographs["hopper"], folder / "good.png")
-    _, complaints = facekit("score", folder, "--json", tmp_path / "scores.json")
+    words = ("--workers", 1, "--json", tmp_path / "scores.json")
+    _, complaints = here("score", folder, *words)
     rows = {row["path"]: row for row in json.loads((tmp_path / "scores.json").read_text())}
     assert rows[str(folder / "good.png")]["rank"] == 1
     for name, (path, says) in files.items():
@@ -110,11 +116,51 @@ def test_exit_code_2_and_a_sentence_when_nothing_can_be_done(command, broken, he
     out = out.get(command, ("--out", tmp_path / "made"))
     for photos in (tmp_path / "bare", tmp_path / "nowhere", folder, folder / "text.jpg"):
         second = (photos,) if command == "fuse" else ()
-        _, complaints = here(command, photos, *second, *out, code=2)
+        workers = () if command == "fuse" else ("--workers", 1)
+        _, complaints = here(command, photos, *second, *out, *workers, code=2)
         assert complaints.splitlines()[-1].startswith("Error: ")
     made = tmp_path / "made"
     assert not made.exists() or not list(made.iterdir())
     assert not (tmp_path / "f.png").exists()
+
+
+def test_names_of_files_that_are_not_utf8_or_steer_terminals(photographs, here, tmp_path):
+    """Linux allows any bytes in a name; none of them may cost a result or reach the terminal."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    odd = os.fsencode(folder) + b"/caf\xe9 \x1b[31m\n.png"
+    Image.fromarray(photographs["hopper"]).save(os.fsdecode(odd))
+    (folder / "b\x1b[2J.png").write_text("no picture")
+    shown = "caf\\udce9 \\x1b[31m\\n.png"
+    out, complaints = here("score", folder, "--json", tmp_path / "s.json", "--out", tmp_path / "o")
+    assert shown in out and "b\\x1b[2J.png: not a picture." in complaints
+    assert "\x1b" not in out + complaints and len(out.splitlines()) == 4
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert os.fsencode(rows[0]["path"]) == odd
+    (copy,) = os.listdir(os.fsencode(tmp_path / "o"))
+    assert copy == b"01_" + os.path.basename(odd)
+    out, _ = here("report", folder, "--plain", "--out", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert shown in page and "\x1b" not in page and out == f"{tmp_path / 'r.html'}: 2 photos.\n"
+    out, complaints = here("align", folder, "--out", tmp_path / "a", "--size", 32)
+    assert out == f"{tmp_path / 'a'}: 1 face from 1 photo.\n" and "\x1b" not in complaints
+    (row,) = json.loads((tmp_path / "a" / "align.json").read_text())
+    assert os.fsencode(row["path"]) == odd and (tmp_path / "a" / row["crop"]).is_file()
+
+
+@pytest.mark.parametrize("command", ["score", "report", "align", "masks", "fuse"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(command, album, here, small_disk):
+    photos = [album / "sharp.png", album / "stranger.png"][: 2 if command == "fuse" else 1]
+    out = {"fuse": small_disk / "a.png", "report": small_disk / "a.html"}.get(command, small_disk)
+    _, complaints = here(command, *photos, "--out", out, code=2)
+    assert complaints.splitlines()[-1] == "Error: the disk is full; make room and run it again."
+    assert not any(path.stat().st_size for path in small_disk.iterdir())
+
+
+def test_a_full_disk_ends_the_work_on_many_photos_at_once(album, here, small_disk):
+    said, complaints = here("align", album, "--out", small_disk, "--workers", 2, code=2)
+    assert said == "" and complaints.count("the disk is full") == 1
+    assert "Skipped" not in complaints and not list(small_disk.glob(".partial*"))
 
 
 def test_wrong_words_are_told_at_once(album, here, tmp_path):
@@ -132,8 +178,8 @@ def test_wrong_words_are_told_at_once(album, here, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_align_cuts_heads_and_says_from_where(album, photographs, tmp_path):
-    facekit("align", album, "--out", tmp_path, "--size", 128)
+def test_align_cuts_heads_and_says_from_where(album, here, tmp_path):
+    here("align", album, "--out", tmp_path, "--size", 128, "--workers", 1)
     rows = {
         row["path"].split("/")[-1]: row for row in json.loads((tmp_path / "align.json").read_text())
     }
@@ -318,7 +364,7 @@ def test_mutated_files_are_read_or_refused_and_never_hang(photographs, format, t
     assert read + refused == MUTATIONS and refused > 5 and path.exists()
 
 
-def test_a_folder_of_mutated_photos_loses_nothing(photographs, tmp_path):
+def test_a_folder_of_mutated_photos_loses_nothing(photographs, here, tmp_path):
     """Through the whole command: every file is in the list, and the good ones keep their scores."""
     rng = np.random.default_rng(99)
     folder = tmp_path / "in"
@@ -331,7 +377,7 @@ def test_a_folder_of_mutated_photos_loses_nothing(photographs, tmp_path):
         (folder / f"{number:02d}.{format.lower()}").write_bytes(mutated(buffer.getvalue(), rng))
     write_image(photographs["hopper"], folder / "good.png")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    facekit("score", folder, "--json", tmp_path / "scores.json")
+    here("score", folder, "--workers", 2, "--json", tmp_path / "scores.json")
     rows = json.loads((tmp_path / "scores.json").read_text())
     assert {row["path"].split("/")[-1] for row in rows} == set(before)
     assert all(row["faces"] or row["reason"] for row in rows)

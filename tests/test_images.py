@@ -1,6 +1,7 @@
 """Reading what phones and the web produce, and saying what is wrong with the rest."""
 
 import io
+import pickle
 import struct
 import zlib
 
@@ -8,7 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from common.images import find_images, read_image, write_image
+from common.images import (
+    ImageError,
+    center_crop,
+    find_images,
+    image_format,
+    read_image,
+    read_named,
+    read_with_size,
+    resize,
+    write_image,
+)
 
 COLOURS = np.zeros((20, 30, 3), np.uint8)
 COLOURS[:10, :15], COLOURS[:10, 15:] = (200, 30, 40), (20, 180, 60)
@@ -157,3 +168,56 @@ def test_what_is_written_is_read_again_and_leaves_nothing_else(tmp_path):
     with pytest.raises(OSError):
         write_image(COLOURS, tmp_path / "new" / "a.png" / "b.png")
     assert close(read_image(tmp_path / "new" / "a.png"), COLOURS, 0)
+
+
+def test_a_large_jpeg_can_be_decoded_at_a_fraction_of_its_size(tmp_path):
+    large = np.repeat(np.repeat(COLOURS, 40, 0), 40, 1)  # 800 x 1200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.fromarray(large).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    image, size = read_with_size(tmp_path / "a.jpg", draft=100)
+    assert size == (1200, 800) and image.shape == (150, 100, 3)
+    assert read_image(tmp_path / "a.jpg").shape == (1200, 800, 3)
+    write_image(large, tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", draft=100).shape == large.shape
+
+
+def test_another_background_and_a_sentence_that_says_what_a_picture_is_for(tmp_path):
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    assert (read_image(tmp_path / "a.png", "black") == 0).all()
+    assert (read_named(tmp_path / "a.png", "mask", "black") == 0).all()
+    with pytest.raises(ValueError, match="there is no mask .*b.png"):
+        read_named(tmp_path / "b.png", "mask")
+    (tmp_path / "c.png").write_text("words")
+    with pytest.raises(ValueError, match=r"the mask .*c.png cannot be read \(not a picture\)"):
+        read_named(tmp_path / "c.png", "mask")
+
+
+def test_errors_pass_between_processes(tmp_path):
+    with pytest.raises(ImageError) as error:
+        read_image(tmp_path / "nowhere.png")
+    again = pickle.loads(pickle.dumps(error.value))
+    assert str(again) == str(error.value) and again.reason == "no such file"
+
+
+def test_suffixes_choose_formats():
+    assert [image_format(name) for name in ("a.JPG", "b.png", "c.d.webp")] == [
+        *("JPEG", "PNG", "WEBP")
+    ]
+    with pytest.raises(ValueError, match="name the file .png"):
+        image_format("a.gif")
+
+
+def test_sizes(rng):
+    image = rng.integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    assert resize(image, (12, 20)) is image
+    halves = resize(image, (6, 10)).astype(float)
+    means = image.reshape(6, 2, 10, 2, 3).mean((1, 3))
+    assert np.abs(halves - means).max() <= 0.5  # averaged down
+    assert (resize(image, (24, 40), "nearest") == image.repeat(2, 0).repeat(2, 1)).all()
+    assert resize(image, 32).shape == (32, 32, 3)
+    mask = resize(image[..., 0].astype(np.float32) / 255, (3, 5))
+    assert mask.shape == (3, 5) and mask.dtype == np.float32
+    assert resize(image[:, ::-1], 6).shape == (6, 6, 3)  # a mirrored view
+    assert (center_crop(image, (1, 1)) == image[:, 4:16]).all()
+    assert center_crop(image, (64, 16)).shape == (12, 3, 3)
