@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from common.cli import count, printable, sentences
+from common.cli import check_finite, count, printable, sentences
 from common.files import check_writable, copy_file, write_text
 
 EMBEDDER = click.option(
@@ -101,6 +101,7 @@ def masks(photos, out, feather, workers):
     """Every mask of every face as a grey PNG, and all of them over the photo as one picture."""
     from facekit import jobs
 
+    check_finite(feather=feather)
     done = _run(functools.partial(jobs.masks, out=out, feather=feather), photos, workers, out)
     faces = count(sum(done.values()), "face")
     _say(f"{out}: masks of {faces} from {count(len(done), 'photo')}.")
@@ -136,6 +137,7 @@ def control(photos, out, size, workers):
 @sentences()
 def fuse(template, face, out, share, border, match):
     """Put the face of one photo onto the largest face of another."""
+    check_finite(share=share, match=match)
     from common.images import image_format, write_image
     from facekit.fuse import BORDERS
     from facekit.fuse import fuse as fused
@@ -153,7 +155,7 @@ def fuse(template, face, out, share, border, match):
 
 
 def _say(text, err=False):
-    """Print a line; file names in it cannot steer the terminal."""
+    """Print a line with control characters escaped, for file names can hold any."""
     click.echo(printable(text), err=err)
 
 
@@ -203,7 +205,7 @@ def _table(scored, top, embedder):
 
 
 def _copy_best(scored, top, out):
-    """Copies, by rank, of the photos that show the person and repeat no better one."""
+    """Copy the best photos of the person, without near-duplicates, numbered by rank."""
     best = [p for p in scored if p.best is not None and p.best.same and not p.near_duplicate_of]
     out.mkdir(parents=True, exist_ok=True)
     for place, photo in enumerate(best[:top], 1):
@@ -253,7 +255,7 @@ def _without_results(paths, photos, out):
 
 
 def _run(job, photos, workers, out):
-    """Do a job for each photo; {path: result} of those that went well, a line for each other.
+    """Run a job on each photo: {path: result} of those that succeeded, a line for each other.
 
     Raises:
         ValueError: none went well.

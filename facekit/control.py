@@ -1,6 +1,6 @@
-"""Control pictures: what a picture looks like reduced to its edges, its colours, its coarse shapes
-or its face's points. A diffusion model that is shown one keeps to it (Zhang et al., ControlNet,
-2023).
+"""Control pictures: edges, colour grid, coarse shapes and face points of a picture.
+
+They guide models such as ControlNet (Zhang et al., 2023).
 
 Each takes uint8 RGB (H, W, 3) and gives uint8 RGB (h, w, 3) of any size asked for.
 """
@@ -97,7 +97,7 @@ def colour_grid(image, size=None, cells=8):
 
 
 def tile(image, size=None, factor=4):
-    """The picture without its fine detail: `factor` times smaller, and back.
+    """The picture without fine detail: reduced by `factor` and enlarged again.
 
     Args:
         image: uint8 (H, W, 3).

@@ -71,7 +71,7 @@ class Face:
     confidence: float
 
     def through(self, matrix):
-        """The same face in a picture seen through a similarity matrix, (2, 3)."""
+        """The same face in a picture warped by a similarity matrix, (2, 3)."""
         matrix = np.asarray(matrix, float)
         mesh = transform(self.mesh, matrix)
         turn = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
@@ -85,7 +85,7 @@ class Face:
         )
 
     def moved(self, dx, dy):
-        """The same face in a picture whose corner lies elsewhere."""
+        """The same face in a picture whose origin is shifted by (-dx, -dy)."""
         return self.through([[1, 0, dx], [0, 1, dy]])
 
 

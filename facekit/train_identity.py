@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from common.cli import count, printable, sentences
+from common.cli import check_finite, count, printable, sentences
 from common.devices import PRECISIONS, choose_precision, start_backend
 from common.files import write_bytes
 from facekit.verification import auc, pair_cosines
@@ -215,6 +215,7 @@ def main(
     resume,
 ):
     """Train the identity encoder on rendered people."""
+    check_finite(minutes=minutes, rate=rate, scale=scale, weight_decay=weight_decay, every=every)
     checkpoint = out.with_suffix(".checkpoint.npz")
     if checkpoint.exists() and not resume:
         raise ValueError(f"{checkpoint} is there already: add --resume, or delete it.")

@@ -170,6 +170,16 @@ def test_wrong_words_are_told_at_once(album, here, tmp_path):
         ("fuse", album / "sharp.png", album / "stranger.png", "--out", tmp_path / "a.xyz"),
         ("fuse", album / "sharp.png", album / "cat.jpg", "--out", tmp_path / "a.png"),
         ("report", album, "--out", tmp_path / "page.pdf"),
+        ("masks", album, "--out", tmp_path, "--feather", "nan"),
+        (
+            "fuse",
+            album / "sharp.png",
+            album / "cat.jpg",
+            "--out",
+            tmp_path / "a.png",
+            "--match",
+            "nan",
+        ),
         ("align", album),
         ("sort", album),
     ):
