@@ -13,7 +13,6 @@ from portrait.settings import Settings
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-SHIPPED = Path(__file__).parent.parent / "weights"
 
 
 def _settings(command):
@@ -80,8 +79,9 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
     from facekit.identity import load_embedder
     from portrait.painter import Painter
 
-    painter = Painter(weights, control_weights, SHIPPED)
-    painter.check(settings.prompt, settings.negative)
+    painter = Painter(weights, control_weights)
+    for note in painter.check(settings.prompt, settings.negative):
+        click.echo(f"Note: {note}", err=True)
     others = [[face for face in found if face is not pair[0]] for pair in pairs]
     keys = [
         studio.fingerprint(template.image, pair, rest, painter.digest + painter.control_digest)

@@ -1,13 +1,15 @@
-"""The blocks of the U-Net: normalisation, residual, attention, down, up and time.
+"""The layers of the networks: normalisation, residual, attention, down, up and embeddings.
 
-Every block takes and gives pictures as (B, H, W, C) in the layer's compute dtype; what must not be
-rounded (statistics, sinusoids, softmax) is computed in float32.
+Feature maps are (B, H, W, C) in a layer's compute dtype; what must not be rounded (statistics,
+sinusoids, softmax) is computed in float32.
 """
 
 import math
 
 import keras
 from keras import ops
+
+from ddpm.conditions.record import Encoding
 
 EPSILON = 1e-6  # of every normalisation; Keras' own default of 1e-3 flattens quiet channels
 
@@ -81,7 +83,9 @@ def moments(x):
 
     def grad(*args, upstream=None):
         d_mean, d_square = ops.unstack(_upstream(args, upstream) / _pixels(x), 2)
-        dx = ops.cast(x, "float32") * over_pixels(2.0 * d_square) + over_pixels(d_mean)
+        dx = ops.cast(x, "float32") * broadcast_over_pixels(2.0 * d_square) + broadcast_over_pixels(
+            d_mean
+        )
         return ops.cast(dx, x.dtype)
 
     return both, grad
@@ -101,11 +105,11 @@ def affine_swish(x, a, b):
 
     def grad(*args, upstream=None):
         x32 = ops.cast(x, "float32")
-        z = x32 * over_pixels(a) + over_pixels(b)
+        z = x32 * broadcast_over_pixels(a) + broadcast_over_pixels(b)
         s = ops.sigmoid(z)
         y = z * s
         dz = ops.cast(_upstream(args, upstream), "float32") * (y + s * (1.0 - y))
-        dx = ops.cast(dz * over_pixels(a), x.dtype)
+        dx = ops.cast(dz * broadcast_over_pixels(a), x.dtype)
         return dx, ops.sum(dz * x32, axis=(1, 2)), ops.sum(dz, axis=(1, 2))
 
     return ops.silu(affine(x, a, b)), grad
@@ -113,10 +117,12 @@ def affine_swish(x, a, b):
 
 def affine(x, a, b):
     """a x + b, in float32 and rounded once: x (B, H, W, C), a and b (B, C) -> dtype of x."""
-    return ops.cast(ops.cast(x, "float32") * over_pixels(a) + over_pixels(b), x.dtype)
+    return ops.cast(
+        ops.cast(x, "float32") * broadcast_over_pixels(a) + broadcast_over_pixels(b), x.dtype
+    )
 
 
-def over_pixels(v):
+def broadcast_over_pixels(v):
     """One number a channel, for all pixels: (B, C) -> (B, 1, 1, C)."""
     return v[:, None, None, :]
 
@@ -245,6 +251,42 @@ class TimeEmbedding(keras.layers.Layer):
         }
 
 
+class NumberEmbedding(keras.layers.Layer):
+    """Numbers to features: a sinusoidal embedding of each, concatenated; zeros for negative
+    numbers, which stand for unknown ones.
+
+    Args:
+        count: numbers of a row.
+        sinusoid_width: elements of each number's embedding.
+
+    Reference:
+        Podell et al. 2023 (SDXL, arXiv:2307.01952), section 2.2.
+    """
+
+    def __init__(self, count, sinusoid_width=64, **kwargs):
+        # autocast=False: the numbers must reach their sinusoids unrounded.
+        super().__init__(autocast=False, **kwargs)
+        self.count = count
+        self.sinusoid_width = sinusoid_width
+
+    @property
+    def feature_width(self):
+        """Elements of the result."""
+        return self.count * self.sinusoid_width
+
+    def call(self, numbers):
+        """Args: numbers float32 (B, count). Returns: `Encoding`, features (B, feature_width)."""
+        waves = sinusoidal_embedding(ops.reshape(numbers, (-1,)), self.sinusoid_width)
+        waves = ops.reshape(waves, (-1, self.count, self.sinusoid_width))
+        waves = ops.where(numbers[:, :, None] < 0, 0.0, waves)
+        features = ops.reshape(waves, (-1, self.feature_width))
+        return Encoding(features=ops.cast(features, self.compute_dtype))
+
+    def get_config(self):
+        config = {"count": self.count, "sinusoid_width": self.sinusoid_width}
+        return {**super().get_config(), **config}
+
+
 class ResidualBlock(keras.layers.Layer):
     """x + conv(dropout(swish(norm(conv(swish(norm(x))) + time)))).
 
@@ -310,7 +352,7 @@ class ResidualBlock(keras.layers.Layer):
 
 
 class SelfAttention(keras.layers.Layer):
-    """x + out(softmax(q k^T / sqrt(d)) v), where every pixel looks at every pixel.
+    """x + out(softmax(q k^T / sqrt(d)) v), where every pixel attends to every pixel.
 
     `out` is zero at the start, so that the layer begins as the identity.
 
@@ -352,7 +394,7 @@ class SelfAttention(keras.layers.Layer):
 
 
 class CrossAttention(keras.layers.Layer):
-    """x + out(softmax(q k^T / sqrt(d)) v), where every pixel looks at every word.
+    """x + out(softmax(q k^T / sqrt(d)) v), where every pixel attends to every token.
 
     `out` is zero at the start, so that the layer begins as the identity.
 
@@ -369,7 +411,7 @@ class CrossAttention(keras.layers.Layer):
         self.groups = groups
         self.norm = GroupNorm(groups, dtype=self.dtype_policy)
 
-    def build(self, x_shape, words_shape):
+    def build(self, x_shape, tokens_shape):
         channels = x_shape[-1]
         self.heads = _heads(channels, self.head_width)
         dtype = self.dtype_policy
@@ -378,29 +420,38 @@ class CrossAttention(keras.layers.Layer):
         self.kv = keras.layers.Dense(2 * channels, dtype=dtype)
         self.out = keras.layers.Dense(channels, kernel_initializer="zeros", dtype=dtype)
         self.q.build(x_shape)
-        self.kv.build(words_shape)
+        self.kv.build(tokens_shape)
         self.out.build(x_shape)
 
-    def call(self, x, words, known):
-        """Args: x (B, H, W, C); words (B, L, W'); known bool (B, L). Returns: (B, H, W, C)."""
+    def call(self, x, tokens, token_mask):
+        """Attend from pixels to tokens.
+
+        Args:
+            x: (B, H, W, C).
+            tokens: (B, L, W').
+            token_mask: bool (B, L), tokens that count.
+
+        Returns:
+            (B, H, W, C).
+        """
         _, height, width, channels = ops.shape(x)
         h = ops.reshape(self.norm(x), (-1, height * width, channels))  # (B, N, C)
         (q,) = split_heads(self.q(h), 1, self.heads)
-        k, v = split_heads(self.kv(words), 2, self.heads)
-        h = join_heads(attend(q, k, v, known))
+        k, v = split_heads(self.kv(tokens), 2, self.heads)
+        h = join_heads(attend(q, k, v, token_mask))
         return x + self.out(ops.reshape(h, (-1, height, width, channels)))
 
     def get_config(self):
         return {**super().get_config(), "head_width": self.head_width, "groups": self.groups}
 
 
-def attend(q, k, v, known=None):
+def attend(q, k, v, mask=None):
     """softmax(q k^T / sqrt(d)) v; the softmax is taken in float32.
 
     Args:
         q: (B, heads, N, d).
         k, v: (B, heads, M, d).
-        known: optional bool (B, M): keys that count.
+        mask: optional bool (B, M): keys that count.
 
     Returns:
         (B, heads, N, d).
@@ -410,21 +461,21 @@ def attend(q, k, v, known=None):
     """
     q = q * q.shape[-1] ** -0.5
     scores = ops.cast(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))), "float32")  # (B, heads, N, M)
-    if known is not None:
-        scores = ops.where(known[:, None, None, :], scores, -1e9)
+    if mask is not None:
+        scores = ops.where(mask[:, None, None, :], scores, -1e9)
     return ops.matmul(ops.cast(ops.softmax(scores, axis=-1), v.dtype), v)
 
 
 def split_heads(x, count, heads):
-    """Part what a Dense layer gave for `count` roles: (B, N, count C) -> count of (B, heads, N, d)
-    with d = C / heads."""
+    """Split a Dense layer's output into `count` roles and their heads: (B, N, count C) -> count of
+    (B, heads, N, d) with d = C / heads."""
     _, n, width = ops.shape(x)
     x = ops.reshape(x, (-1, n, count, heads, width // (count * heads)))
     return ops.unstack(ops.transpose(x, (2, 0, 3, 1, 4)), count)
 
 
 def join_heads(h):
-    """The heads' results side by side: (B, heads, N, d) -> (B, N, heads d)."""
+    """Concatenate the heads: (B, heads, N, d) -> (B, N, heads d)."""
     _, heads, n, d = ops.shape(h)
     return ops.reshape(ops.transpose(h, (0, 2, 1, 3)), (-1, n, heads * d))
 
@@ -460,3 +511,28 @@ class Upsample(keras.layers.Layer):
 
     def call(self, x):
         return self.conv(ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2))
+
+
+def named_weights(layer):
+    """The weights of a layer and all layers in it, by attribute: "in1/blocks/0/attention/q/kernel".
+
+    Args:
+        layer: a built Keras layer or model whose parts are public attributes, or in lists there.
+
+    Returns:
+        dict of Keras variables, in the order of `layer.weights`.
+    """
+    found = {}
+    for name, value in vars(layer).items():
+        if name.startswith("_"):
+            continue
+        parts = {name: value}
+        if isinstance(value, (list, tuple)):
+            parts = {f"{name}/{i}": part for i, part in enumerate(value)}
+        for path, part in parts.items():
+            if isinstance(part, keras.layers.Layer):
+                found |= {f"{path}/{k}": v for k, v in named_weights(part).items()}
+    inner = {id(v) for v in found.values()}
+    found |= {v.name: v for v in layer.weights if id(v) not in inner}
+    names = {id(v): name for name, v in found.items()}
+    return {names[id(v)]: v for v in layer.weights}

@@ -9,10 +9,11 @@ The order of the pictures needs no state: it follows from the seed and the step.
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
+
+from common.files import atomic_write
 
 KEEP = 2
 
@@ -31,7 +32,7 @@ class Checkpoints:
         """Write a checkpoint at the optimizer's step, and drop all but the newest two.
 
         Args:
-            model: a compiled `Diffusion` that has taken a step.
+            model: a compiled `DenoisingObjective` that has taken a step.
             notes: numbers and strings to have back at `restore`.
 
         Raises:
@@ -40,12 +41,9 @@ class Checkpoints:
         step = int(model.optimizer.iterations)
         arrays = {f"{i:05d}": np.asarray(v) for i, v in enumerate(_variables(model))}
         arrays["meta"] = np.array(json.dumps({"step": step, "shapes": _shapes(model), **notes}))
-        self.folder.mkdir(parents=True, exist_ok=True)
         name = f"step-{step:08d}.npz"
-        with replaced(self.folder / name) as partial, partial.open("wb") as file:
+        with atomic_write(self.folder / name, sync=True) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
         # Later steps are damaged ones that `restore` passed over: they must not push out whole.
         mine = [path for path in self._newest_first() if path.name <= name]
         for other in set(self._newest_first()) - set(mine[:KEEP]):
@@ -55,7 +53,7 @@ class Checkpoints:
         """Load the newest whole checkpoint into a compiled model whose optimizer is built.
 
         Args:
-            model: a `Diffusion` with the architecture that was saved.
+            model: a `DenoisingObjective` with the architecture that was saved.
 
         Returns:
             (notes, damaged): the notes of the one that was loaded with its "step", or None where
@@ -82,36 +80,6 @@ class Checkpoints:
 
     def _newest_first(self):
         return sorted(self.folder.glob("step-*.npz"), reverse=True)
-
-
-class replaced:
-    """`with replaced(path) as partial:` write to `partial`, which takes the name `path` at the end.
-
-    Whatever goes wrong before, `path` stays as it was and `partial` is removed.
-
-    Args:
-        path: the final name. The partial one keeps its endings, for writers that look at them.
-    """
-
-    def __init__(self, path):
-        self.path = Path(path)
-        self.partial = self.path.with_name(f".partial-{os.getpid()}-{self.path.name}")
-
-    def __enter__(self):
-        return self.partial
-
-    def __exit__(self, error, *_):
-        try:
-            if error is None:
-                os.replace(self.partial, self.path)
-        finally:
-            self.partial.unlink(missing_ok=True)
-
-
-def remove_partials(folder):
-    """Remove what writers that were killed have left in a folder that nobody else writes to."""
-    for path in Path(folder).glob(".partial-*"):
-        path.unlink()
 
 
 def _variables(model):

@@ -1,4 +1,4 @@
-"""What a network may predict, and how its error is weighed: pure functions of arrays.
+"""What a network may predict, and how its error is weighted: pure functions of arrays.
 
 With `x_t = alpha x0 + sigma eps` and `alpha^2 + sigma^2 = 1`, any one of eps, x0 and
 `v = alpha eps - sigma x0` (Salimans & Ho 2022, arXiv:2202.00512) gives the other two. The functions
@@ -9,11 +9,11 @@ import numpy as np
 
 PREDICTIONS = ("eps", "x0", "v")
 WEIGHTINGS = ("plain", "min_snr", "clamped_snr")
-LEAST_SNR = 0.5  # of "clamped_snr"
+MIN_SNR_WEIGHT = 0.5  # of "clamped_snr"
 
 
 def target(prediction, x0, eps, alpha, sigma):
-    """What the network should answer.
+    """The regression target of a network.
 
     Args:
         prediction: "eps", "x0" or "v".
@@ -35,12 +35,12 @@ def target(prediction, x0, eps, alpha, sigma):
 
 
 def to_x0(prediction, output, x_t, alpha, sigma):
-    """The clean picture that a network's answer implies.
+    """The clean picture that a network's output implies.
 
     Args:
         prediction: "eps", "x0" or "v": what `output` is.
-        output: (B, H, W, C), the network's answer.
-        x_t: (B, H, W, C), what it was shown.
+        output: (B, H, W, C), the network's output.
+        x_t: (B, H, W, C), the noisy picture.
         alpha, sigma: broadcastable to x_t.
 
     Returns:
@@ -74,16 +74,16 @@ def loss_weights(weighting, prediction, log_snr, gamma=5.0):
     """Weight of the squared error of `prediction`, for each timestep.
 
     "plain" is 1. "min_snr" weighs the error of x0 by min(SNR, gamma); in terms of the network's own
-    answer that is min(SNR, gamma) / SNR for eps and min(SNR, gamma) / (SNR + 1) for v.
-    "clamped_snr" lets that weight of x0 fall no lower than 0.5: where all is noise a network has
-    only what it is told to go by, and with hardly any weight there it learns words slowly, since
-    elsewhere the picture itself shows what they say.
+    output that is min(SNR, gamma) / SNR for eps and min(SNR, gamma) / (SNR + 1) for v.
+    "clamped_snr" lets that weight of x0 fall no lower than 0.5: where all is noise the conditions
+    are all that a network has to go by, and with hardly any weight there it learns words slowly,
+    since elsewhere the picture itself shows what they say.
 
     Args:
         weighting: "plain", "min_snr" or "clamped_snr".
         prediction: "eps", "x0" or "v".
         log_snr: float64 (T,).
-        gamma: where the weight stops to rise.
+        gamma: upper bound of the weight.
 
     Returns:
         float64 (T,).
@@ -104,7 +104,7 @@ def loss_weights(weighting, prediction, log_snr, gamma=5.0):
         return np.ones_like(log_snr)
     snr = np.exp(log_snr)
     divisor = {"eps": snr, "x0": 1.0, "v": snr + 1.0}[prediction]
-    least = LEAST_SNR if weighting == "clamped_snr" else 0.0
+    least = MIN_SNR_WEIGHT if weighting == "clamped_snr" else 0.0
     return np.clip(snr, least, gamma) / divisor
 
 

@@ -1,16 +1,16 @@
-"""The training objective: schedule and network coupled for `fit`. Nothing of sampling."""
+"""The training objective: schedule and network coupled for `fit`, on any Keras backend."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from ddpm.denoiser import in_parts
-from ddpm.prediction import loss_weights, target
+from ddpm.core.denoiser import in_micro_batches
+from ddpm.core.prediction import loss_weights, target
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
-class Diffusion(keras.Model):
-    """Denoising as a regression problem: show the network x_t, ask for eps, x0 or v.
+class DenoisingObjective(keras.Model):
+    """Denoising as a regression: from x_t, predict eps, x0 or v.
 
     Written once for every backend: `call` draws t and eps from the model's own `SeedGenerator`
     (whose state a checkpoint must hold, or a resumed run would see the same noise again),
@@ -22,15 +22,15 @@ class Diffusion(keras.Model):
         network: a function (x_t, t, condition) -> prediction, x_t and prediction (B, H, W, C), t
             int32 (B,); the condition is passed where there is one.
         schedule: a `Schedule`.
-        prediction: what the network answers: "eps", "x0" or "v".
+        prediction: what the network predicts: "eps", "x0" or "v".
         weighting: a word of `prediction.WEIGHTINGS`.
-        gamma: where min-SNR weights stop to rise.
+        gamma: upper bound of the min-SNR weights.
         offset_noise: deviation of an extra noise that is constant over each picture's channel; it
             lets a model learn the mean brightness (0.05 in SDXL, 0 is none).
-        noisy: 1 draws all timesteps alike; above, the noisier ones more often: t / T is
-            1 - (1 - u)^noisy for u uniform.
+        timestep_bias: 1 draws all timesteps alike; above, the noisier ones more often: t / T is
+            1 - (1 - u)^timestep_bias for u uniform.
         seed: int, of the model's noise.
-        parts: train on a batch as so many independent parts, which must divide it (`in_parts`).
+        micro_batches: compute a batch as so many independent parts (`in_micro_batches`).
 
     Reference:
         Ho et al. 2020 (arXiv:2006.11239), algorithm 1 and equation 14.
@@ -44,9 +44,9 @@ class Diffusion(keras.Model):
         weighting="min_snr",
         gamma=5.0,
         offset_noise=0.0,
-        noisy=1.0,
+        timestep_bias=1.0,
         seed=0,
-        parts=1,
+        micro_batches=1,
         **kwargs,
     ):
         # float32 whatever the network's own precision: x_t and the error are small differences.
@@ -55,8 +55,8 @@ class Diffusion(keras.Model):
         self.schedule = schedule
         self.prediction = prediction
         self.offset_noise = offset_noise
-        self.noisy = noisy
-        self.parts = parts
+        self.timestep_bias = timestep_bias
+        self.micro_batches = micro_batches
         self.seed_generator = keras.random.SeedGenerator(seed)
         weights = loss_weights(weighting, prediction, schedule.log_snr, gamma)
         self._weights = weights.astype(np.float32)
@@ -68,7 +68,7 @@ class Diffusion(keras.Model):
 
         Args:
             inputs: x0, float32 (B, H, W, C) in [-1, 1]; or a dict of "x0" and the arrays of the
-                condition that the network is told (`condition.py`).
+                condition (`ddpm.conditions`).
             training: bool, passed to the network.
 
         Returns:
@@ -76,7 +76,6 @@ class Diffusion(keras.Model):
         """
         condition = dict(inputs) if isinstance(inputs, dict) else {"x0": inputs}
         x0 = condition.pop("x0")
-        told = (condition,) if condition else ()
         t = self.draw_t(ops.shape(x0)[0])
         eps = self.draw_eps(ops.shape(x0))
         alpha, sigma, weight = (
@@ -84,18 +83,19 @@ class Diffusion(keras.Model):
             for table in (self._alpha, self._sigma, self._weights)
         )
         x_t = alpha * x0 + sigma * eps
-        parts = self.parts if training else 1
-        prediction = in_parts(self.network, parts, x_t, t, *told, training=training)
+        micro_batches = self.micro_batches if training else 1
+        inputs = (x_t, t, condition) if condition else (x_t, t)
+        prediction = in_micro_batches(self.network, micro_batches, *inputs, training=training)
         error = prediction - target(self.prediction, x0, eps, alpha, sigma)
         return ops.mean(weight * ops.square(error), axis=(1, 2, 3))
 
     def draw_t(self, n):
-        """Stratified timesteps, of which noisy ones may be more: int32 (n,) in 0..T-1."""
+        """Stratified timesteps, int32 (n,) in 0..T-1, biased by `timestep_bias`."""
         u = keras.random.uniform((1,), seed=self.seed_generator)
         u = u + ops.cast(ops.arange(n), "float32") / ops.cast(n, "float32")
         u = u - ops.floor(u)
-        if self.noisy != 1:
-            u = 1.0 - (1.0 - u) ** self.noisy
+        if self.timestep_bias != 1:
+            u = 1.0 - (1.0 - u) ** self.timestep_bias
         t = ops.floor(u * self.schedule.T)
         return ops.clip(ops.cast(t, "int32"), 0, self.schedule.T - 1)
 

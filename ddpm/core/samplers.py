@@ -9,7 +9,7 @@
                noise
     noise      () -> float32 (B, H, W, C): fresh standard normal noise; never called where a
                sampler is deterministic
-    observe    optional (i, x0_hat) -> None, called after step i's first look at the picture
+    observe    optional (i, x0_hat) -> None, called after step i's first network evaluation
 
 Each returns float32 (B, H, W, C): the clean pictures. After the last of `timesteps` comes the clean
 level alpha = 1, sigma = 0, so n levels are n steps. The functions use operators alone and keep no
@@ -20,9 +20,10 @@ import math
 
 import numpy as np
 
-from ddpm.prediction import to_eps
+from ddpm.core.prediction import to_eps
 
-COARSEST = 20.0  # ratio of noise levels up to which Heun's correction is taken
+MAX_HEUN_RATIO = 20.0  # of two noise levels between which Heun's correction is made
+JUMP_LENGTH, RESAMPLINGS = 10, 10  # of RePaint
 
 
 class PictureNoise:
@@ -135,11 +136,11 @@ def sample_heun(
     s_max=math.inf,
     s_noise=1.0,
 ):
-    """Heun's second-order steps of the same ODE: at most 2 n - 1 looks at the picture for n levels.
+    """Heun's second-order steps of the same ODE: at most 2 n - 1 network evaluations for n levels.
 
-    A step across more than a factor of `COARSEST` in sigma_ve stays Euler's: the slope at its far
-    end, (x - x0) / sigma with a small sigma, says nothing about its beginning, and times a step of
-    that length it throws the picture away. A cosine schedule's first step is of that kind.
+    A step across more than a factor of `MAX_HEUN_RATIO` in sigma_ve stays Euler's: the slope at its
+    far end, (x - x0) / sigma with a small sigma, says nothing about its beginning, and times a step
+    of that length it throws the picture away. A cosine schedule's first step is of that kind.
 
     Args:
         s_churn: how much noise to add back before each step; 0 is deterministic.
@@ -159,7 +160,7 @@ def sample_heun(
         _tell(observe, i, x0_hat)
         d = (x - x0_hat) / sigma_hat
         x_next = x + (levels[i + 1] - sigma_hat) * d
-        if sigma_hat <= COARSEST * levels[i + 1]:  # never for the clean level, 0
+        if sigma_hat <= MAX_HEUN_RATIO * levels[i + 1]:  # never for the clean level, 0
             x0_next = _denoise_ve(denoise, schedule, x_next, timesteps[i + 1])
             d_next = (x_next - x0_next) / levels[i + 1]
             x_next = x + (levels[i + 1] - sigma_hat) * (d + d_next) / 2
@@ -168,7 +169,7 @@ def sample_heun(
 
 
 def sample_dpmpp_2m(denoise, schedule, timesteps, x, noise, observe=None):
-    """DPM-Solver++(2M): a second-order multistep solver, one look at the picture a level.
+    """DPM-Solver++(2M): a second-order multistep solver, one network evaluation a level.
 
     Reference:
         Lu et al. 2022 (arXiv:2211.01095), algorithm 2. The first and the last step are of first
@@ -190,6 +191,84 @@ def sample_dpmpp_2m(denoise, schedule, timesteps, x, noise, observe=None):
     return x
 
 
+def sample_repaint(
+    denoise,
+    schedule,
+    timesteps,
+    x,
+    noise,
+    observe=None,
+    x0_known=None,
+    mask=None,
+    jump_length=JUMP_LENGTH,
+    resamplings=RESAMPLINGS,
+):
+    """RePaint: ancestral steps that insert the known region at each level, and go back up
+    `jump_length` levels `resamplings` - 1 times before they go on.
+
+    Args:
+        denoise, schedule, timesteps, x, noise, observe: as all samplers.
+        x0_known: float32 (B or 1, H, W, C).
+        mask: float32 (B or 1, H, W, 1) in [0, 1], 1 where something is to be painted.
+        jump_length: levels of a jump.
+        resamplings: how often each stretch of that length is sampled.
+
+    Returns:
+        float32 (B, H, W, C).
+
+    Reference:
+        Lugmayr et al. 2022 (arXiv:2201.09865), algorithm 1 and appendix (jumps). Their mask is 1
+        where the picture is known.
+    """
+    alpha, sigma = _levels(schedule, timesteps)
+    hole = mask > 0  # a mixture of two noises would have less noise than either
+    observed = set()
+    for i, j in repaint_path(len(timesteps), jump_length, resamplings):
+        if j < i:  # back up, by the forward process
+            ratio = alpha[j] / alpha[i]
+            x = ratio * x + math.sqrt(1 - ratio**2) * noise()
+            continue
+        x0_hat = denoise(x, _batch(timesteps[i], x))
+        if observe is not None and i not in observed:
+            observe(i, x0_hat)
+        observed.add(i)
+        ratio = alpha[i] / alpha[j]
+        beta = 1 - ratio**2
+        mean_x0 = alpha[j] * beta / sigma[i] ** 2
+        mean_xt = ratio * sigma[j] ** 2 / sigma[i] ** 2
+        painted, known = mean_x0 * x0_hat + mean_xt * x, x0_known
+        if sigma[j]:
+            painted = painted + math.sqrt(beta) * sigma[j] / sigma[i] * noise()
+            known = alpha[j] * x0_known + sigma[j] * noise()
+        x = np.where(hole, painted, known)
+    return mask * x + (1 - mask) * x0_known
+
+
+def repaint_path(n, jump_length=JUMP_LENGTH, resamplings=RESAMPLINGS):
+    """The steps of `sample_repaint` as pairs (from, to) of levels 0..n, n being the clean one.
+
+    A stretch of `jump_length` levels is walked down, back up and down again until it was walked
+    `resamplings` times.
+
+    Args:
+        n: levels that are visited, without the clean one.
+        jump_length, resamplings: see `sample_repaint`.
+
+    Yields:
+        (i, i + 1) for a step towards the picture, (i, i - 1) for one back to noise.
+    """
+    for first in range(0, n, jump_length):
+        last = min(first + jump_length, n)
+        # The clean level cannot be left: a last stretch goes back from the one before it.
+        turn = last if last < n else n - 1
+        for again in range(resamplings):
+            yield from ((i, i + 1) for i in range(first, turn))
+            if again < resamplings - 1:
+                yield from ((i, i - 1) for i in range(turn, first, -1))
+        if turn < last:
+            yield turn, last
+
+
 SAMPLERS = {
     "ddpm": sample_ddpm,
     "ddim": sample_ddim,
@@ -197,6 +276,32 @@ SAMPLERS = {
     "heun": sample_heun,
     "dpmpp_2m": sample_dpmpp_2m,
 }
+
+
+def sdedit_start(schedule, timesteps, x0, eps, strength=1.0):
+    """Where image-to-image begins: a picture at a noise level, and the levels that are left.
+
+    Args:
+        schedule: a `Schedule`.
+        timesteps: int (n,), strictly falling.
+        x0: float32 (B, H, W, C), the picture.
+        eps: float32 (B, H, W, C), standard normal.
+        strength: in (0, 1]: the share of the timesteps 0..T-1 that are gone through; 1 begins with
+            noise alone, and nothing of the picture is left.
+
+    Returns:
+        (timesteps, x): the level at strength T and those of the timesteps below it, and x_t at the
+        first: however few the timesteps, the strength is kept to.
+
+    Reference:
+        Meng et al. 2022, SDEdit (arXiv:2108.01073), algorithm 1.
+    """
+    if strength == 1:
+        return timesteps, eps
+    first = round(strength * (schedule.T - 1))
+    left = np.append(first, timesteps[timesteps < first]).astype(timesteps.dtype)
+    alpha, sigma = schedule.alpha[first].item(), schedule.sigma[first].item()
+    return left, np.float32(alpha) * x0 + np.float32(sigma) * eps
 
 
 def _levels(schedule, timesteps):
