@@ -25,12 +25,12 @@ import cv2
 import numpy as np
 
 from benchmarks.attributes import VALUES, accuracies, labels, prompt, prompts, train
+from common.images import resize
 from data import load_images
 from ddpm.condition import nothing, untold
 from ddpm.framing import framing
 from ddpm.guidance import conditioned, guided
 from ddpm.pictures import to_float
-from facekit.control import resize
 
 RESULTS = Path(__file__).parent / "results" / "conditioning.json"
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"

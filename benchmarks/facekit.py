@@ -28,9 +28,10 @@ import numpy as np
 
 from benchmarks.faces_recognised import load, point_errors
 from benchmarks.step import machine
+from common.images import read_image
 from data.faces import make_faces
 from data.shape.parts import PARTS
-from facekit import align, colour, fuse, identity, masks, pictures
+from facekit import align, colour, fuse, identity, masks
 from facekit.detect import detect, largest
 from facekit.quality import quality
 
@@ -53,7 +54,7 @@ def photographs():
     from matplotlib import cbook
     from skimage import data
 
-    hopper = pictures.read(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    hopper = read_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     return {"astronaut": data.astronaut(), "grace_hopper": hopper}
 
 
@@ -215,9 +216,9 @@ def measure_speed():
             "quality": lambda image=image, face=face: quality(image, face),
             "hair": lambda image=image, face=face: masks.hair(image, face),
         }
-        for maker in identity.available():
-            calls[f"embedding by {maker}"] = lambda image=image, face=face, maker=maker: (
-                identity.embedder(maker).embed(image, face.points5)
+        for name in identity.available():
+            calls[f"embedding by {name}"] = lambda image=image, face=face, name=name: (
+                identity.load_embedder(name).embed(image, face.points5)
             )
         result[name] = {label: _milliseconds(call) for label, call in calls.items()}
     return result

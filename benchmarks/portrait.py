@@ -23,11 +23,11 @@ import click
 import cv2
 import numpy as np
 
+from common.images import resize
 from facekit import fuse, masks
 from facekit.align import warp
-from facekit.control import resize
 from facekit.detect import detect, largest
-from facekit.identity import embedder, similarity
+from facekit.identity import load_embedder, similarity
 
 RESULTS = Path(__file__).parent / "results" / "portrait.json"
 HOLES = ("eyes", "mouth", "half", "face", "ring")
@@ -138,7 +138,7 @@ def looks(painter, images, n):
 
 def measured(filled, cases, masks_of):
     """Medians over the cases, of PSNR in the hole, identity to the truth and energy of the seam."""
-    who = embedder("encoder")
+    who = load_embedder("encoder")
     rows = [
         _measured(who, out, *case, mask)
         for out, case, mask in zip(filled, cases, masks_of, strict=True)
@@ -164,7 +164,7 @@ def pairs(painter, images, poses, n, maker):
     from portrait.settings import Settings
     from portrait.stages import STAGES
 
-    who, rows = embedder(maker), []
+    who, rows = load_embedder(maker), []
     found = [
         (image, largest(detect(image)), pose) for image, pose in zip(images, poses, strict=True)
     ]

@@ -236,16 +236,16 @@ def ranked(scenes, people, person):
         "stranger.png": people[2],
         "wall.png": np.full((256, 256, 3), (150, 140, 120), np.uint8),
     }
-    maker = identity.embedder()
+    embedder = identity.load_embedder()
     photos = []
     for name, image in album.items():
         faces = tuple(
-            MeasuredFace(face, quality(image, face), maker.embed(image, face.points5))
+            MeasuredFace(face, quality(image, face), embedder.embed(image, face.points5))
             for face in detect(image)
         )
         photos.append(Measured(name, faces, fingerprint(image), "" if faces else "no face found"))
     cells = []
-    for photo in rank(photos, maker.same):
+    for photo in rank(photos, embedder.same):
         score = f"{photo.best.total:.2f}" if photo.best else "-"
         why = photo.reason.split("; ")
         words = next((w for w in why if not w.startswith("the person (")), why[0])
@@ -361,12 +361,12 @@ def identity_rows(results):
     """A row for each maker and kind of picture."""
     rows = []
     for kind in ("rendered", "photos"):
-        for maker in identity.MAKERS:
-            found = results.get(kind, {}).get(maker, {})
+        for embedder in identity.EMBEDDERS:
+            found = results.get(kind, {}).get(embedder, {})
             found = found if kind == "rendered" else {"photographs": found}
             for way, r in found.items():
                 if r:
-                    rows.append((maker, way.replace("_", " "), *_verified(r)))
+                    rows.append((embedder, way.replace("_", " "), *_verified(r)))
     return rows
 
 
@@ -386,7 +386,14 @@ def blocks(results, verified):
         "measured": table(["", "measured", "asked for"], measured_rows(results)),
         "speed": table(["milliseconds, median (least-most)", *speeds], speed_rows(results)),
         "identity": table(
-            ["maker", "crops", "pairs of one / of two", "AUC", "accepted at 1% false", "cosines"],
+            [
+                "embedder",
+                "crops",
+                "pairs of one / of two",
+                "AUC",
+                "accepted at 1% false",
+                "cosines",
+            ],
             identity_rows(verified),
         ),
     }

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from facekit.commands import run
+from common.cli import sentences
+from common.files import check_writable, write_text
+from common.images import find_images, image_format
 from portrait.settings import Settings
 
 os.environ.setdefault("GLOG_minloglevel", "2")
@@ -48,21 +50,21 @@ def main():
 @click.option("--control-weights", type=Path, help="Its control branch.  [default: its own]")
 @click.option("--identity", "maker", default="auto", help="Of the scores: dlib, encoder or auto.")
 @_settings
+@sentences()
 def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, control_weights,
                 maker, **numbers):  # fmt: skip
     """Paint the face of one photo into another; in a PNG, what is not painted keeps every bit."""
-    from facekit import pictures
     from portrait import studio
     from portrait.files import Template
     from portrait.stages import STAGES
 
     settings = Settings(**numbers)
-    pictures.check_suffix(out)
+    image_format(out)
     for path in filter(None, (out, page, steps_dir and steps_dir / "stage")):
-        pictures.check_writable(path)
+        check_writable(path)
     if page and page.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{page}: name the page .html.")
-    _spare([photo, *references, *(pictures.find(faces) if faces else ())], out, page, steps_dir)
+    _spare([photo, *references, *(find_images(faces) if faces else ())], out, page, steps_dir)
     if since and since not in STAGES[1:]:
         raise ValueError(f"--since is one of {', '.join(STAGES[1:])}. Received: {since!r}.")
     if since and not steps_dir:
@@ -74,7 +76,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
     # Imported here: a backend takes seconds to start, and bad input should not wait for it.
     from tqdm import tqdm
 
-    from facekit.identity import embedder
+    from facekit.identity import load_embedder
     from portrait.painter import Painter
 
     painter = Painter(weights, control_weights)
@@ -89,7 +91,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
         studio.kept(steps_dir, i, key, settings, since) if since else None
         for i, key in enumerate(keys, 1)
     ]
-    who, image, portraits = embedder(maker), template.image, []
+    who, image, portraits = load_embedder(maker), template.image, []
     for i, pair in enumerate(pairs, 1):
         with tqdm(total=len(STAGES), desc=f"face {i} of {len(pairs)}", unit="stage") as bar:
 
@@ -132,7 +134,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
 
         names = [pair[1] for pair in pairs]
         text = render(template.image, image, portraits, names, settings, painter.name)
-        pictures.write_bytes(text.encode(), page)
+        write_text(text, page)
     click.echo(", ".join(str(path) for path in (out, page, steps_dir) if path))
 
 
@@ -147,4 +149,4 @@ def _spare(photos, out, page, steps_dir):
 
 
 if __name__ == "__main__":
-    run(main)
+    main(prog_name="python -m portrait")

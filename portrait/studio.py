@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from common.files import write_text
+from common.images import find_images, read_image, write_image
 from facekit import fuse as fuse_of
-from facekit import masks, pictures
+from facekit import masks
 from facekit.align import paste
 from facekit.colour import to_lab
 from facekit.detect import detect, largest
@@ -84,7 +86,7 @@ def choose(template, references, faces_folder=None, template_name="", maker="aut
     for face, path in zip(chosen, references, strict=True):
         if str(path) == SKIP:
             continue
-        image = pictures.read(path)
+        image = read_image(path)
         shown = [known[path]] if path in known else detect(image)
         found = largest(shown)
         if found is None:
@@ -122,11 +124,11 @@ def best_of(folder, maker="auto"):
     from functools import partial
 
     from facekit.folder import for_each, measure
-    from facekit.identity import embedder
+    from facekit.identity import load_embedder
     from facekit.score import rank
 
-    same = embedder(maker).same
-    results = sorted(for_each(partial(measure, maker=maker), pictures.find(folder)))
+    same = load_embedder(maker).same
+    results = sorted(for_each(partial(measure, embedder=maker), find_images(folder)))
     measured = [found for _, found in results if not isinstance(found, ValueError)]
     best = next((photo for photo in rank(measured, same) if photo.reference), None)
     if best is None:
@@ -256,12 +258,12 @@ def keep(folder, portrait, number, key):
     folder = Path(folder) / f"face{number}"
     (folder / STEPS_FILE).unlink(missing_ok=True)  # first and last: it says that all are there
     for i, (stage, picture) in enumerate(portrait.pictures.items(), 1):
-        pictures.write(picture, folder / f"{i}_{stage}.png")
+        write_image(picture, folder / f"{i}_{stage}.png")
     for name in ("inner", "ring"):
         mask = np.rint(getattr(portrait.scene, name) * 255).astype(np.uint8)
-        pictures.write(mask, folder / f"mask_{name}.png")
+        write_image(mask, folder / f"mask_{name}.png")
     text = json.dumps({"key": key, "stages": portrait.made}, indent=2)
-    pictures.write_bytes(text.encode(), folder / STEPS_FILE)
+    write_text(text, folder / STEPS_FILE)
 
 
 def kept(folder, number, key, settings, since):
@@ -287,7 +289,7 @@ def kept(folder, number, key, settings, since):
             )
         for i, stage in enumerate(STAGES[: STAGES.index(since)], 1):
             made = dict(found["stages"][stage])
-            result[stage] = pictures.read(folder / f"{i}_{stage}.png"), made
+            result[stage] = read_image(folder / f"{i}_{stage}.png"), made
     except (OSError, KeyError, TypeError, json.JSONDecodeError):
         raise ValueError(f"{folder} does not hold the stages of an earlier time.") from None
     for stage, (_, made) in result.items():

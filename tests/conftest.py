@@ -106,3 +106,34 @@ def rendered(tmp_path_factory):
     make_faces(folder, 24, 24, 256, 11, workers=2, progress=False, drawn=0)
     records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
     return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
+
+
+@pytest.fixture
+def call(capfd):
+    """Run a click command in this process: call(main, *words, code=0) -> (stdout, stderr)."""
+
+    def run(main, *words, code=0):
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        out, complaints = capfd.readouterr()
+        assert (end.value.code or 0) == code, complaints
+        assert "Traceback" not in complaints
+        return out, complaints
+
+    return run
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a disk of 64 KiB; skipped where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("no small disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
