@@ -306,8 +306,8 @@ def measured_rows(results):
         )
         rows.append(
             (
-                f"five points, median, {size} px",
-                f"{r['point_error_median']:.1f}% of the eye distance",
+                f"five points, median error, {size} px",
+                f"{r['point_error_median']:.1f}% of the inter-eye distance",
                 "<= 4%" if size == "256" else "",
             )
         )
@@ -318,11 +318,11 @@ def measured_rows(results):
     a, c, f, q = (results[name] for name in ("align", "colour", "fuse", "quality"))
     rows += [
         (
-            f"an unchanged face put back, {a['crops']} crops: least PSNR inside",
+            f"unchanged face pasted back, {a['crops']} crops: lowest PSNR inside",
             "no value changed" if a["psnr_least"] > 130 else f"{a['psnr_least']:.1f} dB",
             ">= 45 dB",
         ),
-        ("values changed outside the pasted part", a["values_changed_outside"], "0"),
+        ("values changed outside the pasted region", a["values_changed_outside"], "0"),
         (
             f"colour transfer, {c['pairs']} pairs: mean and deviation within 1 unit of LAB",
             f"{c['within_one_unit']:.1%} (at most {c['mean_off_most']:.2f} and "
@@ -330,13 +330,13 @@ def measured_rows(results):
             "all",
         ),
         (
-            f"gradient energy in the ring, {f['pairs']} fusions: over the template's",
-            f"median {f['energy_ratio_median']:.3f}, most {f['energy_ratio_most']:.3f}",
+            f"gradient energy in the ring over the template's, {f['pairs']} fusions",
+            f"median {f['energy_ratio_median']:.3f}, maximum {f['energy_ratio_most']:.3f}",
             "<= 1.1",
         ),
         ("values changed outside the fused face", f["values_changed_outside"], "0"),
         (
-            "steps of " + ", ".join(q["steps"]) + " on which quality did not fall",
+            "steps of " + ", ".join(q["steps"]) + " that did not lower the quality",
             f"{sum(q['not_fallen'].values())} of {sum(q['steps'].values())}",
             "0",
         ),
@@ -345,8 +345,8 @@ def measured_rows(results):
         if name != "machine":
             rows.append(
                 (
-                    f"{name}: overlap with the renderer's, {r['n']} renders",
-                    f"{r['iou_median']:.2f} (median IoU)",
+                    f"{name} mask, median IoU with the renderer's, {r['n']} renders",
+                    f"{r['iou_median']:.2f}",
                     "",
                 )
             )
@@ -395,10 +395,17 @@ def context(results):
     found, verified = results["facekit"], results["identity"]
     photos = [name for name in found["speed"] if name != "machine"]
     return {
-        "measured": table(["", "measured", "asked for"], measured_rows(found)),
-        "speed": table(["milliseconds, median (least-most)", *photos], speed_rows(found)),
+        "measured": table(["", "measured", "target"], measured_rows(found)),
+        "speed": table(["milliseconds, median (range)", *photos], speed_rows(found)),
         "identity": table(
-            ["maker", "crops", "pairs of one / of two", "AUC", "accepted at 1% false", "cosines"],
+            [
+                "embedding",
+                "crops",
+                "pairs: same / different",
+                "AUC",
+                "TAR at 1% FAR",
+                "median cosines",
+            ],
             identity_rows(verified),
         ),
     }

@@ -193,7 +193,7 @@ def detection_rows(r):
     return [
         (what, found, judged("found_either", r["found_either"])),
         (
-            "the mesh's five points lie off ours by (median, of the eye distance)",
+            "error of the mesh's five points (median, of the inter-eye distance)",
             f"{r['error_median']:.1f}% ({points})",
             judged("error_median", r["error_median"], "%"),
         ),
@@ -208,29 +208,33 @@ def identity_rows(r):
     views = r["pictures"] // r["people"]
     return [
         (
-            f"dlib tells people apart ({r['people']} people, {views} views each, {r['size']} px): "
-            "area under the curve over all pairs",
+            f"dlib's embedding, {r['people']} people, {views} views each, {r['size']} px: AUC, "
+            "all pairs",
             f"{r['auc']:.4f}",
             judged("auc", r["auc"]),
         ),
         (
-            "the same, against people of the same sex and main origin only",
+            "AUC against people of the same sex and main origin only",
             f"{r['auc_same_sex_and_main_origin']:.4f}",
             "",
         ),
         (
-            "the nearest other picture is of the same person",
+            "nearest neighbour is of the same person",
             percent(r["nearest_is_same_person"]),
             "",
         ),
-        ("distance within a person", distances("within_a_person"), "below dlib's 0.6"),
         (
-            "distance between people, median (photographs of strangers: 0.80)",
+            "distance between pictures of one person, median",
+            distances("within_a_person"),
+            "below dlib's 0.6",
+        ),
+        (
+            "distance between pictures of two people, median (photographs: 0.80)",
             distances("between_people"),
             judged("between_people", r["between_people"]["median"]),
         ),
         (
-            "faces that dlib's own detector missed (box from the true points instead)",
+            "faces missed by dlib's own detector (box from the true points instead)",
             f"{r['not_found_by_detector']} of {r['pictures']}",
             "",
         ),
@@ -240,9 +244,9 @@ def identity_rows(r):
 def speed_rows(r):
     return [
         (
-            f"speed at {size} px, {r['workers']} processes, start-up apart",
+            f"speed at {size} px, {r['workers']} processes, without start-up",
             f"{s['pictures_per_second']:.1f} pictures/s "
-            f"({s['processor_seconds_per_picture']:.3f} processor seconds each)",
+            f"({s['processor_seconds_per_picture']:.3f} CPU seconds each)",
             judged(size, s["pictures_per_second"], " a second"),
         )
         for size, s in r["sizes"].items()
@@ -253,8 +257,8 @@ def memory_rows(r):
     return [
         (
             f"memory of a process over {r['pictures']:,} pictures of {r['size']} px",
-            f"{r['start']:.0f} MB at the start, {r['end']:.0f} at the end, {r['maximum']:.0f} at "
-            f"most; {r['slope_per_1000']:+.2f} MB per 1000 pictures",
+            f"{r['start']:.0f} MB at the start, {r['end']:.0f} at the end, maximum "
+            f"{r['maximum']:.0f}; {r['slope_per_1000']:+.2f} MB per 1000 pictures",
             judged("slope_per_1000", r["slope_per_1000"], " MB per 1000"),
         )
     ]
@@ -262,9 +266,9 @@ def memory_rows(r):
 
 def kill_rows(r):
     at = " and ".join(f"{k:,}" for k in r["killed_at_picture"])
-    found = "every file the same, byte for byte" if r["equal"] else "**files differ**"
-    what = f"{r['pictures']:,} pictures in one go, and killed (`kill -9`) after {at}"
-    return [(what, found, "the same bytes: " + ("met" if r["equal"] else "**missed**"))]
+    found = "all files identical" if r["equal"] else "**files differ**"
+    what = f"{r['pictures']:,} pictures in one run, and with `kill -9` after {at}"
+    return [(what, found, "identical files: " + ("met" if r["equal"] else "**missed**"))]
 
 
 ROWS = {

@@ -85,9 +85,25 @@ def read_runs(path):
     return runs
 
 
+def identity_values(found):
+    """What the card of the face encoder says."""
+    rendered, photos = found["rendered"]["encoder"], found["photos"]
+    return {
+        "people": rendered["true_points"]["people"],
+        "true": f"{rendered['true_points']['auc']:.4f}",
+        "degraded": f"{rendered['degraded']['auc']:.4f}",
+        "photos": f"{photos['encoder']['auc']:.2f}",
+        "same": photos["encoder"]["pairs_same"],
+        "different": photos["encoder"]["pairs_different"],
+        "dlib": f"{photos['dlib']['auc']:.2f}",
+        "threshold": photos["encoder"]["same"],
+    }
+
+
 def context(results):
     found, control = results["quality"], results["conditioning"]["control"]
     return {
+        "identity": identity_values(results["identity"]),
         "quality": quality_table(found, f"{found['samples']} samples"),
         "control": control_table(control, ("0.0", "1.0"), CONTROL_MEASURES[:6], chance=False),
     }
@@ -95,7 +111,11 @@ def context(results):
 
 PAGE = Page(
     "weights/README.md",
-    {"quality": "quality_portraits64.json", "conditioning": "conditioning.json"},
+    {
+        "quality": "quality_portraits64.json",
+        "conditioning": "conditioning.json",
+        "identity": "identity.json",
+    },
     context,
     {
         "samples": draw_samples,
