@@ -1,17 +1,16 @@
-"""Does a model do what it is told? Numbers in benchmarks/results/conditioning.json, and curves in
-docs/pictures/conditioning_*.png.
+"""How well samples follow their conditions. Written to benchmarks/results/conditioning.json.
 
     python -m data --n 18000 --identities 3000 --size 160 --seed 4242 --drawn 0 --out data/faces160
     python -m data --n 1200 --identities 600 --size 160 --seed 777 --drawn 0 --out data/fresh160
     python -m benchmarks.conditioning --train data/faces160 --fresh data/fresh160
 
-words      a classifier that was trained on renders judges prompted samples and fresh renders
-unseen     two attributes that never met in training, in one prompt
-framing    where the face lies for off-centre crops; how sharp pictures of small originals are
-control    edges, colours and face points of results against their hints, by strength
-crops      small models trained alike but for their crops: what untold crops cost
-cost       a training step that is told things beside one that is not; a sampling step with control
-           beside one without
+words      accuracy of a classifier, trained on renders, on prompted samples and on fresh renders
+unseen     prompts with pairs of attributes that no training picture has
+size_crop  where the face lies for off-centre crops; sharpness by original size
+control    edges, colours and face points of samples against their control images, by strength
+crops      small models trained alike but for random crops, conditioned on them or not
+cost       seconds of a conditional training step over an unconditional one's, and of a sampling
+           step with control over one without
 """
 
 import json
@@ -25,6 +24,7 @@ import cv2
 import numpy as np
 
 from benchmarks.attributes import VALUES, accuracies, labels, prompt, prompts, train
+from benchmarks.common import RESULTS, merge_json, ratios, read_json
 from common.images import resize
 from data import load_images
 from ddpm.condition import nothing, untold
@@ -32,10 +32,9 @@ from ddpm.framing import framing
 from ddpm.guidance import conditioned, guided
 from ddpm.pictures import to_float
 
-RESULTS = Path(__file__).parent / "results" / "conditioning.json"
-PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+OUT = RESULTS / "conditioning.json"
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Pairs, named first, of which the training set has not one picture (counted by `unseen`).
+# The first two of each are a pair that no training picture has (`unseen` counts).
 UNSEEN = (
     {"sex": "man", "hair length": "bob", "beard": "full beard", "hair colour": "black"},
     {"sex": "woman", "hair length": "bald", "glasses": "glasses"},
@@ -124,16 +123,16 @@ def words(model, training, fresh, n, epochs):
 
 
 def unseen(model, training, n, epochs):
-    """Pairs that never met: how often both are seen in what is drawn."""
+    """Pairs of attributes that no training picture has: the share of samples with both."""
     classify = classifier(model, training, epochs)
     _, truth = _renders(training, None)
     result = []
     for face in UNSEEN:
         places = {list(VALUES).index(k): VALUES[k].index(v) for k, v in face.items()}
         pair = dict(list(places.items())[:2])
-        met = int(np.all([truth[:, i] == v for i, v in pair.items()], axis=0).sum())
-        if met:
-            raise ValueError(f"{met} pictures of the training set show {prompt(face)}.")
+        present = int(np.all([truth[:, i] == v for i, v in pair.items()], axis=0).sum())
+        if present:
+            raise ValueError(f"{present} pictures of the training set show {prompt(face)}.")
         said = classify(model.draw(n, [prompt(face)] * n, seed=2))
         right = {list(VALUES)[i]: float((said[:, i] == v).mean()) for i, v in places.items()}
         both = float(np.all([said[:, i] == v for i, v in pair.items()], axis=0).mean())
@@ -160,8 +159,8 @@ def _renders(folder, size):
     return load_images(folder, size).images if size else None, truth
 
 
-def framing_shift(model, n):
-    """How far the face moves for crops off the middle, against how far it was told to."""
+def size_crop(model, n):
+    """How far the face moves for off-centre crops, beside the shift that was requested."""
     size = model.preset.image_size
     room = size // 4
     target = (size + room, size + room)
@@ -171,12 +170,11 @@ def framing_shift(model, n):
     moved = []
     middle = sets.pop((room // 2, room // 2))
     for (top, left), found in sets.items():
-        told = np.array([room // 2 - left, room // 2 - top])
+        requested = np.array([room // 2 - left, room // 2 - top])
         both = np.isfinite(found[:, 0]) & np.isfinite(middle[:, 0])
-        seen = np.median(found[both] - middle[both], axis=0)
-        moved.append(
-            {"told": told.tolist(), "seen": seen.round(2).tolist(), "faces": int(both.sum())}
-        )
+        shift = np.median(found[both] - middle[both], axis=0)
+        row = {"requested": requested.tolist(), "measured": shift.round(2).tolist()}
+        moved.append(row | {"faces": int(both.sum())})
     sharpness = {}
     for original in (16, 24, 32, 48, 64, 96, 128):
         drawn = model.draw(n, frame=framing(size, (original, original)), seed=3)
@@ -328,8 +326,8 @@ def crops(training, minutes, n):
     plain = replace(PRESETS["tiny_told"], cross_attention=(), framing=False, crops=0.0, small=0.0)
     arms = {
         "whole pictures": plain,
-        "crops, not told": replace(plain, crops=0.7),
-        "crops, told": replace(plain, crops=0.7, framing=True),
+        "random crops, not conditioned": replace(plain, crops=0.7),
+        "random crops, conditioned": replace(plain, crops=0.7, framing=True),
     }
     images = np.load(training / "images.npy", mmap_mode="r")
     size = plain.image_size
@@ -365,8 +363,8 @@ def crops(training, minutes, n):
 
 
 def cost(model, rounds):
-    """Seconds of a training step over the untold one's, and of a sampling step with control over
-    the one without; alternating, medians of ratios."""
+    """Seconds of a conditional training step over an unconditional one's, and of a sampling step
+    with control over one without."""
     from ddpm.control import Controlled
     from ddpm.diffusion import Diffusion
     from ddpm.runtime import use_xla
@@ -392,77 +390,20 @@ def cost(model, rounds):
 
     unconditional = replace(preset, cross_attention=(), vocabulary=(), framing=False)
     sides = {
-        "nothing": trainer(unconditional.make_network(dtype), x0),
-        "words and framing": trainer(preset.make_network(dtype), {"x0": x0, **told}),
+        "unconditional": trainer(unconditional.make_network(dtype), x0),
+        "text, size and crop": trainer(preset.make_network(dtype), {"x0": x0, **told}),
         "control branch": trainer(Controlled(preset.make_network(dtype)), {"x0": x0, **hinted}),
     }
-    training = _ratios(sides, "nothing", rounds)
+    training = ratios(sides, "unconditional", rounds)
     t = np.full(batch, 500, np.int32)
     bare = model._denoiser("base", True)
     controlled = model._denoiser("control", True)
     sides = {
-        "words and framing": lambda: bare(x0, t, told),
-        "words, framing and control": lambda: controlled(x0, t, hinted),
+        "text, size and crop": lambda: bare(x0, t, told),
+        "text, size, crop and control": lambda: controlled(x0, t, hinted),
     }
-    sampling = _ratios(sides, "words and framing", rounds)
+    sampling = ratios(sides, "text, size and crop", rounds)
     return {"rounds": rounds, "batch": batch, "training": training, "sampling": sampling}
-
-
-def _ratios(sides, against, rounds):
-    for step in sides.values():
-        step(), step()
-    seconds = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, step in sides.items():
-            began = time.perf_counter()
-            for _ in range(3):
-                step()
-            seconds[name].append((time.perf_counter() - began) / 3)
-    ratios = {n: np.array(s) / np.array(seconds[against]) for n, s in seconds.items()}
-    return {
-        name: {
-            "seconds": float(np.median(seconds[name])),
-            "ratio": float(np.median(r)),
-            "quartiles": [float(q) for q in np.percentile(r, (25, 75))],
-        }
-        for name, r in ratios.items()
-    }
-
-
-def plots(result):
-    """Curves against strength, and accuracies, from the results alone."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    if "control" in result:
-        found = result["control"]
-        panels = (
-            ("canny", "f1_256_within_2", "edges: F1 within 2 px at 256 px"),
-            ("colour", "lab", "colour: mean LAB difference"),
-            ("points", "mesh", "points: distance / eye distance"),
-        )
-        figure, axes = plt.subplots(1, 3, figsize=(9, 2.8))
-        for axis, (kind, name, title) in zip(axes, panels, strict=True):
-            axis.plot(STRENGTHS, [found[kind][str(s)][name] for s in STRENGTHS], "o-")
-            axis.set(title=title, xlabel="strength", ylim=(0, None))
-            axis.title.set_fontsize(9)
-        figure.tight_layout()
-        figure.savefig(PICTURES / "conditioning_strength.png", dpi=90)
-    if "words" in result:
-        found = result["words"]
-        figure, axis = plt.subplots(figsize=(8, 2.8))
-        at = np.arange(len(VALUES))
-        axis.bar(at - 0.2, [found["renders"][k] for k in VALUES], 0.4, label="fresh renders")
-        axis.bar(at + 0.2, [found["prompted"][k] for k in VALUES], 0.4, label="prompted samples")
-        axis.plot(at, [found["chance"][k] for k in VALUES], "k_", label="chance")
-        axis.set_xticks(at, VALUES, fontsize=8)
-        axis.legend(fontsize=8, loc="lower left")
-        axis.set_ylabel("accuracy")
-        figure.tight_layout()
-        figure.savefig(PICTURES / "conditioning_words.png", dpi=90)
-    plt.close("all")
 
 
 PARTS = 1
@@ -477,7 +418,7 @@ PARTS = 1
     "--part",
     "parts",
     multiple=True,
-    default=("words", "unseen", "framing", "control", "crops", "cost"),
+    default=("words", "unseen", "size_crop", "control", "crops", "cost"),
 )
 @click.option("--n", default=1000, help="Prompted samples.")
 @click.option("--hints", default=64, help="Control pictures of each kind.")
@@ -498,23 +439,22 @@ def main(training, fresh, weights, control_weights, parts, n, hints, steps, guid
     actions = {
         "words": lambda: words(model, training, fresh, n, epochs),
         "unseen": lambda: unseen(model, training, 100, epochs),
-        "framing": lambda: framing_shift(model, hints),
+        "size_crop": lambda: size_crop(model, hints),
         "control": lambda: control(model, fresh, hints),
         "crops": lambda: crops(training, minutes, 1000),
         "cost": lambda: cost(model, rounds),
     }
-    result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in parts:
-        result[part] = actions[part]()
-        result.setdefault("made", {})[part] = {
+        found = actions[part]()
+        made = read_json(OUT).get("made", {})
+        made[part] = {
             "weights": model.base.path.name,
             "weights_sha256": model.base.digest,
             "steps": steps,
             "guidance": guidance,
         }
-        print(json.dumps(result[part], indent=1), flush=True)
-        RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    plots(result)
+        print(json.dumps(found, indent=1), flush=True)
+        merge_json({part: found, "made": made}, OUT)
 
 
 if __name__ == "__main__":

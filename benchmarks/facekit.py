@@ -15,10 +15,8 @@ Pictures are of a seed that nothing was tuned on. How well people are told apart
 `python -m benchmarks.identity`.
 """
 
-import contextlib
 import itertools
 import json
-import tempfile
 import time
 from pathlib import Path
 
@@ -26,42 +24,23 @@ import click
 import cv2
 import numpy as np
 
+from benchmarks.common import RESULTS, machine, merge_json, photographs, rendered
 from benchmarks.faces_recognised import load, point_errors
-from benchmarks.step import machine
-from common.images import read_image
-from data.faces import make_faces
 from data.shape.parts import PARTS
 from facekit import align, colour, fuse, identity, masks
 from facekit.detect import detect, largest
 from facekit.quality import quality
 
-RESULTS = Path(__file__).resolve().parent / "results" / "facekit.json"
 SEED = 90210
 SIZES = {256: 300, 64: 500}  # pixels: pictures
 PAIRS = 60
 ROUNDS, CALLS = 7, 15
 
 
-@contextlib.contextmanager
-def rendered(size, n, people=None, seed=SEED):
-    """A fresh set of photo-style faces, which goes away."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield make_faces(Path(folder) / "faces", n, people or n, size, seed, drawn=0)
-
-
-def photographs():
-    """Two photographs in the public domain: {name: uint8 (H, W, 3)}."""
-    from matplotlib import cbook
-    from skimage import data
-
-    hopper = read_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
-    return {"astronaut": data.astronaut(), "grace_hopper": hopper}
-
-
 def measure_detection():
     result = {}
     for size, n in SIZES.items():
-        with rendered(size, n) as folder:
+        with rendered(n, n, size, SEED) as folder:
             images, records = load(folder)
             faces = [largest(detect(np.asarray(image))) for image in images]
         found = [i for i, face in enumerate(faces) if face is not None]
@@ -110,7 +89,7 @@ def measure_align(scenes):
 
 def measure_masks():
     shares = {name: [] for name in ("person", "hair", "lips", "eyes")}
-    with rendered(256, PAIRS) as folder:
+    with rendered(PAIRS, PAIRS, 256, SEED) as folder:
         images, records = load(folder)
         labels = np.load(Path(folder) / "labels.npy")
     for image, label, record in zip(images, labels, records, strict=True):
@@ -244,14 +223,15 @@ PARTS_MEASURED = (
 @click.option(
     "--part", "parts", multiple=True, type=click.Choice(PARTS_MEASURED), help="Default all."
 )
-@click.option("--out", type=Path, default=RESULTS, help="JSON file; parts not measured stay.")
+@click.option(
+    "--out", type=Path, default=RESULTS / "facekit.json", help="JSON file; parts not measured stay."
+)
 def main(parts, out):
     """Measure facekit."""
-    result = json.loads(out.read_text()) if out.exists() else {}
     parts = parts or PARTS_MEASURED
     scenes = []
     if set(parts) & {"align", "colour", "fuse", "quality"}:
-        with rendered(256, 10, seed=SEED + 2) as folder:
+        with rendered(10, 10, 256, SEED + 2) as folder:
             images = [*photographs().values(), *np.load(Path(folder) / "images.npy")]
         scenes = [(image, largest(detect(image))) for image in images]
         scenes = [scene for scene in scenes if scene[1] is not None]
@@ -265,10 +245,9 @@ def main(parts, out):
         "speed": measure_speed,
     }
     for part in parts:
-        result[part] = measures[part]() | {"machine": machine()}
-        click.echo(f"{part}: {json.dumps(result[part])}")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=1) + "\n")
+        found = measures[part]() | {"machine": machine()}
+        click.echo(f"{part}: {json.dumps(found)}")
+        merge_json({part: found}, out)
 
 
 if __name__ == "__main__":

@@ -17,17 +17,16 @@ Pictures are of a seed that nothing was tuned on. `memory` and `kill` share a ru
 import inspect
 import json
 import tempfile
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from benchmarks import faces_making, faces_recognised
+from benchmarks.common import RESULTS, machine, merge_json, rendered
 from benchmarks.faces_balance import balance
-from benchmarks.step import machine
 from data.faces import VERSION, make_faces
 
-RESULTS = Path(__file__).resolve().parent / "results" / "faces.json"
 SEED = 31337
 VIEWS = 4
 DRAWN = inspect.signature(make_faces).parameters["drawn"].default
@@ -37,25 +36,20 @@ NUMBERS = {"detection": 500, "balance": 5000, "memory": 20_000, "kill": 20_000}
 SPEED_SIZES = {64: 640, 256: 160}  # pixels: pictures a round
 
 
-@contextmanager
-def rendered(pictures, n, people, seed):
-    """A folder of photo-style faces of 256 px: `pictures` if given, else a fresh one that goes
-    away."""
-    if pictures:
-        yield pictures
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield make_faces(Path(folder) / "faces", n, people, 256, seed, drawn=0)
+def photos(pictures, n, people, seed):
+    """A context with a folder of photo-style faces of 256 px: `pictures` if given, else fresh ones
+    that are removed at the end."""
+    return nullcontext(pictures) if pictures else rendered(n, people, 256, seed)
 
 
 def measure_detection(n, pictures, seed):
     n = n or NUMBERS["detection"]
-    with rendered(pictures, n, n, seed) as folder:
+    with photos(pictures, n, n, seed) as folder:
         return about(folder) | faces_recognised.detection(folder)
 
 
 def measure_identity(people, pictures, seed):
-    with rendered(pictures, people * VIEWS, people, seed) as folder:
+    with photos(pictures, people * VIEWS, people, seed) as folder:
         return about(folder) | faces_recognised.identity(folder)
 
 
@@ -87,14 +81,6 @@ def measure_long(n, seed, parts):
     return {part: facts | found[part] for part in parts}
 
 
-def merge(path, results):
-    """Puts results into a JSON file, part by part, and leaves the other parts there."""
-    path = Path(path)
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dict(sorted((known | results).items())), indent=1) + "\n")
-
-
 PARTS = ("detection", "identity", "balance", "speed", "memory", "kill")
 
 
@@ -109,7 +95,7 @@ PARTS = ("detection", "identity", "balance", "speed", "memory", "kill")
     help="A rendered dataset for detection or identity, instead of a fresh one.",
 )
 @click.option("--seed", type=click.IntRange(0), default=SEED)
-@click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "faces.json")
 def main(parts, n, people, rounds, pictures, seed, out):
     """Measure the rendered faces: how they are recognised, who they are, what they cost."""
     measures = {
@@ -127,7 +113,7 @@ def main(parts, n, people, rounds, pictures, seed, out):
 
 
 def show(out, results):
-    merge(out, results)
+    merge_json(results, out)
     click.echo(json.dumps(results, indent=1))
 
 

@@ -1,7 +1,7 @@
 """What programs that learned from photographs make of the rendered faces: MediaPipe finds them and
 marks their points, dlib tells them apart.
 
-MediaPipe must not run in a process that has opened a `data.render.Renderer`. `make_faces` renders
+MediaPipe must not run in a process that has opened a `data.light.render.Renderer`. `make_faces` renders
 in processes of its own, so calling it first does no harm.
 """
 
@@ -11,6 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+
+from facekit import verification
 
 POINTS = ("left eye", "right eye", "nose tip", "left mouth corner", "right mouth corner")
 # Indices of MediaPipe's face mesh: corners and middles of the lids of the eye on the picture's left
@@ -57,10 +59,7 @@ def auc(same, different):
     Returns:
         float in [0, 1]: the area under the receiver's operating curve; ties count half.
     """
-    different = np.sort(different)
-    farther = len(different) - np.searchsorted(different, same, "right")
-    ties = len(different) - np.searchsorted(different, same, "left") - farther
-    return float((farther + 0.5 * ties).mean() / len(different))
+    return verification.auc(-np.asarray(same), -np.asarray(different))
 
 
 def detection(folder):

@@ -14,18 +14,18 @@ The encoder must not have seen the people: use a seed that it was not trained on
 """
 
 import json
-import sys
 import time
 from pathlib import Path
 
 import click
 import numpy as np
 
+from benchmarks.common import RESULTS, merge_json
+from common.cli import sentences
 from common.images import SUFFIXES, read_image
 from facekit.identity import EMBEDDERS, EncoderEmbedder, load_embedder
 from facekit.verification import report
 
-RESULTS = Path(__file__).resolve().parent / "results" / "identity.json"
 SEED = 31337
 SMALLEST = 40  # px a side, of a degraded picture
 
@@ -37,20 +37,19 @@ SMALLEST = 40  # px a side, of a degraded picture
     "--maker", type=click.Choice(EMBEDDERS), multiple=True, help="[default: all there are]"
 )
 @click.option("--weights", type=Path, help="Of the encoder.  [default: the shipped ones]")
-@click.option("--out", type=Path, default=RESULTS, help="JSON; other keys in it stay.")
+@click.option(
+    "--out", type=Path, default=RESULTS / "identity.json", help="JSON; other keys in it stay."
+)
+@sentences()
 def main(data, photos, maker, weights, out):
     """Measure how well embeddings tell people apart."""
-    try:
-        if not data and not photos:
-            raise ValueError("Say what to measure: --data FOLDER, --photos FOLDER or both.")
-        measured = {"rendered": measure_rendered} if data else {}
-        measured |= {"photos": measure_photos} if photos else {}
-        makers = find_makers(maker, weights)
-        for key, measure in measured.items():
-            write(out, key, measure(data if key == "rendered" else photos, makers))
-    except (ValueError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+    if not data and not photos:
+        raise ValueError("Say what to measure: --data FOLDER, --photos FOLDER or both.")
+    makers = find_makers(maker, weights)
+    if data:
+        show(out, {"rendered": measure_rendered(data, makers)})
+    if photos:
+        show(out, {"photos": measure_photos(photos, makers)})
 
 
 def find_makers(names, weights):
@@ -162,12 +161,9 @@ def photos_of(folder):
     return [(file.parent.name, file) for file in files]
 
 
-def write(out, key, value):
-    """Set one key of a JSON file, and print what it says."""
-    known = json.loads(out.read_text()) if out.is_file() else {}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(known | {key: value}, indent=1) + "\n")
-    click.echo(json.dumps({key: value}, indent=1))
+def show(out, results):
+    merge_json(results, out)
+    click.echo(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@ benchmarks/results/portrait.json.
 
     python -m data --n 400 --identities 400 --size 256 --seed 778 --drawn 0 --out data/fresh256
     python -m data --n 400 --identities 400 --size 256 --seed 779 --drawn 0 --out data/other256
-    python -m benchmarks.portrait --fresh data/fresh256 --part holes --part looks
+    python -m benchmarks.portrait --fresh data/fresh256 --part holes --part nfe
     python -m benchmarks.portrait --fresh data/other256 --part pairs
 
 Strengths and sizes of the portrait were tried on the first set, so pairs are of the second.
 
 holes      eyes, mouth, half, whole face and ring cut out of renders, and filled by each method
-looks      whole faces, filled with few and many looks of the network, RePaint in several settings
+nfe        whole faces, filled with few and many network evaluations, RePaint in several settings
 pairs      the face of one rendered person painted into the picture of another
 """
 
@@ -23,17 +23,17 @@ import click
 import cv2
 import numpy as np
 
-from common.images import resize
+from benchmarks.common import RESULTS, merge_json, read_json
 from facekit import fuse, masks
 from facekit.align import warp
 from facekit.detect import detect, largest
 from facekit.identity import load_embedder, similarity
 
-RESULTS = Path(__file__).parent / "results" / "portrait.json"
+OUT = RESULTS / "portrait.json"
 HOLES = ("eyes", "mouth", "half", "face", "ring")
 METHODS = ("telea", "mean face", "project", "repaint", "network")
 STEPS = 20  # of the samplers; RePaint walks them ten times
-LOOKS = (  # method, levels, RePaint's settings
+SETTINGS = (  # of `nfe`: method, levels, RePaint's settings
     *(("network", steps, {}) for steps in (5, 10, 20, 50)),
     ("project", 20, {}),
     ("project", 200, {}),
@@ -94,7 +94,7 @@ def holes(painter, images, others, n):
     mean, mean_mesh = mean_face(*zip(*known, strict=True))
     cases = cases_of(images, n, painter.size)
     small = np.stack([case[2] for case in cases])
-    result, evaluations = {}, {}
+    result, nfe = {}, {}
     for kind in HOLES:
         mask = cut(cases, kind)
         filled = {
@@ -108,11 +108,10 @@ def holes(painter, images, others, n):
             for case, m, telea in zip(cases, mask, filled["telea"], strict=True)
         ]
         for method in METHODS[2:]:
-            filled[method], evaluations[method] = painter.fill(small, mask, method, STEPS)
+            filled[method], nfe[method] = painter.fill(small, mask, method, STEPS)
         result[kind] = {method: measured(found, cases, mask) for method, found in filled.items()}
         print(kind, json.dumps(result[kind]), flush=True)
-    return {"pictures": len(cases), "size": painter.size, "evaluations": evaluations,
-            "holes": result}  # fmt: skip
+    return {"pictures": len(cases), "size": painter.size, "nfe": nfe, "holes": result}
 
 
 def _mean_in(mean, mean_mesh, image, face, small, mask, around):
@@ -124,13 +123,13 @@ def _mean_in(mean, mean_mesh, image, face, small, mask, around):
     return np.where(seen, resize(warped, len(small)), around)
 
 
-def looks(painter, images, n):
-    """Whole faces filled with few and many looks of the network."""
+def evaluations(painter, images, n):
+    """Whole faces filled with few and many network evaluations."""
     cases = cases_of(images, n, painter.size)
     small, mask, rows = np.stack([case[2] for case in cases]), cut(cases, "face"), []
-    for method, steps, options in LOOKS:
-        found, looked = painter.fill(small, mask, method, steps, **options)
-        row = {"method": method, "steps": steps, **options, "looks": looked}
+    for method, steps, options in SETTINGS:
+        found, nfe = painter.fill(small, mask, method, steps, **options)
+        row = {"method": method, "steps": steps, **options, "nfe": nfe}
         rows.append(row | measured(found, cases, mask))
         print(json.dumps(rows[-1]), flush=True)
     return {"pictures": len(cases), "rows": rows}
@@ -227,8 +226,8 @@ def _possible(scene, shape):
 @click.option("--fresh", type=Path, required=True, help="Renders that the model has not seen.")
 @click.option("--weights", type=Path)
 @click.option("--control-weights", type=Path)
-@click.option("--part", "parts", multiple=True, default=("holes", "looks", "pairs"))
-@click.option("--n", default=20, help="Pictures of `holes` and `looks`.")
+@click.option("--part", "parts", multiple=True, default=("holes", "nfe", "pairs"))
+@click.option("--n", default=20, help="Pictures of `holes` and `nfe`.")
 @click.option("--pairs", "count", default=200)
 @click.option("--identity", "maker", default="encoder")
 def main(fresh, weights, control_weights, parts, n, count, maker):
@@ -242,23 +241,22 @@ def main(fresh, weights, control_weights, parts, n, count, maker):
         if part == "holes":
             others = images[len(images) // 2 :][:100]
             found = holes(painter, images, others, n)
-        elif part == "looks":
-            found = looks(painter, images, n)
+        elif part == "nfe":
+            found = evaluations(painter, images, n)
         else:
             lines = (fresh / "faces.jsonl").read_text().splitlines()
             poses = [json.loads(line)["pose"] for line in lines]
             found = pairs(painter, images, poses, count, maker)
-        # Read only now: another process may have added a part.
-        result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        result[part] = found
-        result.setdefault("made", {})[part] = {
+        about = {
             "weights": painter.name,
             "weights_sha256": painter.digest,
             "minutes": round((time.monotonic() - began) / 60, 1),
         }
-        RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    shown = {k: v for k, v in result.get("pairs", {}).items() if k != "rows"}
-    print(json.dumps(shown, indent=1))
+        # Read only now: another process may have added a part.
+        made = read_json(OUT).get("made", {}) | {part: about}
+        merge_json({part: found, "made": made}, OUT)
+        if part == "pairs":
+            print(json.dumps({k: v for k, v in found.items() if k != "rows"}, indent=1))
 
 
 if __name__ == "__main__":

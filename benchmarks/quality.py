@@ -15,21 +15,22 @@ nearest     how near samples come to training pictures and their mirror images, 
 """
 
 import json
-import sys
 from pathlib import Path
 
 import click
 import numpy as np
 
+from benchmarks.common import RESULTS, spread, write_json
 from benchmarks.features import available, face_share, features
+from common.cli import sentences
+from common.images import resize
+from common.sheets import grid, save_png
 from ddpm.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
-from ddpm.pictures import grid, resize, save_png
 
 BATCH = 32
 ROUNDS = 40  # of a bootstrap
 PIXELS = 32  # side at which pictures are held side by side
 PAIRS = 8
-RESULTS = Path("benchmarks/results")
 
 
 def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None):
@@ -112,7 +113,7 @@ class Closest:
 def thumbnails(images):
     """Pictures at PIXELS x PIXELS as vectors whose distance is the root mean square difference of
     their values, 0 to 255: float32 (N, D)."""
-    small = np.stack([resize(image, (PIXELS, PIXELS)) for image in images])
+    small = np.stack([resize(image, PIXELS) for image in images])
     flat = small.reshape(len(small), -1).astype(np.float32)
     return flat / np.sqrt(flat.shape[1])
 
@@ -134,6 +135,7 @@ def summary(distances):
 @click.option("--seed", type=click.IntRange(0), default=1000)
 @click.option("--pictures", type=Path, help="PNG of the samples nearest to training pictures.")
 @click.option("--out", type=Path, help="[default: benchmarks/results/quality_<preset>.json]")
+@sentences()
 def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, out):
     """Measure a model's pictures against renders that it has not seen."""
     from tqdm import tqdm
@@ -141,29 +143,24 @@ def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, o
     from data import load_images
     from ddpm.run import read_preset
 
-    try:
-        presets = [read_preset(path) for path in weights]
-        size = presets[0].image_size
-        if any(preset.image_size != size for preset in presets):
-            raise ValueError("models of several sizes were named; measure each by itself.")
-        real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
-        drawn = []
-        for path in weights:
-            bar = tqdm(total=n, unit="picture", desc=f"drawing from {path}", mininterval=5)
+    presets = [read_preset(path) for path in weights]
+    size = presets[0].image_size
+    if any(preset.image_size != size for preset in presets):
+        raise ValueError("models of several sizes were named; measure each by itself.")
+    real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
+    drawn = []
+    for path in weights:
+        bar = tqdm(total=n, unit="picture", desc=f"drawing from {path}", mininterval=5)
 
-            def done(indices, i, x0_hat, bar=bar):
-                bar.update(len(indices) / steps)
+        def done(indices, i, x0_hat, bar=bar):
+            bar.update(len(indices) / steps)
 
-            drawn.append(draw_samples(path, n, sampler, spacing, steps, seed, done))
-            bar.close()
-    except (ValueError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        drawn.append(draw_samples(path, n, sampler, spacing, steps, seed, done))
+        bar.close()
     result = measure(drawn, real, held, pictures)
     result |= {"sampler": sampler, "spacing": spacing, "steps": steps, "seed": seed}
     out = out or RESULTS / f"quality_{drawn[0][1].preset.name}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(result, out)
     click.echo(json.dumps(result, indent=1))
 
 
@@ -180,8 +177,7 @@ def measure(drawn, real, held, pictures=None):
         what JSON can hold.
     """
     n = len(drawn[0][0])
-    # As many as there are samples, spread over the set, whose neighbours are one person.
-    spread = np.linspace(0, len(real) - 1, min(n, len(real))).astype(int)
+    chosen = spread(real, n)  # as many as there are samples
     makers = features(available(), real)
     held_features = {name: make(held) for name, make in makers.items()}
     result = {
@@ -189,7 +185,7 @@ def measure(drawn, real, held, pictures=None):
         "held_out": len(held),
         "training_pictures": len(real),
         "floor": {
-            name: compare(make(real[spread]), held_features[name]) for name, make in makers.items()
+            name: compare(make(real[chosen]), held_features[name]) for name, make in makers.items()
         },
         "faces_held_out": share(face_share(held)),
         "models": [],
@@ -198,7 +194,7 @@ def measure(drawn, real, held, pictures=None):
         "pixels": Closest(real, thumbnails),
         "encoder": Closest(real, makers["encoder"]),
     }
-    result["nearest_among_training"] = {k: summary(c.among(spread)) for k, c in closest.items()}
+    result["nearest_among_training"] = {k: summary(c.among(chosen)) for k, c in closest.items()}
     result["nearest_of_held_out"] = {k: summary(c(held)[0]) for k, c in closest.items()}
     for images, trained in drawn:
         row = {"weights": str(trained.path), "weights_sha256": trained.digest}

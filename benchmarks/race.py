@@ -21,9 +21,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.step import machine
+from benchmarks.common import RESULTS, machine, spread, write_json
+from common.cli import sentences
 
-RESULTS = Path("benchmarks/results/race.json")
 FOLDER = Path("runs/race")
 MARKS = 7  # of them, the last is the end
 
@@ -67,7 +67,7 @@ def train(name, data, folder, minutes, seed):
         trainer._average()
         path = folder / f"{name}_{took:06.0f}.weights.h5"
         save_weights(trainer.averaged, preset, path, half=True)
-        rows.append({"seconds": took, "seen": seen, "weights": path.name})
+        rows.append({"seconds": took, "pictures_seen": seen, "weights": path.name})
         (folder / f"{name}.json").write_text(json.dumps({"precision": precision, "rows": rows}))
         began += time.monotonic() - began - took  # writing is not training
         if not waiting:
@@ -109,12 +109,12 @@ def measure(presets, folder, data, held_out, n, steps, seed):
     held = np.asarray(load_images(held_out, size).images)
     makers = features(available(), real)
     held_features = {name: make(held) for name, make in makers.items()}
-    spread = real[np.linspace(0, len(real) - 1, n).astype(int)]
+    chosen = real[spread(real, n)]
 
     def distances(images):
         return {name: compare(make(images), held_features[name]) for name, make in makers.items()}
 
-    result = {"floor": distances(spread), "runs": {}}
+    result = {"floor": distances(chosen), "runs": {}}
     for name in presets:
         run = json.loads((folder / f"{name}.json").read_text())
         for row in run["rows"]:
@@ -122,7 +122,7 @@ def measure(presets, folder, data, held_out, n, steps, seed):
             images, trained = draw_samples(path, n, "dpmpp_2m", "uniform", steps, seed)
             row |= {"features": distances(images), "faces": float(face_share(images).mean())}
             shape = row["features"]["shape and colour"]
-            print(name, round(row["seconds"]), row["seen"], shape, flush=True)
+            print(name, round(row["seconds"]), row["pictures_seen"], shape, flush=True)
             np.save(path.with_suffix("").with_suffix(".npy"), images[:64])
         result["runs"][name] = {**run, "parameters": trained.network.count_params()}
     return result
@@ -138,9 +138,10 @@ def measure(presets, folder, data, held_out, n, steps, seed):
 @click.option("--seed", type=click.IntRange(0), default=0)
 @click.option("--folder", type=Path, default=FOLDER, help="Of the weights that are kept.")
 @click.option("--measure", "again", is_flag=True, help="Measure what an earlier race left.")
-@click.option("--out", type=Path, default=RESULTS)
+@click.option("--out", type=Path, default=RESULTS / "race.json")
 @click.option("--arm", hidden=True)
 @click.option("--cores", hidden=True)
+@sentences()
 def main(data, held_out, minutes, presets, n, steps, seed, folder, again, out, arm, cores):
     """Train presets side by side for the same time and compare what they draw."""
     if arm:
@@ -149,17 +150,12 @@ def main(data, held_out, minutes, presets, n, steps, seed, folder, again, out, a
         return
     if held_out is None:
         raise click.UsageError("Missing option '--held-out'.")
-    try:
-        if not again:
-            race(presets, data, folder, minutes, seed)
-        result = measure(presets, folder, data, held_out, n, steps, seed)
-    except (ValueError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+    if not again:
+        race(presets, data, folder, minutes, seed)
+    result = measure(presets, folder, data, held_out, n, steps, seed)
     about = {"minutes": minutes, "samples": n, "steps": steps, "seed": seed, "machine": machine()}
     about["cores_each"] = max(1, (os.cpu_count() or 1) // len(presets))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({**about, **result}, indent=1) + "\n")
+    write_json({**about, **result}, out)
 
 
 if __name__ == "__main__":

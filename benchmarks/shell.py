@@ -4,7 +4,6 @@ Written to benchmarks/results/shell.json.
     python -m benchmarks.shell --rounds 5
 """
 
-import json
 import statistics
 import subprocess
 import sys
@@ -14,16 +13,13 @@ from pathlib import Path
 
 import click
 
-from benchmarks.step import machine
-
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results" / "shell.json"
+from benchmarks.common import RESULTS, ROOT, machine, write_json
 
 
 @click.command(context_settings={"show_default": True})
 @click.option("--rounds", type=click.IntRange(1), default=5)
 @click.option("--n", type=click.IntRange(1), default=64)
-@click.option("--out", type=Path, default=RESULTS)
+@click.option("--out", type=Path, default=RESULTS / "shell.json")
 def main(rounds, n, out):
     """Time the first command that a newcomer types."""
     about, seconds = machine(), []
@@ -38,7 +34,7 @@ def main(rounds, n, out):
                 raise click.ClickException("sample.py left no picture.")
         print(f"{i + 1}: {seconds[-1]:.1f} s", flush=True)
     result = {"machine": about, "n": n, "seconds": seconds, "median": statistics.median(seconds)}
-    out.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(result, out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ a processor with others wait for each other, and PyTorch's wait by spinning unle
 
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -24,9 +23,9 @@ from random import Random
 
 import click
 
+from benchmarks.common import RESULTS, ROOT, machine, write_json
 from benchmarks.step_workers import MODES
 
-ROOT = Path(__file__).resolve().parent.parent
 PLAIN = {
     "image_size": 64,
     "widths": [32, 64, 96, 128],
@@ -155,18 +154,6 @@ def check_same_size(ours, theirs):
         )
 
 
-def machine():
-    """What the seconds depend on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if os.name == "posix" else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "threads": os.cpu_count(),
-        "load_before": os.getloadavg()[0],
-        "python": platform.python_version(),
-    }
-
-
 @click.command()
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="plain", show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True)
@@ -176,7 +163,7 @@ def machine():
 @click.option("--step", "steps", type=click.Choice(["train", "sample"]), multiple=True)
 @click.option("--ours", multiple=True, type=click.Choice(list(MODES["ours"])))
 @click.option("--diffusers", multiple=True, type=click.Choice(list(MODES["diffusers"])))
-@click.option("--out", type=click.Path(path_type=Path), default=None)
+@click.option("--out", type=Path, default=RESULTS / "step_cpu.json")
 def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, out):
     """Time a training and a sampling step against diffusers' UNet2DModel."""
     settings = {**PRESETS[preset], "batch": batch}
@@ -184,9 +171,7 @@ def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, out):
     report = {"machine": machine(), "settings": settings, "patient": patient, "steps": {}}
     for step in steps or ("train", "sample"):
         report["steps"][step] = compare(step, settings, rounds, trials, patient, chosen)
-    out = out or ROOT / "benchmarks" / "results" / "step_cpu.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1) + "\n")
+    write_json(report, out)
     show(report, out)
 
 

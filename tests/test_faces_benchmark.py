@@ -1,4 +1,4 @@
-"""The measurement of the rendered faces: its sums against sums done another way, and its pages."""
+"""The measurement of the rendered faces: its sums against sums done another way."""
 
 import json
 from itertools import product
@@ -6,11 +6,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from benchmarks.faces import merge
+from benchmarks.common import merge_json
 from benchmarks.faces_balance import balance, numeric, share_of
 from benchmarks.faces_making import Moment, digests, memory, pace
 from benchmarks.faces_recognised import auc, closest_people, point_errors
-from docs.make_faces_card import PAGES, blocks, fill
+from docs.pages.faces import balance_tables
 
 
 def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(rng):
@@ -46,9 +46,9 @@ def test_the_closest_people_come_first_with_what_stays_of_them():
 
 def test_a_part_replaces_itself_and_leaves_the_others(tmp_path):
     path = tmp_path / "results" / "faces.json"
-    merge(path, {"identity": {"auc": 0.9}})
-    merge(path, {"balance": {"people": 3}, "kill": {"equal": True}})
-    merge(path, {"identity": {"auc": 0.99}})
+    merge_json({"identity": {"auc": 0.9}}, path)
+    merge_json({"balance": {"people": 3}, "kill": {"equal": True}}, path)
+    merge_json({"identity": {"auc": 0.99}}, path)
     assert json.loads(path.read_text()) == {
         "balance": {"people": 3},
         "identity": {"auc": 0.99},
@@ -104,27 +104,9 @@ def test_the_balance_covers_all_attributes_and_poses():
     assert found["shares"]["style"]["photo"] < 1
 
 
-def test_markers_are_filled_and_filling_again_changes_nothing():
-    page = "a\n<!-- begin one -->\nold\n<!-- end one -->\nb <!-- begin two --><!-- end two -->\n"
-    filled = fill(page, {"one": "| 1 |", "two": "2"})
-    assert "old" not in filled and "| 1 |" in filled and filled.startswith("a\n")
-    assert fill(filled, {"one": "| 1 |", "two": "2"}) == filled
-    with pytest.raises(ValueError, match="three"):
-        fill("<!-- begin three -->", {})
-    with pytest.raises(ValueError, match="no <!-- end one -->"):
-        fill("<!-- begin one -->", {"one": ""})
-
-
-def test_the_pages_have_the_markers_that_there_is_text_for():
-    for page in PAGES:
-        fill(page.read_text(), blocks({}))
-    card = PAGES[0].read_text()
-    assert all(f"<!-- begin {name} -->" in card for name in blocks({}))
-
-
 def test_what_is_counted_of_people_makes_rows_that_can_be_read():
     """Every row of the tables stays short, whatever kind of value a fact has."""
     found = balance(60, {"n": 60, "identities": 60, "seed": 5, "drawn": 0.5})
-    tables = blocks({"balance": found})["balance"]
-    assert max(map(len, tables.splitlines())) < 2000
+    tables = balance_tables(found)
+    assert max(map(len, (tables["shares"] + tables["quantiles"]).splitlines())) < 2000
     assert found["quantiles"]["light_strengths key"]["50"] > 0

@@ -11,9 +11,9 @@ from conftest import ROOT
 from PIL import Image
 
 import sample
-from benchmarks.report import cheapest
 from benchmarks.sampling import steps_of
 from ddpm.run import file_digest, read_captions, read_preset
+from docs.pages.results import cheapest
 
 FILES = sorted((ROOT / "weights").glob("*.h5"))
 MODEL, BRANCH = (ROOT / "weights" / f"{name}.weights.h5" for name in ("portraits64", "control64"))
@@ -55,7 +55,7 @@ def test_the_model_brings_captions_in_words_that_it_knows():
 def test_samples_are_drawn_by_the_sampler_that_the_measurement_found():
     found = cheapest(json.loads((ROOT / "benchmarks" / "results" / "sampling.json").read_text()))
     defaults = {option.name: option.default for option in sample.main.params}
-    steps = steps_of(found["sampler"], found["looks"])
+    steps = steps_of(found["sampler"], found["nfe"])
     chosen = found["sampler"], found["spacing"], steps
     assert chosen == tuple(defaults[name] for name in ("sampler", "spacing", "steps"))
 

@@ -1,29 +1,19 @@
-"""Make the card of the rendered faces: `python -m docs.make_faces_card [--no-pictures]`.
+"""docs/faces.md, the card of the rendered faces, and docs/pictures/faces_*.png."""
 
-It draws the pictures of docs/faces.md and data/README.md (docs/pictures/faces_*.png) and writes the
-tables between the markers of both, from benchmarks/results/faces.json. What is not between markers
-is written by hand.
-"""
-
-import json
-import re
 from dataclasses import replace
-from pathlib import Path
+from functools import cache
 
-import click
 import numpy as np
 from PIL import Image, ImageDraw
 
+from common.sheets import grid
 from data.faces import sample_face
 from data.people.person import sample_person
 from data.people.view import attributes, sample_view
 from data.shape.cuts import CUTS
 from data.shape.parts import PARTS, STYLES
+from docs.shared import Page, percent, save_picture, table
 
-ROOT = Path(__file__).resolve().parent.parent
-PICTURES = ROOT / "docs" / "pictures"
-RESULTS = ROOT / "benchmarks" / "results" / "faces.json"
-PAGES = (ROOT / "docs" / "faces.md", ROOT / "data" / "README.md")
 SEED = 41
 # A colour for each part, sRGB, in the order of `parts.PARTS`.
 PART_COLOURS = np.uint8(
@@ -49,30 +39,28 @@ TARGETS = {
 # --- pictures
 
 
-class Studio:
-    """Renders in this process; a renderer for each size is kept."""
+@cache
+def renderer(size):
+    """The `data.light.render.Renderer` of a size; one process must not make two."""
+    from data.light.render import Renderer
 
-    def __init__(self):
-        self.renderers = {}
-
-    def shoot(self, person, view, size):
-        """A `data.render.Picture`."""
-        from data.light.render import Renderer
-
-        if size not in self.renderers:
-            self.renderers[size] = Renderer(size)
-        return self.renderers[size].render(person, view)
-
-    def dataset(self, n, people, size, seed):
-        """The first pictures of a dataset, as photos: a list of `data.render.Picture`."""
-        settings = {"n": n, "identities": people, "seed": seed}
-        return [self.shoot(*sample_face(i, settings)[:2], size) for i in range(n)]
+    return Renderer(size)
 
 
-def grid(images, columns):
-    """Lays pictures (N, S, S, 3) out in rows: uint8 (N / columns * S, columns * S, 3)."""
-    rows = [np.concatenate(images[k : k + columns], 1) for k in range(0, len(images), columns)]
-    return np.concatenate(rows)
+def shoot(person, view, size):
+    """A `data.light.render.Picture`."""
+    return renderer(size).render(person, view)
+
+
+def dataset(n, people, size, seed):
+    """The first pictures of a dataset, as photos: a list of `data.light.render.Picture`."""
+    settings = {"n": n, "identities": people, "seed": seed}
+    return [shoot(*sample_face(i, settings)[:2], size) for i in range(n)]
+
+
+def tiled(images, columns):
+    """Pictures in rows without gaps: uint8 (H', W', 3)."""
+    return grid(np.stack(images), columns, gap=0)
 
 
 def named(image, name):
@@ -98,21 +86,21 @@ def with_points(picture):
     return np.asarray(canvas.resize((size, size), Image.LANCZOS))
 
 
-def portraits(studio):
+def portraits():
     """25 people, a square of five."""
-    return grid([p.image for p in studio.dataset(25, 25, 256, SEED)], 5)
+    return tiled([p.image for p in dataset(25, 25, 256, SEED)], 5)
 
 
-def views(studio):
+def views():
     """Four people, a row of six views each."""
-    return grid([p.image for p in studio.dataset(24, 4, 160, SEED + 1)], 6)
+    return tiled([p.image for p in dataset(24, 4, 160, SEED + 1)], 6)
 
 
-def truth(studio):
+def truth():
     """Four people: the picture, the points on it, and the part map."""
-    pictures = studio.dataset(4, 4, 288, SEED + 2)
+    pictures = dataset(4, 4, 288, SEED + 2)
     maps = [PART_COLOURS[p.labels] for p in pictures]
-    rows = grid([p.image for p in pictures] + [with_points(p) for p in pictures] + maps, 4)
+    rows = tiled([p.image for p in pictures] + [with_points(p) for p in pictures] + maps, 4)
     return np.concatenate([rows, legend(rows.shape[1])])
 
 
@@ -128,44 +116,44 @@ def legend(width):
     return np.asarray(strip)
 
 
-def small(studio):
+def small():
     """96 pictures of 64 px, of 24 people."""
-    return grid([p.image for p in studio.dataset(96, 24, 64, SEED + 3)], 16)
+    return tiled([p.image for p in dataset(96, 24, 64, SEED + 3)], 16)
 
 
-def styles(studio):
+def styles():
     """Three people, a row each: the photo and each of the other styles of the same view."""
     rows = [
-        named(studio.shoot(person, replace(view, style=style), 192).image, style)
+        named(shoot(person, replace(view, style=style), 192).image, style)
         for person, view in sample(3, SEED + 4)
         for style in STYLES
     ]
-    return grid(rows, len(STYLES))
+    return tiled(rows, len(STYLES))
 
 
-def cuts(studio):
+def cuts():
     """Every hair cut, on the first person drawn who wears it without a hat and faces us."""
     first = {}
     for person, view in sample(2000, SEED + 5):
         bare = not attributes(person, view).get("hat")
         if view.cut not in first and bare and abs(view.pose.yaw) < 25:
             first[view.cut] = person, view
-    images = [named(studio.shoot(*first[cut], 192).image, cut) for cut in CUTS if cut in first]
+    images = [named(shoot(*first[cut], 192).image, cut) for cut in CUTS if cut in first]
     columns = min(range(5, 9), key=lambda columns: -len(images) % columns)
     images += [np.full_like(images[0], 255)] * (-len(images) % columns)
-    return grid(images, columns)
+    return tiled(images, columns)
 
 
-def ages(studio):
+def ages():
     """Four people from 18 to 80, drawn with the same luck and in the same view."""
     images = []
     for number in range(4):
         for age in AGES:
             person = sample_person(np.random.default_rng([SEED, 6, number]), age)
             view = sample_view(person, np.random.default_rng([SEED, 7, number]))
-            picture = studio.shoot(replace(person, headscarf=False), replace(view, hat=""), 192)
+            picture = shoot(replace(person, headscarf=False), replace(view, hat=""), 192)
             images.append(named(picture.image, f"{age} years"))
-    return grid(images, len(AGES))
+    return tiled(images, len(AGES))
 
 
 def sample(n, seed):
@@ -180,17 +168,12 @@ SHEETS = {
 }  # fmt: skip
 
 
+def drawer(name):
+    """The function of `Models` that draws docs/pictures/faces_NAME.png."""
+    return lambda models: save_picture(SHEETS[name](), f"faces_{name}")
+
+
 # --- tables
-
-
-def table(head, rows):
-    """Lines of a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def percent(share):
-    return f"{100 * share:.1f}%"
 
 
 def judged(name, value, unit=""):
@@ -199,14 +182,6 @@ def judged(name, value, unit=""):
     met = value >= bound if word == "least" else value <= bound
     shown = f"{100 * bound:g}%" if name == "found_either" else f"{bound:g}{unit}"
     return f"at {word} {shown}: {'met' if met else '**missed**'}"
-
-
-def measured_rows(results):
-    """What was measured: rows of (what, result, target)."""
-    rows = []
-    for part, make in ROWS.items():
-        rows += make(results[part]) if part in results else [(part, "not measured yet", "")]
-    return rows
 
 
 def detection_rows(r):
@@ -219,7 +194,7 @@ def detection_rows(r):
     return [
         (what, found, judged("found_either", r["found_either"])),
         (
-            "the mesh's five points lie off ours by (median, of the eye distance)",
+            "error of the mesh's five points (median, of the inter-eye distance)",
             f"{r['error_median']:.1f}% ({points})",
             judged("error_median", r["error_median"], "%"),
         ),
@@ -234,29 +209,33 @@ def identity_rows(r):
     views = r["pictures"] // r["people"]
     return [
         (
-            f"dlib tells people apart ({r['people']} people, {views} views each, {r['size']} px): "
-            "area under the curve over all pairs",
+            f"dlib's embedding, {r['people']} people, {views} views each, {r['size']} px: AUC, "
+            "all pairs",
             f"{r['auc']:.4f}",
             judged("auc", r["auc"]),
         ),
         (
-            "the same, against people of the same sex and main origin only",
+            "AUC against people of the same sex and main origin only",
             f"{r['auc_same_sex_and_main_origin']:.4f}",
             "",
         ),
         (
-            "the nearest other picture is of the same person",
+            "nearest neighbour is of the same person",
             percent(r["nearest_is_same_person"]),
             "",
         ),
-        ("distance within a person", distances("within_a_person"), "below dlib's 0.6"),
         (
-            "distance between people, median (photographs of strangers: 0.80)",
+            "distance between pictures of one person, median",
+            distances("within_a_person"),
+            "below dlib's 0.6",
+        ),
+        (
+            "distance between pictures of two people, median (photographs: 0.80)",
             distances("between_people"),
             judged("between_people", r["between_people"]["median"]),
         ),
         (
-            "faces that dlib's own detector missed (box from the true points instead)",
+            "faces missed by dlib's own detector (box from the true points instead)",
             f"{r['not_found_by_detector']} of {r['pictures']}",
             "",
         ),
@@ -266,9 +245,9 @@ def identity_rows(r):
 def speed_rows(r):
     return [
         (
-            f"speed at {size} px, {r['workers']} processes, start-up apart",
+            f"speed at {size} px, {r['workers']} processes, without start-up",
             f"{s['pictures_per_second']:.1f} pictures/s "
-            f"({s['processor_seconds_per_picture']:.3f} processor seconds each)",
+            f"({s['processor_seconds_per_picture']:.3f} CPU seconds each)",
             judged(size, s["pictures_per_second"], " a second"),
         )
         for size, s in r["sizes"].items()
@@ -279,8 +258,8 @@ def memory_rows(r):
     return [
         (
             f"memory of a process over {r['pictures']:,} pictures of {r['size']} px",
-            f"{r['start']:.0f} MB at the start, {r['end']:.0f} at the end, {r['maximum']:.0f} at "
-            f"most; {r['slope_per_1000']:+.2f} MB per 1000 pictures",
+            f"{r['start']:.0f} MB at the start, {r['end']:.0f} at the end, maximum "
+            f"{r['maximum']:.0f}; {r['slope_per_1000']:+.2f} MB per 1000 pictures",
             judged("slope_per_1000", r["slope_per_1000"], " MB per 1000"),
         )
     ]
@@ -288,9 +267,9 @@ def memory_rows(r):
 
 def kill_rows(r):
     at = " and ".join(f"{k:,}" for k in r["killed_at_picture"])
-    found = "every file the same, byte for byte" if r["equal"] else "**files differ**"
-    what = f"{r['pictures']:,} pictures in one go, and killed (`kill -9`) after {at}"
-    return [(what, found, "the same bytes: " + ("met" if r["equal"] else "**missed**"))]
+    found = "all files identical" if r["equal"] else "**files differ**"
+    what = f"{r['pictures']:,} pictures in one run, and with `kill -9` after {at}"
+    return [(what, found, "identical files: " + ("met" if r["equal"] else "**missed**"))]
 
 
 ROWS = {
@@ -299,11 +278,8 @@ ROWS = {
 }  # fmt: skip
 
 
-def balance_tables(results):
-    """Shares and quantiles, as Markdown."""
-    if "balance" not in results:
-        return "Not counted yet."
-    r = results["balance"]
+def balance_tables(r):
+    """Tables of shares and quantiles."""
     shares = [
         (name, ", ".join(f"{value} {percent(share)}" for value, share in values.items()))
         for name, values in r["shares"].items()
@@ -314,56 +290,26 @@ def balance_tables(results):
         for name, values in r["quantiles"].items()
     ]
     head = ["", *("least" if p == "0" else "most" if p == "100" else f"{p}%" for p in percents)]
-    return (
-        f"Of {r['people']:,} people, one view each:\n\n{table(['', 'share'], shares)}\n\n"
-        f"and of what is a number, quantiles:\n\n{table(head, numbers)}"
-    )
-
-
-def blocks(results):
-    """What goes between the markers: name -> Markdown."""
     return {
-        "measured": table(["", "measured", "target"], measured_rows(results)),
-        "balance": balance_tables(results),
+        "people": r["people"],
+        "shares": table(["", "share"], shares),
+        "quantiles": table(head, numbers),
     }
 
 
-def fill(text, filled):
-    """Puts Markdown between the markers `<!-- begin NAME -->` and `<!-- end NAME -->` of a page.
-
-    Raises:
-        ValueError: if a marker names no block, or has no end.
-    """
-    for name in re.findall(r"<!-- begin (\w+) -->", text):
-        if name not in filled:
-            raise ValueError(f"No block is called so. Received: {name!r}.")
-        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        before, _, rest = text.partition(begin)
-        _, found, after = rest.partition(end)
-        if not found:
-            raise ValueError(f"The marker {begin} has no {end}.")
-        text = f"{before}{begin}\n{filled[name]}\n{end}{after}"
-    return text
+def measured(faces):
+    """The table of what was measured: rows of (what, result, target)."""
+    rows = []
+    for part, make in ROWS.items():
+        rows += make(faces[part]) if part in faces else [(part, "not measured yet", "")]
+    return table(["", "measured", "target"], rows)
 
 
-@click.command()
-@click.option("--pictures/--no-pictures", default=True, help="Draw the pictures, too.")
-@click.option("--sheet", "sheets", multiple=True, type=click.Choice(list(SHEETS)))
-@click.option(
-    "--results", type=click.Path(exists=True, path_type=Path), default=RESULTS, show_default=True
-)
-def main(pictures, sheets, results):
-    """Make the card of the rendered faces."""
-    filled = blocks(json.loads(results.read_text()))
-    for page in PAGES:
-        page.write_text(fill(page.read_text(), filled))
-        click.echo(f"{page.relative_to(ROOT)} is filled in.")
-    studio = Studio()
-    for name in (sheets or SHEETS) if pictures else ():
-        sheet = SHEETS[name](studio)
-        Image.fromarray(sheet).save(PICTURES / f"faces_{name}.png", optimize=True)
-        click.echo(f"docs/pictures/faces_{name}.png: {sheet.shape[1]} x {sheet.shape[0]}")
+def context(results):
+    faces = results["faces"]
+    balance = balance_tables(faces["balance"]) if "balance" in faces else None
+    return {"measured": measured(faces), "balance": balance}
 
 
-if __name__ == "__main__":
-    main()
+FILES = {"faces": "faces.json"}
+PAGE = Page("docs/faces.md", FILES, context, {f"faces_{name}": drawer(name) for name in SHEETS})

@@ -1,37 +1,28 @@
-"""Make the page of facekit: `python -m docs.make_facekit_page [--no-pictures]`.
-
-It draws docs/pictures/facekit_*.png and writes the tables between the markers of docs/facekit.md
-from benchmarks/results/facekit.json and identity.json. What is not between markers is written by
-hand.
+"""docs/facekit.md: pictures by the functions of facekit, and what was measured of them.
 
 The photographs are NASA's of Eileen Collins (from scikit-image) and the US Navy's of Grace Hopper
 (from matplotlib), both in the public domain; all other faces are rendered.
 """
 
-import json
 import tempfile
+from functools import cache
 from pathlib import Path
 
-import click
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.facekit import photographs
+from benchmarks.common import photographs
 from data.faces import make_faces
-from docs.make_faces_card import fill, table
+from docs.shared import Page, save_picture, table
 from facekit import colour, control, draw, fuse, identity, masks, retouch
 from facekit.align import align, paste
 from facekit.detect import detect, largest
 from facekit.quality import quality
 from facekit.score import Measured, MeasuredFace, fingerprint, rank
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "facekit.md"
-PICTURES = ROOT / "docs" / "pictures"
-RESULTS = ROOT / "benchmarks" / "results" / "facekit.json"
-VERIFIED = ROOT / "benchmarks" / "results" / "identity.json"
 SIDE, GAP, WORDS = 230, 6, 22  # px: a picture, the space between two, the line under it
+EMBEDDERS = ("dlib", "encoder")
 PAPER, INK = (250, 250, 248), (60, 60, 60)
 
 
@@ -76,8 +67,9 @@ def head(image, face, widths=2.0):
     return draw.close_up(image, face, side=2 * SIDE, widths=widths)
 
 
-def detection(scenes, people):
-    (astronaut, face), (hopper, other) = scenes
+def detection():
+    (astronaut, face), (hopper, other) = scenes()
+    people = renders()[0]
     wall = np.concatenate([np.concatenate(people[i : i + 4], 1) for i in (0, 4, 8)])
     turned = np.ascontiguousarray(np.rot90(astronaut))
     return [
@@ -90,8 +82,8 @@ def detection(scenes, people):
     ]
 
 
-def aligned(scenes, people):
-    image, face = scenes[1]
+def aligned():
+    image, face = scenes()[1]
     turn = cv2.getRotationMatrix2D((260, 230), 35, 0.9)
     spun = cv2.warpAffine(image, turn, (512, 600), borderMode=cv2.BORDER_REFLECT_101)
     found = largest(detect(spun))
@@ -115,9 +107,9 @@ def aligned(scenes, people):
     ]
 
 
-def masked(scenes, people):
-    rendered = [(image, largest(detect(image))) for image in people[:3]]
-    shown = [*scenes, rendered[1]]
+def masked():
+    rendered = [(image, largest(detect(image))) for image in renders()[0][:3]]
+    shown = [*scenes(), rendered[1]]
     rows = []
     for image, face in shown:
         image, face = head(image, face)
@@ -135,9 +127,9 @@ def masked(scenes, people):
     return rows
 
 
-def coloured(scenes, people):
+def coloured():
     rows = []
-    for (image, face), (target, other) in (scenes, scenes[::-1]):
+    for (image, face), (target, other) in (scenes(), scenes()[::-1]):
         parts = masks.regions(face, image.shape, 0.01)
         wanted = masks.regions(other, target.shape)["skin"]
         mask = masks.inner(face, image.shape, close=0, dilate=0)
@@ -159,10 +151,10 @@ def coloured(scenes, people):
     return rows
 
 
-def fused(scenes, people):
-    rendered = [(image, largest(detect(image))) for image in people[3:5]]
+def fused():
+    rendered = [(image, largest(detect(image))) for image in renders()[0][3:5]]
     rows = []
-    for (image, face), (other, other_face) in (scenes, scenes[::-1], rendered):
+    for (image, face), (other, other_face) in (scenes(), scenes()[::-1], rendered):
         mask = fuse.inset_mask(face, image.shape)
         pasted = fuse.paste_by_points(image, face.points5, other, other_face.points5, mask)
         warped, _ = fuse.warp_face(other, other_face.mesh, face.mesh, image.shape)
@@ -183,9 +175,9 @@ def fused(scenes, people):
     return rows
 
 
-def controls(scenes, people):
+def controls():
     rows = []
-    for image, face in scenes:
+    for image, face in scenes():
         image, face = head(image, face)
         rows.append(
             [
@@ -200,9 +192,9 @@ def controls(scenes, people):
     return rows
 
 
-def retouched(scenes, people):
+def retouched():
     rows = []
-    for image, face in scenes:
+    for image, face in scenes():
         skin = masks.regions(face, image.shape, 0.02)["skin"]
         view = head(image, face, 1.4)[0]
         small = cv2.resize(view, (48, 48), interpolation=cv2.INTER_AREA)
@@ -219,8 +211,9 @@ def retouched(scenes, people):
     return rows
 
 
-def ranked(scenes, people, person):
+def ranked():
     """An album of one rendered person, with a stranger, a copy and spoilt ones, as it is ranked."""
+    people, person = renders()
     small = cv2.resize(person[0], (200, 200), interpolation=cv2.INTER_AREA)
     album = {
         "a.png": person[0],
@@ -255,6 +248,21 @@ def ranked(scenes, people, person):
     return [cells[:5], cells[5:]]
 
 
+@cache
+def renders():
+    """Twelve rendered people, and one of them six times; uint8 (256, 256, 3) each."""
+    with tempfile.TemporaryDirectory() as folder:
+        people = np.load(make_faces(Path(folder) / "a", 12, 12, 256, 7, drawn=0) / "images.npy")
+        person = np.load(make_faces(Path(folder) / "b", 6, 1, 256, 12, drawn=0) / "images.npy")
+    return list(people), list(person)
+
+
+@cache
+def scenes():
+    """The two photographs, each with its face: a list of (picture, `Face`)."""
+    return [(image, largest(detect(image))) for image in photographs().values()]
+
+
 SHEETS = {
     "detect": detection,
     "align": aligned,
@@ -267,12 +275,16 @@ SHEETS = {
 }
 
 
-def renders():
-    """Twelve rendered people, and one of them six times; uint8 (256, 256, 3) each."""
-    with tempfile.TemporaryDirectory() as folder:
-        people = np.load(make_faces(Path(folder) / "a", 12, 12, 256, 7, drawn=0) / "images.npy")
-        person = np.load(make_faces(Path(folder) / "b", 6, 1, 256, 12, drawn=0) / "images.npy")
-    return list(people), list(person)
+def drawer(name):
+    """The function of `Models` that draws docs/pictures/facekit_NAME.png."""
+
+    def draw_sheet(models):
+        page = sheet(SHEETS[name]())
+        if name != "control":  # whose few colours must be right
+            page = page.quantize(255, dither=Image.Dither.FLOYDSTEINBERG)
+        save_picture(page, f"facekit_{name}")
+
+    return draw_sheet
 
 
 # --- numbers
@@ -294,8 +306,8 @@ def measured_rows(results):
         )
         rows.append(
             (
-                f"five points, median, {size} px",
-                f"{r['point_error_median']:.1f}% of the eye distance",
+                f"five points, median error, {size} px",
+                f"{r['point_error_median']:.1f}% of the inter-eye distance",
                 "<= 4%" if size == "256" else "",
             )
         )
@@ -306,11 +318,11 @@ def measured_rows(results):
     a, c, f, q = (results[name] for name in ("align", "colour", "fuse", "quality"))
     rows += [
         (
-            f"an unchanged face put back, {a['crops']} crops: least PSNR inside",
+            f"unchanged face pasted back, {a['crops']} crops: lowest PSNR inside",
             "no value changed" if a["psnr_least"] > 130 else f"{a['psnr_least']:.1f} dB",
             ">= 45 dB",
         ),
-        ("values changed outside the pasted part", a["values_changed_outside"], "0"),
+        ("values changed outside the pasted region", a["values_changed_outside"], "0"),
         (
             f"colour transfer, {c['pairs']} pairs: mean and deviation within 1 unit of LAB",
             f"{c['within_one_unit']:.1%} (at most {c['mean_off_most']:.2f} and "
@@ -318,13 +330,13 @@ def measured_rows(results):
             "all",
         ),
         (
-            f"gradient energy in the ring, {f['pairs']} fusions: over the template's",
-            f"median {f['energy_ratio_median']:.3f}, most {f['energy_ratio_most']:.3f}",
+            f"gradient energy in the ring over the template's, {f['pairs']} fusions",
+            f"median {f['energy_ratio_median']:.3f}, maximum {f['energy_ratio_most']:.3f}",
             "<= 1.1",
         ),
         ("values changed outside the fused face", f["values_changed_outside"], "0"),
         (
-            "steps of " + ", ".join(q["steps"]) + " on which quality did not fall",
+            "steps of " + ", ".join(q["steps"]) + " that did not lower the quality",
             f"{sum(q['not_fallen'].values())} of {sum(q['steps'].values())}",
             "0",
         ),
@@ -333,8 +345,8 @@ def measured_rows(results):
         if name != "machine":
             rows.append(
                 (
-                    f"{name}: overlap with the renderer's, {r['n']} renders",
-                    f"{r['iou_median']:.2f} (median IoU)",
+                    f"{name} mask, median IoU with the renderer's, {r['n']} renders",
+                    f"{r['iou_median']:.2f}",
                     "",
                 )
             )
@@ -358,15 +370,15 @@ def speed_rows(results):
 
 
 def identity_rows(results):
-    """A row for each maker and kind of picture."""
+    """A row for each embedder and kind of picture."""
     rows = []
     for kind in ("rendered", "photos"):
-        for embedder in identity.EMBEDDERS:
+        for embedder in EMBEDDERS:
             found = results.get(kind, {}).get(embedder, {})
             found = found if kind == "rendered" else {"photographs": found}
-            for way, r in found.items():
+            for crops, r in found.items():
                 if r:
-                    rows.append((embedder, way.replace("_", " "), *_verified(r)))
+                    rows.append((embedder, crops.replace("_", " "), *_verified(r)))
     return rows
 
 
@@ -379,46 +391,29 @@ def _verified(r):
     )
 
 
-def blocks(results, verified):
-    """What goes between the markers: name -> Markdown."""
-    speeds = [k for k in results["speed"] if k != "machine"]
+def context(results):
+    found, verified = results["facekit"], results["identity"]
+    photos = [name for name in found["speed"] if name != "machine"]
     return {
-        "measured": table(["", "measured", "asked for"], measured_rows(results)),
-        "speed": table(["milliseconds, median (least-most)", *speeds], speed_rows(results)),
+        "measured": table(["", "measured", "target"], measured_rows(found)),
+        "speed": table(["milliseconds, median (range)", *photos], speed_rows(found)),
         "identity": table(
             [
-                "embedder",
+                "embedding",
                 "crops",
-                "pairs of one / of two",
+                "pairs: same / different",
                 "AUC",
-                "accepted at 1% false",
-                "cosines",
+                "TAR at 1% FAR",
+                "median cosines",
             ],
             identity_rows(verified),
         ),
     }
 
 
-@click.command()
-@click.option("--pictures/--no-pictures", default=True, help="Draw the pictures, too.")
-@click.option("--sheet", "sheets", multiple=True, type=click.Choice(list(SHEETS)))
-def main(pictures, sheets):
-    """Make the page of facekit."""
-    if pictures:
-        people, person = renders()
-        scenes = [(image, largest(detect(image))) for image in photographs().values()]
-        for name in sheets or SHEETS:
-            more = (person,) if name == "score" else ()
-            page = sheet(SHEETS[name](scenes, people, *more))
-            if name != "control":  # whose few colours must be right
-                page = page.quantize(255, dither=Image.Dither.FLOYDSTEINBERG)
-            page.save(PICTURES / f"facekit_{name}.png", optimize=True)
-            click.echo(f"docs/pictures/facekit_{name}.png: {page.width} x {page.height}")
-    if RESULTS.exists() and VERIFIED.exists():
-        results, verified = (json.loads(file.read_text()) for file in (RESULTS, VERIFIED))
-        PAGE.write_text(fill(PAGE.read_text(), blocks(results, verified)))
-        click.echo(f"{PAGE.relative_to(ROOT)} is filled in.")
-
-
-if __name__ == "__main__":
-    main()
+PAGE = Page(
+    "docs/facekit.md",
+    {"facekit": "facekit.json", "identity": "identity.json"},
+    context,
+    {f"facekit_{name}": drawer(name) for name in SHEETS},
+)
