@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 
 from benchmarks.common import RESULTS, merge_json, read_json
+from common.images import resize
 from facekit import fuse, masks
 from facekit.align import warp
 from facekit.detect import detect, largest
