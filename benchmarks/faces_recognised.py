@@ -1,8 +1,8 @@
 """What programs that learned from photographs make of the rendered faces: MediaPipe finds them and
 marks their points, dlib tells them apart.
 
-MediaPipe must not run in a process that has opened a `data.light.render.Renderer`. `make_faces` renders
-in processes of its own, so calling it first does no harm.
+MediaPipe must not run in a process that has opened a `data.light.render.Renderer`. `make_faces`
+renders in processes of its own, so calling it first does no harm.
 """
 
 import itertools
