@@ -160,7 +160,7 @@ def _measured(who, out, image, face, small, mask):
 
 def pairs(painter, images, poses, n, maker):
     """One rendered person painted into the picture of another; poses are the renderer's."""
-    from portrait import studio
+    from portrait import session
     from portrait.settings import Settings
     from portrait.stages import STAGES
 
@@ -172,10 +172,10 @@ def pairs(painter, images, poses, n, maker):
     off = np.array([np.subtract(_pose(face), pose) for _, face, pose in found])
     for i in range(min(n, len(found) // 2)):
         (template, face, _), (reference, other, _) = found[2 * i], found[2 * i + 1]
-        made = studio.reconstruct(
+        made = session.reconstruct(
             template, (face, "", reference, other), [], Settings(seed=i), painter
         )
-        result = studio.put_back(template, made)
+        result = session.put_back(template, made)
         again = largest(detect(result))
         turned = [float("nan")] * 3
         if again is not None:
@@ -183,9 +183,9 @@ def pairs(painter, images, poses, n, maker):
         mask = _possible(made.scene, template.shape)
         # What is judged is the file that comes out, not the crop before it is put back.
         made.pictures[STAGES[-1]] = warp(result, made.scene.matrix, len(made.scene.view))
-        row = studio.score(made, STAGES[-1], who)
+        row = session.score(made, STAGES[-1], who)
         row |= {
-            "fused_reference": studio.score(made, "fused", who)["reference"],
+            "fused_reference": session.score(made, "fused", who)["reference"],
             "turned": turned,
             "changed_outside": int(((result != template).any(-1) & ~mask).sum()),
         }
