@@ -97,6 +97,30 @@ def photo_faces(photographs):
     return {name: (image, largest(detect(image))) for name, image in photographs.items()}
 
 
+def read_faces(folder):
+    """A rendered dataset: images, part maps and records."""
+    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
+    return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
+
+
+@pytest.fixture(scope="session")
+def rendered_small(tmp_path_factory):
+    """32 people at 64 px, photos only: images, part maps and records."""
+    from data import make_faces
+
+    folder = tmp_path_factory.mktemp("rendered") / "small"
+    return read_faces(make_faces(folder, 32, 32, 64, 3, workers=2, progress=False, drawn=0))
+
+
+@pytest.fixture(scope="session")
+def half_drawn(tmp_path_factory):
+    """48 people at 16 px, half of them drawn: the folder, made in one go by two processes."""
+    from data import make_faces
+
+    folder = tmp_path_factory.mktemp("rendered") / "half"
+    return make_faces(folder, 48, 48, 16, 0, workers=2, progress=False, drawn=0.5)
+
+
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory):
     """24 people at 256 px, photos only: images, part maps and records."""
