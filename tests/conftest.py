@@ -160,4 +160,4 @@ def small_disk(tmp_path):
     if not mounted:
         pytest.skip("no small disk can be mounted here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a worker may still be ending

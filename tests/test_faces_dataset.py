@@ -168,22 +168,6 @@ def test_a_full_disk_gets_a_sentence(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())  # nothing was begun: nothing is left
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A folder that is a disk of 64 KiB; skipped where none can be mounted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("no small disk can be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a worker may still be ending
-
-
 def test_a_disk_that_fills_up_on_the_way_keeps_what_is_done(small_disk):
     """64 KiB hold the arrays of 32 pictures and the records of neither chunk."""
     words = ["--n", "32", "--identities", "32", "--size", "16", "--workers", "1", "--quiet"]
