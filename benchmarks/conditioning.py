@@ -22,15 +22,15 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
+from ddpm.condition import nothing, untold
+from ddpm.framing import framing
+from ddpm.guidance import conditioned, guided
+from ddpm.pictures import to_float
 
 from benchmarks.attributes import VALUES, accuracies, labels, prompt, prompts, train
 from benchmarks.common import RESULTS, merge_json, ratios, read_json
 from common.images import resize
 from data import load_images
-from ddpm.condition import nothing, untold
-from ddpm.framing import framing
-from ddpm.guidance import conditioned, guided
-from ddpm.pictures import to_float
 
 OUT = RESULTS / "conditioning.json"
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -315,12 +315,13 @@ def mesh_distance(image, mesh):
 
 def crops(training, minutes, n):
     """Three small models alike but for their windows: how far their faces are from renders."""
-    from benchmarks.features import Features
     from ddpm.metrics import frechet_distance
     from ddpm.pictures import draw
-    from ddpm.presets import PRESETS
     from ddpm.run import Trained
     from ddpm.trainer import Trainer
+
+    from benchmarks.features import Features
+    from ddpm.presets import PRESETS
     from ddpm.training import Composer, batches
 
     plain = replace(PRESETS["tiny_told"], cross_attention=(), framing=False, crops=0.0, small=0.0)
@@ -368,6 +369,7 @@ def cost(model, rounds):
     from ddpm.control import Controlled
     from ddpm.diffusion import Diffusion
     from ddpm.runtime import use_xla
+
     from ddpm.training import AveragedAdam
 
     preset = model.preset

@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.common import RESULTS, machine, merge_json, photographs, rendered
 from benchmarks.faces_recognised import load, point_errors
-from data.parts import PARTS
+from data.shape.parts import PARTS
 from facekit import align, colour, fuse, identity, masks
 from facekit.detect import detect, largest
 from facekit.quality import quality
@@ -195,9 +195,9 @@ def measure_speed():
             "quality": lambda image=image, face=face: quality(image, face),
             "hair": lambda image=image, face=face: masks.hair(image, face),
         }
-        for maker in identity.available():
-            calls[f"embedding by {maker}"] = lambda image=image, face=face, maker=maker: (
-                identity.embedder(maker).embed(image, face.points5)
+        for name in identity.available():
+            calls[f"embedding by {name}"] = lambda image=image, face=face, name=name: (
+                identity.load_embedder(name).embed(image, face.points5)
             )
         result[name] = {label: _milliseconds(call) for label, call in calls.items()}
     return result

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from data.faces import sample_face
-from data.people import attributes
+from data.people.view import attributes
 
 AGES = (18, 30, 40, 50, 60, 70, 86)
 ORIGINS = ("african", "asian", "caucasian")

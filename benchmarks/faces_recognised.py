@@ -1,8 +1,8 @@
 """Detection and recognition of rendered faces by models trained on photographs: MediaPipe's
 detector and mesh, dlib's embedding.
 
-MediaPipe must not run in a process that has opened a `data.render.Renderer`. `make_faces` renders
-in processes of its own, so calling it first does no harm.
+MediaPipe must not run in a process that has opened a `data.light.render.Renderer`. `make_faces`
+renders in processes of its own, so calling it first does no harm.
 """
 
 import itertools

@@ -100,9 +100,9 @@ class Faces:
 
     def __init__(self, name, images):
         from facekit.detect import detect, largest
-        from facekit.identity import embedder
+        from facekit.identity import load_embedder
 
-        self.maker = embedder(name)
+        self.embedder = load_embedder(name)
         chosen = np.linspace(0, len(images) - 1, min(len(images), KNOWN)).astype(int)
         found = [largest(detect(_large(images[i]))) for i in chosen]
         points = [face.points5 for face in found if face is not None]
@@ -113,11 +113,13 @@ class Faces:
     def __call__(self, images):
         from facekit.align import align
 
-        if self.maker.name == "dlib":
-            return np.stack([self.maker.describe(_large(image), self.points) for image in images])
-        side = self.maker.settings.size
+        if self.embedder.name == "dlib":
+            return np.stack(
+                [self.embedder.describe(_large(image), self.points) for image in images]
+            )
+        side = self.embedder.settings.size
         crops = [align(_large(image), self.points, side).image for image in images]
-        return self.maker.embed_crops(np.stack(crops))
+        return self.embedder.embed_crops(np.stack(crops))
 
 
 def face_share(images):

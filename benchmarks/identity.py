@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.common import RESULTS, merge_json
 from common.cli import sentences
-from facekit.identity import MAKERS, EncoderEmbedder, embedder
-from facekit.pictures import SUFFIXES, read
+from common.images import SUFFIXES, read_image
+from facekit.identity import EMBEDDERS, EncoderEmbedder, load_embedder
 from facekit.verification import report
 
 SEED = 31337
@@ -33,7 +33,9 @@ SMALLEST = 40  # px a side, of a degraded picture
 @click.command(context_settings={"show_default": True})
 @click.option("--data", type=Path, help="Rendered people, a dataset of `python -m data`.")
 @click.option("--photos", type=Path, help="A folder with a sub-folder of photos for each person.")
-@click.option("--maker", type=click.Choice(MAKERS), multiple=True, help="[default: all there are]")
+@click.option(
+    "--maker", type=click.Choice(EMBEDDERS), multiple=True, help="[default: all there are]"
+)
 @click.option("--weights", type=Path, help="Of the encoder.  [default: the shipped ones]")
 @click.option(
     "--out", type=Path, default=RESULTS / "identity.json", help="JSON; other keys in it stay."
@@ -57,10 +59,10 @@ def find_makers(names, weights):
         ValueError: if one that was asked for, or all of them, cannot be had.
     """
     makers, reasons = [], []
-    for name in names or MAKERS:
+    for name in names or EMBEDDERS:
         try:
             own = name == "encoder" and weights
-            makers.append(EncoderEmbedder(weights) if own else embedder(name))
+            makers.append(EncoderEmbedder(weights) if own else load_embedder(name))
         except ValueError as error:
             if names:
                 raise
@@ -98,7 +100,7 @@ def measure_photos(folder, makers):
     files = photos_of(folder)
     names = sorted({person for person, _ in files})
     who = np.array([names.index(person) for person, _ in files])
-    images = [read(file) for _, file in files]
+    images = [read_image(file) for _, file in files]
     found = [detected(image) for image in images]
     return {maker.name: measure(maker, images, found, who) for maker in makers}
 
@@ -107,7 +109,7 @@ def measure(maker, images, points5, who):
     """`report` over the pictures that have points, and milliseconds a picture.
 
     Args:
-        maker: of `facekit.identity.embedder`.
+        maker: of `facekit.identity.load_embedder`.
         images: N pictures, uint8 (H, W, 3).
         points5: N times (5, 2) or None.
         who: (N,) integers.

@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 
 from benchmarks.common import RESULTS, merge_json, read_json
+from common.images import resize
 from facekit import fuse, masks
 from facekit.align import warp
-from facekit.control import resize
 from facekit.detect import detect, largest
-from facekit.identity import embedder, similarity
+from facekit.identity import load_embedder, similarity
 
 OUT = RESULTS / "portrait.json"
 HOLES = ("eyes", "mouth", "half", "face", "ring")
@@ -137,7 +137,7 @@ def evaluations(painter, images, n):
 
 def measured(filled, cases, masks_of):
     """Medians over the cases, of PSNR in the hole, identity to the truth and energy of the seam."""
-    who = embedder("encoder")
+    who = load_embedder("encoder")
     rows = [
         _measured(who, out, *case, mask)
         for out, case, mask in zip(filled, cases, masks_of, strict=True)
@@ -159,11 +159,11 @@ def _measured(who, out, image, face, small, mask):
 
 def pairs(painter, images, poses, n, maker):
     """One rendered person painted into the picture of another; poses are the renderer's."""
-    from portrait import studio
+    from portrait import session
     from portrait.settings import Settings
     from portrait.stages import STAGES
 
-    who, rows = embedder(maker), []
+    who, rows = load_embedder(maker), []
     found = [
         (image, largest(detect(image)), pose) for image, pose in zip(images, poses, strict=True)
     ]
@@ -171,10 +171,10 @@ def pairs(painter, images, poses, n, maker):
     off = np.array([np.subtract(_pose(face), pose) for _, face, pose in found])
     for i in range(min(n, len(found) // 2)):
         (template, face, _), (reference, other, _) = found[2 * i], found[2 * i + 1]
-        made = studio.reconstruct(
+        made = session.reconstruct(
             template, (face, "", reference, other), [], Settings(seed=i), painter
         )
-        result = studio.put_back(template, made)
+        result = session.put_back(template, made)
         again = largest(detect(result))
         turned = [float("nan")] * 3
         if again is not None:
@@ -182,9 +182,9 @@ def pairs(painter, images, poses, n, maker):
         mask = _possible(made.scene, template.shape)
         # What is judged is the file that comes out, not the crop before it is put back.
         made.pictures[STAGES[-1]] = warp(result, made.scene.matrix, len(made.scene.view))
-        row = studio.score(made, STAGES[-1], who)
+        row = session.score(made, STAGES[-1], who)
         row |= {
-            "fused_reference": studio.score(made, "fused", who)["reference"],
+            "fused_reference": session.score(made, "fused", who)["reference"],
             "turned": turned,
             "changed_outside": int(((result != template).any(-1) & ~mask).sum()),
         }

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import click
 import numpy as np
+from ddpm.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
 
 from benchmarks.common import RESULTS, spread, write_json
 from benchmarks.features import available, face_share, features
 from common.cli import sentences
 from common.images import resize
 from common.sheets import grid, save_png
-from ddpm.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
 
 BATCH = 32
 ROUNDS = 40  # of a bootstrap
@@ -137,10 +137,10 @@ def summary(distances):
 @sentences()
 def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, out):
     """Measure samples against held-out renders."""
+    from ddpm.run import read_preset
     from tqdm import tqdm
 
     from data import load_images
-    from ddpm.run import read_preset
 
     presets = [read_preset(path) for path in weights]
     size = presets[0].image_size

@@ -36,14 +36,16 @@ def marks(minutes):
 def train(name, data, folder, minutes, seed):
     """Train one preset for so long and keep its weights at the marks."""
     from ddpm.commands import one_core_a_part
+
     from ddpm.presets import PRESETS
 
     preset = PRESETS[name]
     parts = one_core_a_part(preset.batch_size)
-    from data import load_images
     from ddpm.run import save_weights
     from ddpm.runtime import choose_precision, use_xla
     from ddpm.trainer import Trainer
+
+    from data import load_images
     from ddpm.training import batches
 
     images = load_images(data, preset.image_size).images

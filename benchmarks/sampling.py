@@ -14,12 +14,12 @@ from pathlib import Path
 
 import click
 import numpy as np
+from ddpm.metrics import bootstrap, kernel_distance
 
 from benchmarks.common import RESULTS, spread, write_json
 from benchmarks.features import features
 from benchmarks.quality import BATCH
 from common.cli import sentences
-from ddpm.metrics import bootstrap, kernel_distance
 
 NFE = (5, 10, 20, 40)
 FEATURES = ("shape and colour", "encoder")
@@ -46,12 +46,13 @@ def main(weights, train, held_out, n, counts, samplers, spacings, seed, out):
     from ddpm.commands import one_core_a_part
 
     parts = one_core_a_part(BATCH)
-    from data import load_images
     from ddpm.pictures import draw
     from ddpm.run import default_weights, load_weights
     from ddpm.runtime import PRECISIONS, choose_precision, use_xla
     from ddpm.samplers import SAMPLERS
     from ddpm.schedule import SPACINGS
+
+    from data import load_images
 
     weights = weights or default_weights()
     trained = load_weights(weights, PRECISIONS[choose_precision("auto")])

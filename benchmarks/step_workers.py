@@ -54,9 +54,9 @@ def ours(settings, policy, parts=1):
         os.environ["TF_NUM_INTEROP_THREADS"] = str(parts)
     import keras
     import tensorflow as tf
+    from ddpm.unet import UNet
 
     from ddpm.training import AveragedAdam
-    from ddpm.unet import UNet
 
     names = ("image_size", "widths", "blocks", "attention", "groups", "head_width")
     network = UNet(**{name: settings[name] for name in names}, dtype=policy)

@@ -1,11 +1,13 @@
 """What all commands share: errors as one sentence, progress bars, text that a terminal can show."""
 
-import errno
 import math
+import os
 import sys
 from contextlib import contextmanager
 
 import click
+
+from common.files import is_disk_full
 
 FAILED, STOPPED = 2, 130  # exit codes: bad input or a full disk; stopped by a signal, as in shells
 SECONDS_BETWEEN_LINES = 30  # of a progress bar that goes into a file
@@ -25,6 +27,9 @@ def sentences(disk_full="the disk is full; make room and run it again."):
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         sys.exit(STOPPED)
+    except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(STOPPED)
     except (ValueError, OSError) as error:
         fail(describe(error, disk_full))
 
@@ -33,7 +38,7 @@ def describe(error, disk_full="the disk is full; make room and run it again."):
     """An exception as a sentence for a user."""
     if not isinstance(error, OSError):
         return str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return disk_full
     return f"cannot write {error.filename or 'the result'}: {error.strerror or error}."
 

@@ -19,17 +19,24 @@ _NOISE = re.compile(
 def start_backend():
     """Import Keras with its backend, without the lines that TensorFlow prints at every start.
     Anything else that it prints stays, and everything does where the import fails."""
+    if "keras" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _without_noise():
+    with without_noise(_NOISE):
         import keras  # noqa: F401
 
 
 @contextmanager
-def _without_noise():
-    """Hold back what is written to stderr by native code, and let through what is not noise."""
+def without_noise(noise):
+    """Hold back what native code writes to stderr, and let through what is not noise: everything
+    where an exception ends the block.
+
+    Args:
+        noise: compiled regular expression, searched in each line.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with _held_output() as held:
         os.dup2(held.fileno(), 2)
         failed = True
         try:
@@ -41,8 +48,15 @@ def _without_noise():
             held.seek(0)
             lines = held.read().decode("utf-8", "replace").splitlines(keepends=True)
             if not failed:
-                lines = [line for line in lines if not _NOISE.search(line)]
+                lines = [line for line in lines if not noise.search(line)]
             sys.stderr.write("".join(lines))
+
+
+def _held_output():
+    """A binary file without a name; in memory where the system can, for disks are full at times."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def core_count():

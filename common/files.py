@@ -76,6 +76,11 @@ def copy_file(source, path):
     write_bytes(content, path)
 
 
+def is_disk_full(error):
+    """Whether an exception says that the disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def remove_partials(folder):
     """Remove what killed writers have left in a folder that nobody else writes to."""
     for path, _ in _partials(Path(folder)):

@@ -1,11 +1,12 @@
-"""python -m data: renders a dataset of faces."""
+"""python -m data: render a dataset of faces."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from .faces import make_faces
+from common.cli import STOPPED, count, printable, sentences
+from data.faces import make_faces
 
 
 @click.command(
@@ -23,27 +24,17 @@ from .faces import make_faces
     "--drawn", default=0.1, show_default=True, help="Share of pictures drawn, not photographed."
 )
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@sentences()
 def main(n, identities, size, seed, out, workers, drawn, quiet):
     finished = Path(out, "dataset.json").exists()
+    people = max(1, n // 4) if identities is None else identities
     try:
-        make_faces(
-            out,
-            n,
-            max(1, n // 4) if identities is None else identities,
-            size,
-            seed,
-            workers,
-            not quiet,
-            drawn,
-        )
-    except ValueError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+        make_faces(out, n, people, size, seed, workers, progress=not quiet, drawn=drawn)
     except KeyboardInterrupt:
         click.echo("\nStopped. Run the same command again to go on where it stopped.", err=True)
-        sys.exit(130)
+        sys.exit(STOPPED)
     state = "was finished already" if finished else "is ready"
-    click.echo(f"{out} {state}: {n} pictures, {size} x {size}.")
+    click.echo(f"{printable(out)} {state}: {count(n, 'picture')}, {size} x {size}.")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Makes a dataset of faces: many processes, the same bytes for the same settings, resumable at any
-moment.
+"""Datasets of rendered faces: many processes, the same bytes for the same settings, resumable at
+any moment.
 
 While it is made, everything lies in a folder beside the final one, named "<out>.partial": the
 arrays at their full size, and one small file of records for each finished chunk of pictures. A
@@ -23,10 +23,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from .parts import PARTS, STYLES
-from .raster import MISSING
+from common import cli
+from common.devices import core_count
+from common.files import atomic_write
+from data.light.raster import MISSING
+from data.shape.parts import PARTS, STYLES
 
 VERSION = 4  # raised whenever the same seed would give other pictures or captions
 CHUNK = 16  # pictures between two records
@@ -42,7 +44,7 @@ ONE_THREAD = {
 
 
 def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progress=True, drawn=0.1):
-    """Renders a dataset of faces, or goes on with one, or finds it finished.
+    """Render a dataset of faces, go on with an unfinished one, or leave a finished one alone.
 
     Args:
         out: folder to make; its parent is made too.
@@ -73,7 +75,7 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
     try:
         chunks = _prepare(partial, settings)
         if chunks:
-            _render_chunks(partial, settings, chunks, workers or available_processors(), progress)
+            _render_chunks(partial, settings, chunks, workers or core_count(), progress)
         _finish(partial, out, settings)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -85,13 +87,8 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
     return out
 
 
-def available_processors():
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _settings(n, identities, size, seed, drawn):
-    """Checks the numbers: what dataset.json holds."""
+    """What dataset.json holds. Raises ValueError where a number makes no sense."""
     if n < 1:
         raise ValueError(f"A dataset has at least one picture. Received: n={n}.")
     if not 1 <= identities <= n:
@@ -163,7 +160,7 @@ def _bytes_needed(settings):
 
 
 def _prepare(partial, settings):
-    """Makes or opens the unfinished folder: the numbers of the chunks that are still to be
+    """Make or open the unfinished folder: the numbers of the chunks that are still to be
     rendered."""
     found = _read_json(partial / "dataset.json")
     if partial.exists() and found != settings:
@@ -172,23 +169,33 @@ def _prepare(partial, settings):
                 f"{partial} is an unfinished dataset with other settings "
                 f"({_difference(found, settings)}). Delete it, or run its own command to finish it."
             )
-        if any(p.name not in ("images.npy", "labels.npy", "records") for p in partial.iterdir()):
+        names = {path.name for path in partial.iterdir() if not path.name.startswith(".partial-")}
+        if names - {"images.npy", "labels.npy", "records"}:
             raise ValueError(
                 f"{partial} is in the way and is not an unfinished dataset of faces. Move it away."
             )
         shutil.rmtree(partial)
     if not partial.exists():
-        (partial / "records").mkdir(parents=True)
-        n, size = settings["n"], settings["size"]
-        _allocate(partial / "images.npy", (n, size, size, 3))
-        _allocate(partial / "labels.npy", (n, size, size))
-        write_atomically(partial / "dataset.json", json.dumps(settings, indent=1))
+        try:
+            _begin(partial, settings)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     done = {int(p.stem) for p in (partial / "records").glob("*.jsonl")}
     return [k for k in range(-(-settings["n"] // CHUNK)) if k not in done]
 
 
+def _begin(partial, settings):
+    """Make an unfinished folder; dataset.json, which says that it is one, comes last."""
+    n, size = settings["n"], settings["size"]
+    (partial / "records").mkdir(parents=True)
+    _allocate(partial / "images.npy", (n, size, size, 3))
+    _allocate(partial / "labels.npy", (n, size, size))
+    _write(json.dumps(settings, indent=1), partial / "dataset.json")
+
+
 def _allocate(path, shape):
-    """Makes a uint8 array file and takes its room on the disk now: a full disk later would kill a
+    """Make a uint8 array file and take its room on the disk now: a full disk later would kill a
     mapped write."""
     array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     del array
@@ -197,18 +204,14 @@ def _allocate(path, shape):
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def write_atomically(path, text):
-    """Writes a text under a temporary name, makes sure that it is on the disk, and renames it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def _write(text, path):
+    """Write a text, whole or not at all, and make sure that it is on the disk."""
+    with atomic_write(path, sync=True) as partial:
+        partial.write_text(text)
 
 
 def _render_chunks(partial, settings, chunks, workers, progress):
-    """Renders chunks in worker processes; on Ctrl-C stops them and passes the interrupt on."""
+    """Render chunks in worker processes; on Ctrl-C stop them and pass the interrupt on."""
     n = settings["n"]
     left = sum(min(CHUNK, n - k * CHUNK) for k in chunks)
     context = multiprocessing.get_context("spawn")
@@ -218,7 +221,7 @@ def _render_chunks(partial, settings, chunks, workers, progress):
         )
         jobs = {pool.submit(_render_chunk, str(partial), settings, k): k for k in chunks}
     try:
-        with tqdm(
+        with cli.progress(
             total=n, initial=n - left, unit="picture", disable=not progress, smoothing=0.05
         ) as bar:
             for job in as_completed(jobs):
@@ -246,7 +249,7 @@ def _why_died(some_done):
 
 @contextmanager
 def _environment(values):
-    """Sets environment variables for the processes started meanwhile."""
+    """Set environment variables for the processes started meanwhile."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -260,7 +263,7 @@ def _environment(values):
 
 
 def _start_worker(parent):
-    """Prepares a worker: Ctrl-C is the parent's business, and a worker does not outlive it."""
+    """Prepare a worker: Ctrl-C is the parent's business, and a worker does not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch():
@@ -275,7 +278,7 @@ _renderers = {}
 
 
 def _render_chunk(partial, settings, chunk):
-    """Renders one chunk into the unfinished folder: the number of its pictures."""
+    """Render one chunk into the unfinished folder: the number of its pictures."""
     partial = Path(partial)
     size, n = settings["size"], settings["n"]
     if size not in _renderers:
@@ -289,7 +292,7 @@ def _render_chunk(partial, settings, chunk):
         lines.append(json.dumps(record) + "\n")
     images.flush()
     labels.flush()
-    write_atomically(partial / "records" / f"{chunk:06d}.jsonl", "".join(lines))
+    _write("".join(lines), partial / "records" / f"{chunk:06d}.jsonl")
     return len(lines)
 
 
@@ -302,7 +305,7 @@ def _start_renderer(size):
     try:
         import cv2
 
-        from .render import Renderer
+        from data.light.render import Renderer
     except ModuleNotFoundError:
         raise
     except ImportError as error:
@@ -318,7 +321,8 @@ def _identity(i, settings):
 def sample_face(i, settings):
     """Who is in picture `i` of a dataset, and how: a `Person`, a `View`, and the generator that
     goes on to choose the caption's words."""
-    from .people import sample_person, sample_view
+    from data.people.person import sample_person
+    from data.people.view import sample_view
 
     person = sample_person(np.random.default_rng([settings["seed"], 0, _identity(i, settings)]))
     rng = np.random.default_rng([settings["seed"], 1, i])
@@ -327,18 +331,18 @@ def sample_face(i, settings):
 
 
 def render_face(renderer, i, settings):
-    """Renders picture `i` of a dataset.
+    """Render picture `i` of a dataset.
 
     Args:
-        renderer: a `data.render.Renderer`.
+        renderer: a `data.light.render.Renderer`.
         i: its number.
         settings: with n, identities and seed, and perhaps drawn.
 
     Returns:
-        a `data.render.Picture` and its line of faces.jsonl as a dictionary.
+        a `data.light.render.Picture` and its line of faces.jsonl as a dictionary.
     """
-    from .captions import describe
-    from .people import attributes
+    from data.people.captions import describe
+    from data.people.view import attributes
 
     person, view, rng = sample_face(i, settings)
     picture = renderer.render(person, view)
@@ -362,11 +366,9 @@ def _sample_style(rng, settings):
 
 
 def _finish(partial, out, settings):
-    """Joins the records and gives the folder its name."""
-    records = (
-        sorted((partial / "records").glob("*.jsonl")) if (partial / "records").exists() else []
-    )
-    if records:
-        write_atomically(partial / "faces.jsonl", "".join(path.read_text() for path in records))
+    """Join the records and give the folder its name."""
+    records = sorted(partial.glob("records/*.jsonl"))
+    if records:  # else a process was killed after it had joined them
+        _write("".join(path.read_text() for path in records), partial / "faces.jsonl")
         shutil.rmtree(partial / "records")
     os.replace(partial, out)

@@ -1,4 +1,7 @@
-"""Pictures from folders: the datasets made here, and anyone's own pictures."""
+"""Pictures from folders: the datasets made here, and anyone's own pictures.
+
+`common.images` is imported where it is used: it loads OpenCV, and importing `data` stays cheap.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-LARGEST = 64_000_000  # pixels; a small file can hold many more than memory does
 LONGEST = 8  # times as long as wide: no window of such a strip shows a face
+DRAFT = 2  # a large JPEG is decoded at a fraction of its size, at least so many times that wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +41,11 @@ class Pictures:
 
 
 def load_images(folder, size):
-    """Loads a dataset made here, or every picture in a plain folder and the folders in it.
+    """Load a dataset made here, or every picture in a plain folder and the folders in it.
 
-    Pictures of a plain folder are turned upright, laid on white where transparent, cropped to the
-    square in their middle and resized. A text file of the same name beside a picture is its
-    caption.
+    Pictures of a plain folder are turned upright, brought to sRGB, laid on white where transparent,
+    cropped to the square in their middle and resized. A text file of the same name beside a picture
+    is its caption. Hidden files and folders are passed over.
 
     Args:
         folder: a path.
@@ -62,7 +64,7 @@ def load_images(folder, size):
 
 
 def load_uncut(folder, size):
-    """Loads pictures in their own shapes, for training that cuts windows out of them.
+    """Load pictures in their own shapes, for training that cuts windows out of them.
 
     What is larger than needed is reduced, so that the shorter side has one and a half times `size`,
     as much as windows take; what is smaller stays as it is.
@@ -133,74 +135,80 @@ def _load_dataset(folder, size):
             "Delete it and make it again."
         )
     if size is not None and images.shape[1] != size:
-        images = np.stack([_resize(image, size) for image in images])
-    return Pictures(images, captions, identities, [f"{i:06d}" for i in range(len(images))])
+        from common.images import resize
 
-
-def _resize(image, size):
-    import cv2
-
-    shrink = size < image.shape[0]
-    return cv2.resize(
-        image, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+        images = np.stack([resize(image, size) for image in images])
+    return Pictures(
+        images=images,
+        captions=captions,
+        identities=identities,
+        names=[f"{i:06d}" for i in range(len(images))],
     )
 
 
 def _load_plain(folder, read):
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not paths:
-        raise ValueError(
-            f"There are no pictures in {folder}. Put JPEG, PNG, WebP, BMP, GIF or TIFF files there."
-        )
+    """`Pictures` of a plain folder; `read` decodes a file, or raises ImageError."""
+    paths = _picture_files(folder)
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(lambda path: _try_decode(path, read), paths))
-    good = [
-        (path, result)
-        for path, result in zip(paths, results, strict=True)
-        if not isinstance(result, str)
-    ]
-    skipped = [
-        (str(p.relative_to(folder)), r)
-        for p, r in zip(paths, results, strict=True)
-        if isinstance(r, str)
-    ]
+    found = [(p, r, str(p.relative_to(folder))) for p, r in zip(paths, results, strict=True)]
+    good = [(path, image, name) for path, image, name in found if not isinstance(image, str)]
+    skipped = [(name, reason) for _, reason, name in found if isinstance(reason, str)]
     if not good:
-        name, reason = skipped[0]
-        raise ValueError(
-            f"None of the {len(paths)} pictures in {folder} can be read (the first, {name}: "
-            f"{reason}). Name a folder with pictures that open in an image viewer."
-        )
-    captions = [_caption_beside(path) for path, _ in good]
-    images = [image for _, image in good]
+        raise ValueError(_none_readable(folder, skipped))
+    captions = [_caption_beside(path) for path, _, _ in good]
+    images = [image for _, image, _ in good]
     return Pictures(
-        np.stack(images) if len({image.shape for image in images}) == 1 else images,
-        captions if any(captions) else None,
-        None,
-        [str(path.relative_to(folder)) for path, _ in good],
-        skipped,
+        images=np.stack(images) if len({image.shape for image in images}) == 1 else images,
+        captions=captions if any(captions) else None,
+        identities=None,
+        names=[name for _, _, name in good],
+        skipped=skipped,
     )
+
+
+def _picture_files(folder):
+    from common.images import find_images
+
+    try:
+        return sorted(find_images(folder))
+    except ValueError:
+        raise ValueError(
+            f"There are no pictures in {folder}. Put JPEG, PNG, WebP, BMP, GIF, TIFF or HEIC files "
+            "there."
+        ) from None
+
+
+def _none_readable(folder, skipped):
+    """A sentence about a folder whose pictures are all skipped."""
+    name, reason = skipped[0]
+    what = f"None of the {len(skipped)} pictures in {folder} can be read (the first, {name}"
+    if len(skipped) == 1:
+        what = f"The only picture in {folder} cannot be read ({name}"
+    return f"{what}: {reason}). Name a folder with pictures that open in an image viewer."
 
 
 def _caption_beside(path):
     """The text of a caption file beside a picture, on one line; empty where there is none."""
     try:
-        return " ".join(
-            path.with_suffix(".txt").read_text("utf-8", "replace").lstrip("\ufeff").split()
-        )
+        text = path.with_suffix(".txt").read_text("utf-8", "replace")
     except OSError:
         return ""
+    return " ".join(text.lstrip("\ufeff").split())
 
 
 def _try_decode(path, read):
-    """Decodes a file: uint8 (H, W, 3), or the reason why not."""
+    """A decoded file, uint8 (H, W, 3), or the reason why not, str."""
+    from common.images import ImageError
+
     try:
         return read(path)
-    except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
-        return str(error) or type(error).__name__
+    except ImageError as error:
+        return error.reason
 
 
 def decode(path, size):
-    """Decodes a picture file, upright, on white, cropped to its middle square.
+    """Decode a picture file, upright, on white, cropped to its middle square.
 
     Args:
         path: of a file.
@@ -210,20 +218,16 @@ def decode(path, size):
         uint8 (size, size, 3), RGB.
 
     Raises:
-        ValueError, OSError: if it cannot be used; the message says why.
+        ImageError: it cannot be used; its `reason` says why.
     """
-    from PIL import Image
+    from common.images import center_crop, read_image
 
-    picture, _ = _opened(path, size)
-    with picture:
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        square = _as_rgb(picture.crop((left, top, left + side, top + side)))
-        return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
+    image = read_image(path, draft=DRAFT * size)
+    return _lanczos(center_crop(image, (size, size)), size, size)
 
 
 def decode_uncut(path, most):
-    """Decodes a picture file, upright, on white, in its own shape.
+    """Decode a picture file, upright, on white, in its own shape.
 
     Args:
         path: of a file.
@@ -233,63 +237,25 @@ def decode_uncut(path, most):
         (picture, size): uint8 (H, W, 3), RGB, and (height, width) as it was found.
 
     Raises:
-        ValueError, OSError: if it cannot be used; the message says why.
+        ImageError: it cannot be used, or is a strip; its `reason` says why.
     """
+    from common.images import ImageError, read_with_size
+
+    image, size = read_with_size(path, draft=DRAFT * most)
+    height, width = image.shape[:2]
+    shorter = min(height, width)
+    if max(height, width) > LONGEST * shorter:
+        raise ImageError(path, f"more than {LONGEST} times as long as it is wide")
+    if shorter > most:
+        shrink = most / shorter
+        height, width = (max(most, round(side * shrink)) for side in (height, width))
+        image = _lanczos(image, height, width)
+    return image, size
+
+
+def _lanczos(image, height, width):
+    """A picture (H, W, 3) resized by Pillow's Lanczos filter, not by `common.images.resize`: a run
+    that goes on after an update must see the same pixels (training compares their checksum)."""
     from PIL import Image
 
-    picture, (width, height) = _opened(path, most)
-    with picture:
-        picture = _as_rgb(picture)
-        if max(picture.size) > LONGEST * min(picture.size):
-            raise ValueError(f"more than {LONGEST} times as long as it is wide")
-        shrink = most / min(picture.size)
-        if shrink < 1:
-            reduced = (max(most, round(side * shrink)) for side in picture.size)
-            picture = picture.resize(tuple(reduced), Image.Resampling.LANCZOS)
-        return np.asarray(picture), (height, width)
-
-
-def _opened(path, size):
-    """A picture file, read and upright, and its (width, height) as it was found; a large JPEG is
-    read at a fraction of its size, but at least twice `size`."""
-    from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-
-    if path.stat().st_size == 0:
-        raise ValueError("the file is empty")
-    try:
-        picture = Image.open(path)
-    except UnidentifiedImageError:
-        raise ValueError("not a picture, or damaged") from None
-    except Image.DecompressionBombError:
-        raise ValueError(f"more than {LARGEST // 10**6} megapixels") from None
-    with picture:
-        if picture.width * picture.height > LARGEST:
-            raise ValueError(
-                f"{picture.width} x {picture.height} is more than {LARGEST // 10**6} megapixels"
-            )
-        width, height = picture.size
-        if picture.format == "JPEG":
-            picture.draft("RGB", (2 * size, 2 * size))
-        picture.load()
-        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # by a quarter
-        upright = ImageOps.exif_transpose(picture)
-        return upright, (height, width) if turned else (width, height)
-
-
-def _as_rgb(picture):
-    """Any mode to RGB: 16 bits scaled to 8, transparency laid on white."""
-    from PIL import Image
-
-    if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture, np.float64)
-        top = 65535 if picture.mode.startswith("I") else max(1.0, values.max())
-        if picture.mode == "I" and values.max() <= 255:
-            top = 255
-        return Image.fromarray(np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8)).convert(
-            "RGB"
-        )
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return picture.convert("RGB")
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))

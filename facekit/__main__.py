@@ -2,20 +2,16 @@
 
 import functools
 import json
-import os
-import shutil
 from pathlib import Path
 
 import click
 
-from facekit.commands import run
+from common.cli import check_finite, count, printable, sentences
+from common.files import check_writable, copy_file, write_text
 
-os.environ.setdefault("GLOG_minloglevel", "2")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-MAKER = click.option(
+EMBEDDER = click.option(
     "--identity",
-    "maker",
+    "embedder",
     default="auto",
     help="Who is it: dlib, encoder, or auto (dlib where installed).",
 )
@@ -37,19 +33,19 @@ def main():
 @click.option("--top", type=click.IntRange(1), default=15, help="How many to list, and to copy.")
 @click.option("--out", type=Path, help="Folder to copy the best photos to, numbered by rank.")
 @click.option("--json", "json_file", type=Path, help="File for all scores.")
-@MAKER
+@EMBEDDER
 @WORKERS
-def score(photos, top, out, json_file, maker, workers):
+@sentences()
+def score(photos, top, out, json_file, embedder, workers):
     """Rank the photos of a person, best first, and say why."""
     if json_file and json_file.suffix.lower() != ".json":
         raise ValueError(f"{json_file}: name the file .json.")
-    scored, maker = _scored(photos, maker, workers, out, json_file)
-    from facekit.pictures import write_bytes
+    scored, embedder = _scored(photos, embedder, workers, out, json_file)
     from facekit.score import as_records
 
-    _table(scored, top, maker)
+    _table(scored, top, embedder)
     if json_file:
-        write_bytes((json.dumps(as_records(scored), indent=1) + "\n").encode(), json_file)
+        write_text(json.dumps(as_records(scored), indent=1) + "\n", json_file)
     if out:
         _copy_best(scored, top, out)
     _stop_without_faces(scored, photos)
@@ -59,19 +55,19 @@ def score(photos, top, out, json_file, maker, workers):
 @click.argument("photos", type=Path)
 @click.option("--out", type=Path, required=True, help="The page, one HTML file.")
 @click.option("--plain", is_flag=True, help="Leave points and masks out: four times as fast.")
-@MAKER
+@EMBEDDER
 @WORKERS
-def report(photos, out, plain, maker, workers):
+@sentences()
+def report(photos, out, plain, embedder, workers):
     """The same as a page with the photos, their scores, points and masks."""
     if out.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{out}: name the page .html.")
-    scored, maker = _scored(photos, maker, workers, file=out)
-    from facekit.pictures import write_bytes
+    scored, embedder = _scored(photos, embedder, workers, file=out)
     from facekit.report import render
 
-    page = render(scored, maker, faces=not plain)
-    write_bytes(page.encode(), out)
-    click.echo(f"{out}: {len(scored)} photos.")
+    _say("Drawing the page ...", err=True)
+    write_text(render(scored, embedder, faces=not plain), out)
+    _say(f"{out}: {count(len(scored), 'photo')}.")
     _stop_without_faces(scored, photos)
 
 
@@ -81,18 +77,18 @@ def report(photos, out, plain, maker, workers):
 @click.option("--size", type=click.IntRange(16, 4096), default=256, help="Pixels a side.")
 @click.option("--template", default="portrait", help="portrait (the head) or arcface (the face).")
 @WORKERS
+@sentences()
 def align(photos, out, size, template, workers):
     """Cut every face out, upright and at one size; align.json says from where."""
     from facekit import jobs
     from facekit.align import template_points
-    from facekit.pictures import write_bytes
 
-    template_points(template, size)  # a wrong word is worth one sentence, not one a photo
+    template_points(template, size)  # a wrong word gets one sentence, not one a photo
     job = functools.partial(jobs.align, out=out, size=size, template=template)
     done = _run(job, photos, workers, out)
     rows = [row for path in sorted(done) for row in done[path]]
-    write_bytes((json.dumps(rows, indent=1) + "\n").encode(), out / "align.json")
-    click.echo(f"{out}: {len(rows)} faces from {len(done)} photos.")
+    write_text(json.dumps(rows, indent=1) + "\n", out / "align.json")
+    _say(f"{out}: {count(len(rows), 'face')} from {count(len(done), 'photo')}.")
 
 
 @main.command()
@@ -100,12 +96,15 @@ def align(photos, out, size, template, workers):
 @click.option("--out", type=Path, required=True, help="Folder for the masks.")
 @click.option("--feather", type=click.FloatRange(0, 0.5), default=0.01, help="Of the face's width.")
 @WORKERS
+@sentences()
 def masks(photos, out, feather, workers):
     """Every mask of every face as a grey PNG, and all of them over the photo as one picture."""
     from facekit import jobs
 
+    check_finite(feather=feather)
     done = _run(functools.partial(jobs.masks, out=out, feather=feather), photos, workers, out)
-    click.echo(f"{out}: masks of {sum(done.values())} faces from {len(done)} photos.")
+    faces = count(sum(done.values()), "face")
+    _say(f"{out}: masks of {faces} from {count(len(done), 'photo')}.")
 
 
 @main.command()
@@ -117,12 +116,13 @@ def masks(photos, out, feather, workers):
     help="Pixels a side, of the middle square.  [default: the whole photo's]",
 )
 @WORKERS
+@sentences()
 def control(photos, out, size, workers):
     """Canny edges, colour grid, tile and drawn face points of every photo."""
     from facekit import jobs
 
     done = _run(functools.partial(jobs.control, out=out, size=size), photos, workers, out)
-    click.echo(f"{out}: control pictures of {len(done)} photos.")
+    _say(f"{out}: control pictures of {count(len(done), 'photo')}.")
 
 
 @main.command()
@@ -134,53 +134,63 @@ def control(photos, out, size, workers):
 @click.option(
     "--match", type=click.FloatRange(0, 1), default=1.0, help="Take the template's colours."
 )
+@sentences()
 def fuse(template, face, out, share, border, match):
     """Put the face of one photo onto the largest face of another."""
-    from facekit import pictures
+    check_finite(share=share, match=match)
+    from common.images import image_format, write_image
     from facekit.fuse import BORDERS
     from facekit.fuse import fuse as fused
 
-    pictures.check_suffix(out)
-    pictures.check_writable(out)
+    image_format(out)
+    check_writable(out)
     if out.resolve() in (template.resolve(), face.resolve()):
         raise ValueError(f"{out} is one of the two photos: choose another name for --out.")
     if border not in BORDERS:
         raise ValueError(f"--border is one of {', '.join(BORDERS)}. Received: {border!r}.")
     (image_to, face_to), (image_from, face_from) = _one_face(template), _one_face(face)
     result = fused(image_to, face_to, image_from, face_from, share, border, match)
-    pictures.write(result, out)
-    click.echo(f"{out}: {share:.0%} of the face in {face} on {template}.")
+    write_image(result, out)
+    _say(f"{out}: {share:.0%} of the face in {face} on {template}.")
 
 
-def _scored(photos, maker, workers, out=None, file=None):
-    """Measure and rank; returns the photos and the name of the embedding."""
-    from facekit import pictures
-    from facekit.folder import for_each, measure
-    from facekit.identity import embedder
-    from facekit.score import Measured, rank
+def _say(text, err=False):
+    """Print a line with control characters escaped, for file names can hold any."""
+    click.echo(printable(text), err=err)
 
-    paths = pictures.find(photos)
+
+def _scored(photos, embedder, workers, out=None, file=None):
+    """Measure and rank; returns the photos and the name of the embedder."""
+    from common.images import find_images
+
+    paths = find_images(photos)
     if out is not None:
         paths = _without_results(paths, photos, out)
-        pictures.check_writable(out / "photo")
+        check_writable(out / "photo")
     if file is not None:
-        pictures.check_writable(file)
-    chosen = embedder(maker)  # fails here, once, where its package is missing
+        check_writable(file)
+    # Said before the imports: they and the start of the processes take seconds.
+    _say(f"Measuring {count(len(paths), 'photo')} ...", err=True)
+    from facekit.folder import for_each, measure
+    from facekit.identity import load_embedder
+    from facekit.score import Measured, rank
+
+    chosen = load_embedder(embedder)  # fails here, once, where its package is missing
     measured = {}
-    for path, result in for_each(functools.partial(measure, maker=chosen.name), paths, workers):
+    for path, result in for_each(functools.partial(measure, embedder=chosen.name), paths, workers):
         if isinstance(result, ValueError):
             result = Measured(str(path), problem=str(result).removeprefix(f"{path}: ").rstrip("."))
         measured[path] = result
     for path in paths:
         if measured[path].problem:
-            click.echo(f"Skipped {path}: {measured[path].problem}.", err=True)
-    # As they were found, not as they became ready: two equal photos keep their order.
+            _say(f"Skipped {path}: {measured[path].problem}.", err=True)
+    # In the order of `paths`, for results come as they become ready: equal photos keep their order.
     return rank([measured[path] for path in paths], chosen.same), chosen.name
 
 
-def _table(scored, top, maker):
-    width = max((len(_shown(photo.path)) for photo in scored[:top]), default=4)
-    click.echo(f"rank  id    quality  total  {'photo':{width}}  verdict   (likeness by {maker})")
+def _table(scored, top, embedder):
+    width = max((len(printable(photo.path)) for photo in scored[:top]), default=4)
+    click.echo(f"rank  id    quality  total  {'photo':{width}}  verdict   (likeness by {embedder})")
     for photo in scored[:top]:
         if photo.best is None:
             numbers = "   -        -      -"
@@ -188,25 +198,20 @@ def _table(scored, top, maker):
             best = photo.best
             numbers = f"{best.id:4.2f}  {best.measured.quality.total:7.2f}  {best.total:5.2f}"
         mark = "  <- reference" if photo.reference else ""
-        click.echo(f"{photo.rank:4}  {numbers}  {_shown(photo.path):{width}}  {photo.reason}{mark}")
+        path = f"{printable(photo.path):{width}}"
+        _say(f"{photo.rank:4}  {numbers}  {path}  {photo.reason}{mark}")
     if len(scored) > top:
         click.echo(f"... and {len(scored) - top} more (--top, --json)")
 
 
-def _shown(path):
-    return str(path).encode("utf-8", "replace").decode()
-
-
 def _copy_best(scored, top, out):
-    """Copies, by rank, of the photos that show the person and repeat no better one."""
+    """Copy the best photos of the person, without near-duplicates, numbered by rank."""
     best = [p for p in scored if p.best is not None and p.best.same and not p.near_duplicate_of]
     out.mkdir(parents=True, exist_ok=True)
     for place, photo in enumerate(best[:top], 1):
         source = Path(photo.path)
-        partial = out / f".partial-{place}"
-        shutil.copyfile(source, partial)
-        partial.replace(out / f"{place:02d}_{source.name}")
-    click.echo(f"{out}: the best {len(best[:top])}.")
+        copy_file(source, out / f"{place:02d}_{source.name}")
+    _say(f"{out}: the best {len(best[:top])}.")
 
 
 def _one_face(path):
@@ -218,8 +223,8 @@ def _one_face(path):
 
 
 def _names(paths, root):
-    """{path: name} for what is made of each photo; no two share one, and none has a dot, which
-    stands before the number of a face."""
+    """{path: name} of each photo's results: all different, and without dots, which stand before
+    the number of a face."""
     names = {}
     for path in paths:
         inside = path.relative_to(root) if root.is_dir() else Path(path.name)
@@ -250,25 +255,27 @@ def _without_results(paths, photos, out):
 
 
 def _run(job, photos, workers, out):
-    """Do a job for each photo; {path: result} of those that went well, a line for each other.
+    """Run a job on each photo: {path: result} of those that succeeded, a line for each other.
 
     Raises:
         ValueError: none went well.
     """
-    from facekit import pictures
+    from common.images import find_images
     from facekit.folder import for_each
 
-    paths = _without_results(pictures.find(photos), photos, out)
-    pictures.check_writable(out / "photo")
+    paths = _without_results(find_images(photos), photos, out)
+    check_writable(out / "photo")
     job = functools.partial(job, names=_names(paths, photos))
-    done = {}
+    done, skipped = {}, {}
     for path, result in for_each(job, paths, workers):
         if not isinstance(result, ValueError):
             done[path] = result
         elif len(paths) == 1:
             raise result
         else:
-            click.echo(f"Skipped {result}", err=True)
+            skipped[path] = result
+    for path in filter(skipped.get, paths):  # after the progress bar has ended
+        _say(f"Skipped {skipped[path]}", err=True)
     if not done:
         raise ValueError(f"{photos}: none of the {len(paths)} photos could be used.")
     return done
@@ -282,4 +289,4 @@ def _stop_without_faces(scored, photos):
 
 
 if __name__ == "__main__":
-    run(main)
+    main(prog_name="python -m facekit")

@@ -1,10 +1,10 @@
-"""What colour, control and retouch ask of their arguments, each in a sentence a user can act on."""
+"""Argument checks of colour, control and retouch: one sentence each that a user can act on."""
 
 import numbers
 
 import numpy as np
 
-LONGEST = 16_384  # px; a side that nobody asks for on purpose
+MAX_SIDE = 16_384  # px; a longer side is a typing error
 
 
 def check_image(image, name="image"):
@@ -66,12 +66,12 @@ def check_size(size, shape=None):
     pair = (size, size) if isinstance(size, numbers.Integral) else size
     try:
         height, width = pair
-        good = all(isinstance(n, numbers.Integral) and 1 <= n <= LONGEST for n in (height, width))
+        good = all(isinstance(n, numbers.Integral) and 1 <= n <= MAX_SIDE for n in (height, width))
     except (TypeError, ValueError):
         good = False
     if not good:
         raise ValueError(
-            f"size must be an int or (height, width), from 1 to {LONGEST} pixels. "
+            f"size must be an int or (height, width), from 1 to {MAX_SIDE} pixels. "
             f"Received: {size!r}"
         )
     return int(height), int(width)

@@ -1,7 +1,7 @@
-"""Take a face out of a picture, upright and at a fixed size, and put it back.
+"""Face alignment: crop a face upright at a fixed size, and paste it back.
 
-Everything is a similarity transform, a (2, 3) matrix that takes a point of the picture to a point
-of the crop; whoever holds the matrix can go both ways.
+A crop is a similarity transform, a (2, 3) matrix from points of the picture to points of the crop,
+which is invertible.
 
 Reference: Umeyama, Least-squares estimation of transformation parameters between two point
 patterns, IEEE PAMI 13(4), 1991.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from common.images import resize
 
 # Where face recognition has agreed to put the five points in 112 x 112 pixels (Deng et al.,
 # ArcFace, CVPR 2019).
@@ -25,9 +27,9 @@ _ARCFACE = np.array(
 )
 # A portrait shows the whole head, hair included, and some neck: the same points, smaller.
 _PORTRAIT_SCALE, _PORTRAIT_EYES = 0.52, (0.5, 0.45)
-# How fast an unchanged pixel gives way to a changed one, in grey levels of 255.
+# Difference in grey levels of 255 from which `paste` takes a pixel for changed.
 _CHANGED = 12.0
-SHARPEST = 4096  # px; the largest crop that anyone should ask for
+MAX_SIZE = 4096  # px; the largest crop
 
 
 def _unit_templates():
@@ -44,7 +46,7 @@ TEMPLATES = (
 
 @dataclass(frozen=True)
 class Crop:
-    """A face taken out of a picture.
+    """An aligned crop of a face.
 
     Attributes:
         image: uint8 (S, S, 3).
@@ -63,8 +65,8 @@ def template_points(name, size):
     """
     if name not in TEMPLATES:
         raise ValueError(f"a template is one of {', '.join(TEMPLATES)}. Received: {name!r}.")
-    if not 1 <= size <= SHARPEST:
-        raise ValueError(f"a crop has 1 to {SHARPEST} pixels a side. Received: size={size}.")
+    if not 1 <= size <= MAX_SIZE:
+        raise ValueError(f"a crop has 1 to {MAX_SIZE} pixels a side. Received: size={size}.")
     return TEMPLATES[name] * size
 
 
@@ -112,7 +114,7 @@ def invert(matrix):
 
 
 def align(image, points5, size=112, template="arcface"):
-    """Cut a face out, turned upright.
+    """Crop a face, turned upright.
 
     Args:
         image: uint8 (H, W, 3).
@@ -132,7 +134,7 @@ def align(image, points5, size=112, template="arcface"):
 
 
 def warp(image, matrix, size):
-    """A picture seen through a similarity matrix, without aliasing and without black borders.
+    """Warp a picture by a similarity matrix, without aliasing and without black borders.
 
     Args:
         image: uint8 (H, W, 3).
@@ -162,14 +164,13 @@ def _shrunk(image, matrix):
         return image, matrix
     height, width = image.shape[:2]
     share = max(scale / 0.75, 1 / min(height, width))
-    reduced = max(1, round(width * share)), max(1, round(height * share))
-    small = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
+    small = resize(image, (max(1, round(height * share)), max(1, round(width * share))))
     sx, sy = small.shape[1] / width, small.shape[0] / height
     return small, matrix @ np.diag([1 / sx, 1 / sy, 1])
 
 
 def _at_centres(matrix):
-    """The same transform for OpenCV, to whom whole numbers are the pixels' centres."""
+    """The same transform in OpenCV's coordinates, where pixel centres are whole numbers."""
     matrix = np.array(matrix, float)
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     return matrix
@@ -197,7 +198,7 @@ def _blur_outside(result, matrix, shape):
 
 
 def paste(image, crop, matrix, mask=None):
-    """Put a crop, changed or not, back where it came from.
+    """Paste a crop, changed or not, back to its place in the picture.
 
     Where the crop still shows what it showed when it was taken out, the picture keeps its own
     pixels, which may be finer than the crop's; elsewhere it takes the crop's.
@@ -254,7 +255,7 @@ def _window(matrix, crop_shape, shape):
 
 
 def _back(part, to_window, size):
-    """A crop's values, float32, on the window's pixels."""
+    """A crop resampled to the window's pixels, float32."""
     scale = float(np.sqrt(abs(np.linalg.det(to_window[:, :2]))))
     border = cv2.BORDER_CONSTANT if part.ndim == 2 else cv2.BORDER_REPLICATE
     part = part.astype(np.float32)

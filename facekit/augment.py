@@ -1,8 +1,8 @@
-"""What happens to a crop before the encoder learns from it.
+"""Augmentation of the crops that the encoder is trained on.
 
-Rendered faces come in clean light and focus; photographs do not. So everything that says nothing
-about who it is (light, colour, sharpness, noise, what hides a part of the face) is drawn anew each
-time. All functions take and give uint8 (H, W, 3) RGB and draw from a `numpy.random.Generator`.
+Rendered faces have clean light and focus; photographs do not. So all that does not depend on the
+person (light, colour, sharpness, noise, occlusion) is drawn at random each time. All functions take
+and give uint8 (H, W, 3) RGB and draw from a `numpy.random.Generator`.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ import numpy as np
 
 from facekit.align import template_points, umeyama, warp
 
-SIZE = 112  # what blurs and sizes below are told for
+SIZE = 112  # px; the crop that blurs and sizes below are given for
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How often and how far.
+    """Probabilities and strengths of the augmentations.
 
     Attributes:
         point_jitter: standard deviation of the five points, in parts of the eyes' distance.
@@ -46,7 +46,7 @@ class Augmentation:
     hide: float = 0.25
 
     def __call__(self, image, points5, rng, size=SIZE):
-        """A crop as no other.
+        """Cut and augment a crop at random.
 
         Args:
             image: uint8 (H, W, 3).
@@ -79,7 +79,7 @@ class Augmentation:
         return crop
 
     def cut(self, image, points5, rng, size):
-        """The aligned crop, from points that are a little off, as a detector's are."""
+        """Aligned crop from jittered points, for a detector's points are never exact."""
         eyes = np.linalg.norm(points5[1] - points5[0])
         points5 = points5 + rng.normal(0, self.point_jitter * eyes, (5, 2))
         matrix = umeyama(points5, template_points("arcface", size))
@@ -92,13 +92,13 @@ class Augmentation:
 
 
 def table(crop, curve):
-    """Look every value up: `curve` maps float [0, 1] of 256 (or (256, 3)) values to the same."""
+    """Apply a curve, float (256,) or (256, 3) in [0, 1], to every value."""
     values = np.clip(curve * 255 + 0.5, 0, 255).astype(np.uint8)
     return cv2.LUT(np.ascontiguousarray(crop), values.reshape(1, 256, -1))
 
 
 def colours(crop, rng):
-    """Gamma, brightness, contrast, warmth and saturation."""
+    """Random gamma, brightness, contrast, colour temperature and saturation."""
     x = np.linspace(0, 1, 256)[:, None]
     warmth, tint = rng.normal(0, 0.07), rng.normal(0, 0.03)
     gains = np.exp([warmth, tint, -warmth])
@@ -111,7 +111,7 @@ def colours(crop, rng):
 
 
 def slope_of_light(crop, rng):
-    """Multiply by exp of a plane, so that one side is lit and the other lies in shade."""
+    """Multiply by the exponential of a plane: light from one side."""
     size = crop.shape[0]
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.9)
     along = np.linspace(-1, 1, size, dtype=np.float32)
@@ -121,7 +121,7 @@ def slope_of_light(crop, rng):
 
 
 def hide(crop, rng):
-    """One rectangle or ellipse of a colour, of the crop's own pixels, or of noise, over a part."""
+    """Occlude a random rectangle or ellipse by a colour, the crop's own pixels or noise."""
     size = crop.shape[0]
     crop = np.array(crop)
     width, height = (rng.uniform(0.12, 0.45, 2) * size).astype(int) + 1
@@ -145,7 +145,7 @@ def hide(crop, rng):
 
 
 def blur(crop, rng):
-    """Out of focus, or moved."""
+    """Defocus (Gaussian) or motion blur."""
     size = crop.shape[0]
     if rng.random() < 0.7:
         return cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.4, 2.0) * size / SIZE)
@@ -159,7 +159,7 @@ def blur(crop, rng):
 
 
 def low_resolution(crop, rng, smallest):
-    """Shrink to between `smallest` and the crop's side, evenly in the logarithm, and back."""
+    """Reduce to a log-uniform size from `smallest` to the crop's side, and enlarge again."""
     size = crop.shape[0]
     small = max(2, int(np.exp(rng.uniform(np.log(smallest), np.log(0.8 * size)))))
     down = (cv2.INTER_AREA, cv2.INTER_LINEAR)[rng.integers(2)]
@@ -169,14 +169,14 @@ def low_resolution(crop, rng, smallest):
 
 
 def noise(crop, rng):
-    """Gaussian, of one channel (grain) or three."""
+    """Gaussian noise, alike in all channels (grain) or not."""
     channels = 1 if rng.random() < 0.3 else 3
     grain = rng.standard_normal((*crop.shape[:2], channels), dtype=np.float32)
     return np.clip(crop + grain * np.float32(rng.uniform(2, 16)), 0, 255).astype(np.uint8)
 
 
 def jpeg(crop, rng):
-    """Through a JPEG of quality 25 to 90; channels stay in the order they are in."""
+    """JPEG compression of quality 25 to 90; the order of the channels is kept."""
     quality = int(rng.integers(25, 91))
     _, data = cv2.imencode(
         ".jpg", np.ascontiguousarray(crop[:, :, ::-1]), (cv2.IMWRITE_JPEG_QUALITY, quality)

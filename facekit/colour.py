@@ -1,4 +1,4 @@
-"""Colour transfer: give a face the colours of another, or of the place it is put into."""
+"""Colour transfer between pictures, by mean and deviation in CIELAB within masks."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ FOLLOWED = 0.75
 
 
 def transfer(image, target, mask=None, target_mask=None, strength=1.0, protect=None, relight=False):
-    """Bring a picture's colours to those of another, by mean and deviation in LAB.
+    """Match a picture's colours to those of another, by mean and deviation in LAB.
 
     A gain and a shift for each of L, a, b. Both begin at statistics that leave highlights and
     crushed blacks out (the same rule on either side), then move just as far as it takes for the
@@ -124,7 +124,7 @@ def _moments(lab, weight):
 
 
 def _trust(image, weight):
-    """The weights less highlights and crushed blacks, which say nothing of a surface's colour.
+    """The weights without highlights and crushed blacks, which do not show a surface's colour.
 
     They fall off along ramps: with a hard limit a slightly brighter picture would jump.
     """
@@ -138,12 +138,12 @@ def _limit(gain):
 
 
 def _beyond(miss):
-    """What of a miss lies beyond the tolerance."""
+    """The part of a deviation beyond the tolerance."""
     return np.sign(miss) * np.maximum(np.abs(miss) - TOLERANCE, 0)
 
 
 def _bend(lab):
-    """Lightness rolled off towards 0 and 100 instead of cut there: what is brighter stays so."""
+    """Soft clipping of the lightness at 0 and 100, which keeps its order."""
     lightness, room = lab[..., 0], 100 - SHOULDER
     high = SHOULDER + room * np.tanh((lightness - SHOULDER) / room)
     low = TOE + TOE * np.tanh((lightness - TOE) / TOE)
@@ -152,7 +152,7 @@ def _bend(lab):
 
 
 def _protect(changed, lab, kept, shift):
-    """Where protected, the new lightness with the old colour, moved along with the mean.
+    """Where protected, the new lightness with the old colour, shifted by the mean.
 
     Less light on a surface scales L + 16, a and b by one factor (the cube root of CIELAB). More
     light is not let to: in a brightened face the whites of the eyes turned red.
@@ -164,7 +164,7 @@ def _protect(changed, lab, kept, shift):
 
 
 def _alpha(weight):
-    """How far a pixel is changed: all of it from 0.6 on, smoothly less towards the mask's edge.
+    """Blending weight of a pixel: 1 from a mask of 0.6 on, smoothly less towards its edge.
 
     With the mask itself the unchanged half of the edge would have to be made up for in its middle.
     """
@@ -178,7 +178,7 @@ def _blend(image, changed, weight):
 
 
 def _feather(protect, weight):
-    """Protection blurred outwards: what was asked for in full is kept in full."""
+    """Protection blurred outwards only: full protection stays full."""
     blurred = cv2.GaussianBlur(protect, (0, 0), max(0.6, FEATHER * float(np.sqrt(weight.sum()))))
     return np.clip(np.maximum(protect, blurred), 0, 1)
 

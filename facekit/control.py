@@ -1,6 +1,6 @@
-"""Control pictures: what a picture looks like reduced to its edges, its colours, its coarse shapes
-or its face's points. A diffusion model that is shown one keeps to it (Zhang et al., ControlNet,
-2023).
+"""Control pictures: edges, colour grid, coarse shapes and face points of a picture.
+
+They guide models such as ControlNet (Zhang et al., 2023).
 
 Each takes uint8 RGB (H, W, 3) and gives uint8 RGB (h, w, 3) of any size asked for.
 """
@@ -8,6 +8,7 @@ Each takes uint8 RGB (H, W, 3) and gives uint8 RGB (h, w, 3) of any size asked f
 import cv2
 import numpy as np
 
+from common.images import resize
 from facekit import mesh as points_of
 from facekit._checks import check_image, check_number, check_size
 
@@ -57,7 +58,7 @@ def canny(image, size=None, sigma=0.33):
     """
     image = check_image(image)
     sigma = check_number(sigma, "sigma", 0, 1)
-    grey = cv2.cvtColor(resize(image, size), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(resize(image, check_size(size, image.shape)), cv2.COLOR_RGB2GRAY)
     smoothing = SMOOTHING * min(grey.shape)
     if smoothing > 0.4:
         grey = cv2.GaussianBlur(grey, (0, 0), smoothing)
@@ -96,7 +97,7 @@ def colour_grid(image, size=None, cells=8):
 
 
 def tile(image, size=None, factor=4):
-    """The picture without its fine detail: `factor` times smaller, and back.
+    """The picture without fine detail: reduced by `factor` and enlarged again.
 
     Args:
         image: uint8 (H, W, 3).
@@ -161,21 +162,3 @@ def _draw_face(picture, points, parts):
 def _fixed(point):
     """A point for OpenCV: in sixteenths of a pixel, whole numbers at the pixels' centres."""
     return tuple(int(v) for v in np.round((np.clip(point, -2e4, 2e4) - 0.5) * 16))
-
-
-def resize(image, size):
-    """A picture at another size: averaged down, or enlarged by cubic interpolation.
-
-    Args:
-        image: uint8 (H, W, 3).
-        size: pixels a side or (height, width); None is the picture's.
-
-    Returns:
-        uint8 (h, w, 3).
-    """
-    height, width = check_size(size, image.shape)
-    if (height, width) == image.shape[:2]:
-        return image
-    smaller = height * width < image.shape[0] * image.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return cv2.resize(image, (width, height), interpolation=way)

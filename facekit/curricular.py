@@ -1,4 +1,4 @@
-"""CurricularFace: a margin for each person, and hard strangers that count more as learning goes on.
+"""CurricularFace: an angular margin, and hard negatives that weigh more as training goes on.
 
 Reference:
     Huang et al. 2020, CurricularFace: Adaptive Curriculum Learning Loss for Deep Face Recognition,
@@ -13,7 +13,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("facekit")
 class CurricularFace(keras.layers.Layer):
-    """Embeddings and their people to logits, for a softmax cross entropy.
+    """Logits of people from embeddings, for a softmax cross entropy.
 
     With theta_j the angle between an embedding and the centre of person j, and y its own person,
 

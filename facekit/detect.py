@@ -1,9 +1,8 @@
-"""Find the faces of a picture: box, five points, mesh, pose.
+"""Face detection: box, five points, mesh and pose, by MediaPipe, which only this file knows.
 
-MediaPipe's two detectors look at the whole picture and at overlapping parts of it: the short-range
-one misses small faces, the full-range one misses close-ups. Each face that either finds is then
-turned upright, enlarged where it is small, and given to the face mesh, which confirms it and marks
-478 points. The only file that knows MediaPipe.
+Both detectors of MediaPipe see the whole picture, and the full-range one also overlapping parts of
+it: the short-range detector misses small faces, the full-range one misses close-ups. Each detection
+is then turned upright, scaled, and given to the face mesh, which confirms it and marks 478 points.
 
 References: Bazarevsky et al., BlazeFace, 2019; Kartynnik et al., Real-time Facial Surface Geometry
 from Monocular Video on Mobile GPUs, 2019; Grishchenko et al., Attention Mesh, 2020.
@@ -12,29 +11,39 @@ from Monocular Video on Mobile GPUs, 2019; Grishchenko et al., Attention Mesh, 2
 import contextlib
 import functools
 import os
+import re
 import sys
 import threading
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
+from common.devices import without_noise
+from common.images import resize
+from common.vectors import unit
 from facekit.align import invert, transform, warp
 from facekit.mesh import EYE_CENTRES, five_points
 
-SEEN = 0.5  # detector's score from which the mesh is asked
-SURE = 0.65  # the same in a part of the picture or in a turned one
-# Below this score a face must be seen again, upright and close, with AGAIN: rockets are not.
-TRUSTED, AGAIN = 0.85, 0.7
-SMALLEST_PART = 150  # px; how finely a picture is searched
-SMALL = 0.25  # of a part: where faces of this size are found, smaller ones may be missed
-LARGEST = 2048  # px; pictures are looked at no larger than this
-MESH_SIZE = 256  # px; what the mesh gets to see of each face; its network takes 192
-# How many of the detector's boxes wide the mesh's crop is. The second is tried if the first fails.
+# Scores of MediaPipe's detectors, 0 to 1.
+MIN_SCORE_WHOLE = 0.5  # of a detection in the whole picture; below, it is dropped
+# Of a detection in a part of the picture or in a turned one; below, it is dropped. Where no face of
+# the upright picture reaches it, the picture is searched turned by quarter turns as well.
+MIN_SCORE_PART = 0.65
+# Of a detection that goes to the mesh unchecked; below, the short-range detector must find it again
+# in its upright crop, with MIN_SCORE_RECHECK: it does not find rockets again.
+MIN_SCORE_UNCHECKED = 0.85
+MIN_SCORE_RECHECK = 0.7
+MIN_PART = 150  # px; side of the smallest parts that are searched
+# Width of the smallest face over a part's side; below, smaller faces may be missed in such parts.
+SMALL_FACE = 0.25
+MAX_SIDE = 2048  # px; larger pictures are reduced before the search
+MESH_SIZE = 256  # px; side of the mesh's crop; its network takes 192
+# Sides of the mesh's crop over the detector's box. The second is tried if the first fails.
 MESH_SIDES = (2.0, 1.5)
-# Pairs of mesh points that mirror each other, right across the face, and pairs one above the other.
+# Pairs of mesh points across the face's plane of symmetry, and pairs one above the other in it.
 ACROSS = ((127, 356), (33, 263), (133, 362), (234, 454), (132, 361), (93, 323))
 UPRIGHT = ((10, 152), (151, 200), (9, 199))
+LEVEL_PITCH = -6.3  # degrees measured on rendered faces that look straight ahead
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Face:
     confidence: float
 
     def through(self, matrix):
-        """The same face in a picture seen through a similarity matrix, (2, 3)."""
+        """The same face in a picture warped by a similarity matrix, (2, 3)."""
         matrix = np.asarray(matrix, float)
         mesh = transform(self.mesh, matrix)
         turn = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
@@ -76,16 +85,16 @@ class Face:
         )
 
     def moved(self, dx, dy):
-        """The same face in a picture whose corner lies elsewhere."""
+        """The same face in a picture whose origin is shifted by (-dx, -dy)."""
         return self.through([[1, 0, dx], [0, 1, dy]])
 
 
-def detect(image, least=SEEN):
+def detect(image, min_score=MIN_SCORE_WHOLE):
     """The faces of a picture, from left to right.
 
     Args:
         image: uint8 (H, W, 3).
-        least: score below which a detection is not looked at.
+        min_score: of a detection in the whole picture; below, it is dropped.
 
     Returns:
         list of Face; empty where there is none.
@@ -97,15 +106,15 @@ def detect(image, least=SEEN):
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"a picture is uint8 (H, W, 3). Received: {image.dtype} {image.shape}.")
     small, to_small = _reduced(image)
-    with _LOCK, _hushed("faces"):
-        faces = _faces(image, small, to_small, least)
-        if max((face.confidence for face in faces), default=0) < SURE:
-            # A camera held sideways, with no word of it in the file, and upright at best a shadow
-            # that looks like a face.
+    with _LOCK, _without_remarks("faces"):
+        faces = _faces(image, small, to_small, min_score)
+        if max((face.confidence for face in faces), default=0) < MIN_SCORE_PART:
+            # A camera held sideways whose file has no EXIF orientation; what was found upright is
+            # then a false detection at most.
             tries = [faces, *(_turned_faces(image, small, to_small, turns) for turns in (1, 3, 2))]
             faces = max(tries, key=lambda some: max((f.confidence for f in some), default=0))
-        if not faces:
-            _USED.discard("faces")  # the mesh has not spoken yet
+        if faces:
+            _USED.add("faces")  # the mesh too, which runs only where there are candidates
     return sorted(faces, key=lambda face: float(face.points5[:, 0].mean()))
 
 
@@ -115,16 +124,18 @@ def largest(faces):
 
 
 def person(image):
-    """How much each pixel belongs to a person, as MediaPipe's selfie segmentation has it.
+    """Probability that a pixel shows a person, by MediaPipe's selfie segmentation.
 
     Args:
         image: uint8 (H, W, 3).
 
     Returns:
-        float32 (H, W) in [0, 1]. The network sees 256 x 256 pixels: hand it the part that matters.
+        float32 (H, W) in [0, 1]. The network takes 256 x 256 pixels: pass a crop for detail.
     """
-    with _LOCK, _hushed("person"):
-        return np.clip(_segmenter().process(np.ascontiguousarray(image)).segmentation_mask, 0, 1)
+    with _LOCK, _without_remarks("person"):
+        found = _segmenter().process(np.ascontiguousarray(image))
+        _USED.add("person")
+    return np.clip(found.segmentation_mask, 0, 1)
 
 
 def tesselation():
@@ -146,40 +157,36 @@ def head_pose(mesh, depth):
         (yaw, pitch, roll) in degrees, in the senses of `Face`.
     """
     at = np.column_stack([mesh, depth]).astype(float)
-    x = np.mean([_unit(at[b] - at[a]) for a, b in ACROSS], axis=0)
-    y = np.mean([_unit(at[b] - at[a]) for a, b in UPRIGHT], axis=0)
-    x = _unit(x)
-    y = _unit(y - (y @ x) * x)
+    x = np.mean([unit(at[b] - at[a]) for a, b in ACROSS], axis=0)
+    y = np.mean([unit(at[b] - at[a]) for a, b in UPRIGHT], axis=0)
+    x = unit(x)
+    y = unit(y - (y @ x) * x)
     z = np.cross(x, y)  # into the picture where the face looks at the camera
     yaw = np.degrees(np.arctan2(-z[0], np.hypot(z[1], z[2])))
     pitch = np.degrees(np.arctan2(z[1], z[2]))
     left, right = (mesh[list(eye)].mean(0) for eye in EYE_CENTRES)
     roll = np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0]))
-    return float(yaw), float(pitch - LEVEL), float(roll)
-
-
-LEVEL = -6.3  # what the pitch of this reads on rendered faces that look straight ahead
+    return float(yaw), float(pitch - LEVEL_PITCH), float(roll)
 
 
 def _reduced(image):
-    """The picture at the size it is looked at, and the matrix that leads there."""
-    scale = min(1.0, LARGEST / max(image.shape[:2]))
+    """The picture at the size that is searched, and the matrix from the picture to it."""
+    scale = min(1.0, MAX_SIDE / max(image.shape[:2]))
     if scale == 1:
         return image, np.eye(2, 3)
-    size = [max(1, round(length * scale)) for length in image.shape[1::-1]]
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    sx, sy = np.array(size) / image.shape[1::-1]
+    small = resize(image, tuple(max(1, round(length * scale)) for length in image.shape[:2]))
+    sy, sx = np.array(small.shape[:2]) / image.shape[:2]
     return small, np.array([[sx, 0, 0], [0, sy, 0]])
 
 
-def _faces(image, small, to_small, least, smallest_part=SMALLEST_PART):
-    candidates = _distinct(_candidates(small, least, smallest_part))
+def _faces(image, small, to_small, min_score, min_part=MIN_PART):
+    candidates = _distinct(_candidates(small, min_score, min_part))
     faces = [_face(image, to_small, candidate) for candidate in candidates]
     return _distinct([face for face in faces if face is not None])
 
 
 def _turned_faces(image, small, to_small, turns):
-    """Look at the picture turned by quarter turns; coordinates are those of the unturned one."""
+    """Faces of the picture turned by quarter turns, in the unturned picture's coordinates."""
     height, width = small.shape[:2]
     turned = np.ascontiguousarray(np.rot90(small, turns))
     turn = {
@@ -188,8 +195,8 @@ def _turned_faces(image, small, to_small, turns):
         3: [[0, -1, height], [1, 0, 0]],
     }[turns]
     to_turned = np.asarray(turn, float) @ np.vstack([to_small, [0, 0, 1]])
-    coarse = max(SMALLEST_PART, max(height, width) // 2)  # a sideways crowd is rare
-    return _faces(image, turned, to_turned, SURE, coarse)
+    coarse = max(MIN_PART, max(height, width) // 2)  # a sideways crowd is rare
+    return _faces(image, turned, to_turned, MIN_SCORE_PART, coarse)
 
 
 @dataclass(frozen=True)
@@ -199,16 +206,16 @@ class _Candidate:
     confidence: float
 
 
-def _candidates(image, least, smallest_part):
+def _candidates(image, min_score, min_part):
     height, width = image.shape[:2]
-    found = _look(image, (0, 0, width, height), (False, True), least)
+    found = _detections(image, (0, 0, width, height), (False, True), min_score)
     finer = 2
-    while _part_side(width, height, finer) >= smallest_part:
+    while _part_side(width, height, finer) >= min_part:
         for part in _parts(width, height, finer):
-            found += _look(image, part, (True,), max(least, SURE))
+            found += _detections(image, part, (True,), max(min_score, MIN_SCORE_PART))
         smallest = min((c.box[2] for c in found), default=0)
-        if smallest > SMALL * _part_side(width, height, finer):
-            break  # smaller ones would have been seen as well: not a crowd
+        if smallest > SMALL_FACE * _part_side(width, height, finer):
+            break  # smaller faces would have been found in these parts: there are none
         finer *= 2
     return found
 
@@ -231,13 +238,15 @@ def _starts(length, side):
     return np.linspace(0, length - side, count).round().astype(int).tolist()
 
 
-def _look(image, part, ranges, least):
+def _detections(image, part, ranges, min_score):
+    """Candidates in a part (left, top, width, height), by the short-range detector (False) or the
+    full-range one (True)."""
     left, top, width, height = part
     view = np.ascontiguousarray(image[top : top + height, left : left + width])
     found = []
     for full_range in ranges:
         for detection in _detector(full_range).process(view).detections or ():
-            if detection.score[0] >= least:
+            if detection.score[0] >= min_score:
                 found.append(_candidate(detection, part))
     inner = (left > 0, top > 0, left + width < image.shape[1], top + height < image.shape[0])
     return [c for c in found if not _cut_by_part(c, part, inner)]
@@ -255,7 +264,8 @@ def _candidate(detection, part):
 
 
 def _cut_by_part(candidate, part, inner):
-    """Whether a part's edge, where it is not the picture's, cuts the face: another part has it."""
+    """Whether an edge of the part that lies inside the picture cuts the face: another part has it
+    whole."""
     x, y, w, h = candidate.box
     left, top, width, height = part
     over = (left - x, top - y, x + w - left - width, y + h - top - height)
@@ -263,7 +273,7 @@ def _cut_by_part(candidate, part, inner):
 
 
 def _distinct(found):
-    """The most confident ones of those that overlap."""
+    """Non-maximum suppression: the most confident of those that overlap."""
     kept = []
     for one in sorted(found, key=lambda c: -c.confidence):
         if all(_overlap(one.box, other.box) < 0.45 for other in kept):
@@ -279,7 +289,7 @@ def _overlap(a, b):
 
 
 def _face(image, to_small, candidate):
-    """The mesh of a candidate (known on the small picture), in the picture's pixels; or None."""
+    """`Face`, in the picture's pixels, of a candidate of the small picture; None without a mesh."""
     for sides in MESH_SIDES:
         x, y = candidate.eyes[1] - candidate.eyes[0]
         angle = np.arctan2(y, x)
@@ -289,20 +299,20 @@ def _face(image, to_small, candidate):
         to_crop = np.column_stack([turn, MESH_SIZE / 2 - turn @ centre])
         matrix = to_crop @ np.vstack([to_small, [0, 0, 1]])
         view = warp(image, matrix, MESH_SIZE)
-        if candidate.confidence < TRUSTED and not _seen_again(view):
+        if candidate.confidence < MIN_SCORE_UNCHECKED and not _found_again(view):
             continue
         marked = _mesher().process(view).multi_face_landmarks
         if marked:
-            return _measured(marked[0].landmark, matrix, candidate.confidence)
+            return _face_of(marked[0].landmark, matrix, candidate.confidence)
     return None
 
 
-def _seen_again(view):
+def _found_again(view):
     found = _detector(False).process(view).detections or ()
-    return any(detection.score[0] >= AGAIN for detection in found)
+    return any(detection.score[0] >= MIN_SCORE_RECHECK for detection in found)
 
 
-def _measured(landmarks, matrix, confidence):
+def _face_of(landmarks, matrix, confidence):
     at = np.array([(p.x, p.y, p.z) for p in landmarks], np.float64) * MESH_SIZE
     back = invert(matrix)
     mesh = transform(at[:, :2], back)
@@ -325,32 +335,16 @@ def _box_of(mesh):
     return np.concatenate([low, high - low]).astype(np.float32)
 
 
-def _unit(vector):
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)
-
-
 _LOCK = threading.RLock()  # MediaPipe's graphs take one picture at a time
+_USED = set()  # models that have run
+# Information and warnings of MediaPipe's C++ code, which no setting turns off. Its threads write at
+# once, so that lines can be torn.
+_REMARKS = re.compile(r"^(INFO|WARNING): |[IW]\d{4} \d\d:\d\d:|XNNPACK delegate|^\s*$")
 
 
-_USED = set()
-
-
-@contextlib.contextmanager
-def _hushed(model):
-    """Keep what MediaPipe's C++ writes to standard error on a model's first use from the user: a
-    page of remarks that no setting turns off."""
-    if model in _USED:
-        yield
-        return
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-    _USED.add(model)
+def _without_remarks(model):
+    """Hold back MediaPipe's remarks on standard error, which come with a model's first use."""
+    return contextlib.nullcontext() if model in _USED else without_noise(_REMARKS)
 
 
 @functools.cache
@@ -374,11 +368,12 @@ def _segmenter():
 
 @functools.cache
 def _solutions():
-    """Imported on first use: it takes a second.
+    """MediaPipe's solutions; imported on first use, for that takes a second.
 
-    MediaPipe would load all of TensorFlow for the sake of its documentation's decorators, and does
-    without where there is none: three seconds less on each command that needs no TensorFlow.
+    MediaPipe imports TensorFlow for its documentation's decorators only, and works without: hiding
+    it saves three seconds on each command that needs no TensorFlow.
     """
+    os.environ.setdefault("GLOG_minloglevel", "2")
     absent = "tensorflow" not in sys.modules
     if absent:
         sys.modules["tensorflow"] = None  # an import of it now fails as if it were not installed

@@ -1,10 +1,11 @@
-"""Show what was found: boxes, points and masks drawn on a picture."""
+"""Boxes, points and masks, drawn on a picture."""
 
 import cv2
 import numpy as np
 
 from facekit.align import warp
-from facekit.mesh import OVAL, triangles
+from facekit.mesh import OVAL
+from facekit.triangles import triangles
 
 COLOURS = {
     "hair": (150, 90, 210),

@@ -1,9 +1,10 @@
 """The identity encoder: a small residual network from a face crop to a unit vector.
 
-All convolutions are dense, because depthwise ones leave a CPU's multipliers idle, and after the
-stem no layer sees more than a quarter of the crop's side, which is where the time goes.
+All convolutions are dense, because depthwise ones leave a CPU's multipliers idle. After the stem
+all layers work at a quarter of the crop's side or less, for large grids cost the most time.
 """
 
+import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,14 +14,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from common.files import write_bytes
+
 SETTINGS = "settings"  # the attribute of a weights file that holds the architecture, as JSON
-COMMON = "common"  # the attribute that holds what all faces of photographs have in common
+COMMON = "common"  # the attribute that holds the mean embedding of photographs
 EPSILON = 1e-3
 
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What shapes an encoder.
+    """Architecture of an encoder.
 
     Attributes:
         size: side of the crop in pixels, a multiple of 16.
@@ -65,7 +68,7 @@ def conv(width, size=3, strides=1):
 
 
 def norm(**kwargs):
-    """Batch normalisation: at inference one scale and shift, so crops do not see each other."""
+    """Batch normalisation: at inference a fixed scale and shift, independent of the batch."""
     return keras.layers.BatchNormalization(momentum=0.95, epsilon=EPSILON, **kwargs)
 
 
@@ -112,7 +115,7 @@ def make_encoder(settings=None):
     for stage, (width, blocks) in enumerate(zip(settings.widths, settings.blocks, strict=True)):
         for block in range(blocks):
             x = residual(x, width, strides=2 if stage and not block else 1)
-    # Flattened, not pooled: on an aligned crop, where something is says what it is.
+    # Flattened, not pooled: on an aligned crop the place of a feature carries meaning.
     x = keras.layers.Flatten()(norm()(conv(settings.squeeze, size=1)(x)))
     x = keras.layers.Dense(settings.dimensions, use_bias=False)(x)
     x = norm(scale=False, dtype="float32")(x)
@@ -127,25 +130,25 @@ def save_encoder(encoder, settings, path):
         settings: its `EncoderSettings`.
         path: the file, such as weights/identity.weights.h5; its folder is made.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    with h5py.File(partial, "w") as file:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
         file.attrs[SETTINGS] = json.dumps(asdict(settings))
         for i, weight in enumerate(encoder.weights):
             # Keras' names differ from one model to the next; the order does not.
             file[f"{i:03d}"] = ops.convert_to_numpy(weight).astype(np.float16)
-    partial.replace(path)
+    write_bytes(buffer.getvalue(), path)
 
 
 def set_common(path, common):
-    """Store in a weights file what all faces of photographs have in common: float (dimensions,)."""
-    with h5py.File(path, "r+") as file:
+    """Store the mean embedding of photographs, float (dimensions,), in a weights file."""
+    buffer = io.BytesIO(Path(path).read_bytes())
+    with h5py.File(buffer, "r+") as file:
         file.attrs[COMMON] = np.asarray(common, np.float32)
+    write_bytes(buffer.getvalue(), path)
 
 
 def load_common(path, dimensions):
-    """What `set_common` stored, float32 (dimensions,); zeros where it did not."""
+    """The mean embedding that `set_common` stored, float32 (dimensions,); else zeros."""
     with h5py.File(path, "r") as file:
         return np.asarray(file.attrs.get(COMMON, np.zeros(dimensions)), np.float32)
 

@@ -1,4 +1,4 @@
-"""Put one face onto another: warped triangle by triangle, its colours matched, its border gone.
+"""Face fusion: a face warped onto another triangle by triangle, colour-matched and blended.
 
 The plain version pastes the face by its five points. The full one warps every triangle of the mesh,
 so that eyes, nose, mouth and outline fall on the template's, and blends inside a soft mask.
@@ -12,9 +12,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from common.images import resize
 from facekit import colour, masks
 from facekit.align import umeyama, warp
-from facekit.mesh import OVAL, five_points, triangles
+from facekit.mesh import OVAL, five_points
+from facekit.triangles import triangles
 
 SHARE = 0.6
 BORDERS = ("multiband", "poisson", "soft")
@@ -25,7 +27,7 @@ _SEEN = 0.25  # below this share of its size in the template, a triangle of the 
 
 
 def warp_face(image, mesh_from, mesh_to, shape):
-    """One face's pixels in the shape and place of another: a piecewise affine warp.
+    """Piecewise affine warp of one face into the shape and place of another.
 
     Args:
         image: uint8 (H, W, 3): where the pixels come from.
@@ -55,7 +57,7 @@ def warp_face(image, mesh_from, mesh_to, shape):
 
 
 def paste_by_points(template, points5_to, image, points5_from, mask):
-    """The plain version: a face laid on another by the similarity transform of five points.
+    """Paste a face on another by the similarity transform of five points: the plain version.
 
     Args:
         template, image: uint8 (H, W, 3) and (H', W', 3).
@@ -72,7 +74,7 @@ def paste_by_points(template, points5_to, image, points5_from, mask):
 def fuse(
     template, face_to, image, face_from, share=SHARE, border="multiband", match=1.0, inset=INSET
 ):
-    """A face of one picture fused with a face of another.
+    """Fuse a face of one picture with a face of another.
 
     Args:
         template: uint8 (H, W, 3).
@@ -123,9 +125,10 @@ def _fused(template, face_to, image, face_from, share, border, match, inset):
 
 
 def shaped(face_to, face_from, share=1.0):
-    """A face in its pose and place, but in the shape of another: what makes likeness.
+    """A face in its own pose and place but in the shape of another.
 
-    The other's points, with their depth, are turned, scaled and shifted onto the face's in space.
+    The other's points, with their depth, are aligned to the face's by a similarity transform in
+    space.
 
     Args:
         face_to: `facekit.detect.Face`, whose pose is kept.
@@ -152,7 +155,7 @@ def shaped(face_to, face_from, share=1.0):
 
 
 def reshaped(image, mesh_from, mesh_to, mask):
-    """A picture warped smoothly: its face takes another outline and what is around it follows.
+    """Warp a picture smoothly, so that its face takes another outline.
 
     Each pixel of the face moves as the points of the outline near it do; outside the movement fades
     until nothing moves at the mask's border. Folds and shadows stay where they belong in the face:
@@ -212,7 +215,7 @@ def inset_mask(face, shape, inset=INSET):
 
 
 def mouth_opening(face):
-    """How far the lips stand apart, in parts of the face's width."""
+    """Distance between the lips, in parts of the face's width."""
     return float(np.linalg.norm(face.mesh[13] - face.mesh[14])) / masks.face_width(face)
 
 
@@ -279,7 +282,7 @@ def poisson(below, above, mask):
 
 
 def seam_energy(image, ring):
-    """How strong the edges in a ring are: the mean squared gradient of the lightness.
+    """Mean squared gradient of the lightness in a ring: the strength of its edges.
 
     Args:
         image: uint8 (H, W, 3).
@@ -296,7 +299,7 @@ def seam_energy(image, ring):
 
 
 def _laplacian(picture, levels):
-    """Bands from fine to coarse; the last is what remains."""
+    """Laplacian pyramid from fine to coarse; the last level is the residual."""
     bands = []
     for _ in range(levels):
         smaller = cv2.pyrDown(picture)
@@ -342,9 +345,9 @@ def _reduced(image, mesh_from, mesh_to):
     fine = np.ptp(mesh_from, axis=0).max() / max(np.ptp(mesh_to, axis=0).max(), 1e-6)
     if fine <= 1.5:
         return np.ascontiguousarray(image), mesh_from
-    size = np.maximum(1, np.round(np.array(image.shape[1::-1]) / fine * 1.2)).astype(int)
-    small = cv2.resize(image, tuple(int(v) for v in size), interpolation=cv2.INTER_AREA)
-    return small, mesh_from * (size / image.shape[1::-1])
+    size = np.maximum(1, np.round(np.array(image.shape[:2]) / fine * 1.2)).astype(int)
+    small = resize(image, tuple(int(v) for v in size))
+    return small, mesh_from * (size / image.shape[:2])[::-1]
 
 
 def _affines(corners_to, corners_from):

@@ -1,17 +1,15 @@
-"""Who is it: faces as unit vectors whose cosine says how alike two people look.
+"""Face embeddings: unit vectors whose cosine says how alike two people look.
 
-One interface, two makers. `dlib` is dlib's ResNet, trained on three million photographs; it needs
-the extra `identity`. `encoder` is the project's own small network, which has seen rendered people
+Two embedders with one interface. `dlib` is dlib's ResNet, trained on three million photographs; it
+needs the extra `identity`. `encoder` is the project's own small network, trained on rendered people
 only; it comes with the project and works anywhere.
 
-    maker = embedder()                       # dlib where it is installed, else the encoder
-    a = maker.embed(image, face.points5)     # float32 (D,), |a| = 1
-    similarity(a, b) > maker.same            # probably the same person
+    embedder = load_embedder()                   # dlib where it is installed, else the encoder
+    a = embedder.embed(image, face.points5)      # float32 (D,), |a| = 1
+    similarity(a, b) > embedder.same             # probably the same person
 """
 
 import functools
-import os
-import sys
 import threading
 from importlib.resources import files
 from importlib.util import find_spec
@@ -20,28 +18,31 @@ from pathlib import Path
 import click
 import numpy as np
 
+from common.cli import count, printable, sentences
+from common.devices import start_backend
+from common.vectors import unit
 from facekit.align import align
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "identity.weights.h5"
-MAKERS = ("dlib", "encoder")
-# The box that dlib's detector gives a face: its side and how far its middle lies below the eyes, in
-# distances between eyes and mouth (medians over rendered faces that it did find).
+EMBEDDERS = ("dlib", "encoder")
+# The box of dlib's detector: its side, and how far its middle lies below the eyes, in distances
+# from eyes to mouth (medians over the rendered faces that it finds).
 _BOX_SIDE, _BOX_DROP = 2.41, 0.39
-_CHIP, _PADDING = 150, 0.25  # what dlib's network wants, as face_recognition cuts it
-_BATCH = 32  # pictures that the encoder sees at once
+_CHIP, _PADDING = 150, 0.25  # the crop that dlib's network takes, as in face_recognition
+_BATCH = 32  # crops of the encoder's batches
 _LOCK = threading.Lock()
 
 
 def available():
-    """Names of the makers that work on this machine, the best for photographs first."""
+    """Names of the embedders that work on this machine, the best for photographs first."""
     found = [
         name for name in ("dlib",) if find_spec("dlib") and find_spec("face_recognition_models")
     ]
     return [*found, *(["encoder"] if WEIGHTS.is_file() else [])]
 
 
-def embedder(name="auto"):
-    """A maker of embeddings; made once and reused.
+def load_embedder(name="auto"):
+    """An embedder; loaded once and reused.
 
     Args:
         name: "dlib", "encoder", or "auto": the first that is available.
@@ -50,7 +51,7 @@ def embedder(name="auto"):
         `DlibEmbedder` or `EncoderEmbedder`.
 
     Raises:
-        ValueError: an unknown name, or a maker whose package or weights are missing.
+        ValueError: an unknown name, or an embedder whose package or weights are missing.
     """
     if name == "auto":
         name = next(iter(available()), "encoder")
@@ -63,7 +64,7 @@ def embedder(name="auto"):
         return _dlib()
     if name == "encoder":
         return _encoder()
-    raise ValueError(f"an embedding is one of auto, {', '.join(MAKERS)}. Received: {name!r}.")
+    raise ValueError(f"an embedding is one of auto, {', '.join(EMBEDDERS)}. Received: {name!r}.")
 
 
 def similarity(a, b):
@@ -74,7 +75,7 @@ def similarity(a, b):
 
 
 def pivot(embeddings):
-    """The middle of several embeddings of a person: their mean, brought back to unit length.
+    """The normalised mean of several embeddings of a person.
 
     Args:
         embeddings: (N, D), N >= 1.
@@ -82,14 +83,14 @@ def pivot(embeddings):
     Returns:
         float32 (D,).
     """
-    return _unit(np.mean(np.asarray(embeddings, np.float64), axis=0))
+    return _normalised(np.mean(np.asarray(embeddings, np.float64), axis=0))
 
 
 class EncoderEmbedder:
-    """The project's encoder, less what all faces of photographs have in common.
+    """The project's encoder, less the mean embedding of photographs.
 
-    To a network that knows renders only, all photographs look a bit alike; the mean of a few dozen,
-    taken off, brings strangers back to a cosine near 0 (`python -m facekit.identity --help`).
+    A network that was trained on renders maps all photographs near each other; subtracting the mean
+    of a few dozen brings strangers back to a cosine near 0 (`python -m facekit.identity --help`).
 
     Attributes:
         name: "encoder".
@@ -101,6 +102,7 @@ class EncoderEmbedder:
     same = 0.4
 
     def __init__(self, path=WEIGHTS):
+        start_backend()
         from facekit.encoder import load_common, load_encoder
 
         self.network, self.settings = load_encoder(path)
@@ -115,7 +117,7 @@ class EncoderEmbedder:
     def embed_crops(self, crops):
         """Crops of `facekit.align.align`, uint8 (N, 112, 112, 3): float32 (N, D).
 
-        A face and its mirror image are the same person: each embedding is that of both.
+        Each embedding is the normalised mean of those of the crop and of its mirror image.
 
         Raises:
             ValueError: crops of another shape or dtype.
@@ -129,20 +131,20 @@ class EncoderEmbedder:
         if not len(crops):
             return np.zeros((0, self.dimensions), np.float32)
         both = np.concatenate([crops, crops[:, :, ::-1]])
-        # Two pictures or full batches: every other number of them would be compiled anew.
+        # Batches of two or of 32: each other size would be compiled anew.
         batch = 2 if len(both) == 2 else _BATCH
         padding = np.zeros((-len(both) % batch, *both.shape[1:]), both.dtype)
         parts = np.split(np.concatenate([both, padding]), (len(both) + len(padding)) // batch)
         found = [self.network.predict_on_batch(part) for part in parts]
         plain, mirrored = np.split(np.concatenate(found)[: len(both)], 2)
-        return _unit(_unit(plain + mirrored) - self.common)
+        return _normalised(_normalised(plain + mirrored) - self.common)
 
 
 class DlibEmbedder:
-    """dlib's network: 128 numbers, less what all faces have in common.
+    """dlib's network, less the mean embedding of many people.
 
-    dlib measures distances; its vectors all point roughly one way, so that the cosine of any two is
-    over 0.8. With the middle of many people taken off, strangers come out near 0.
+    dlib compares by distance: its vectors all point roughly one way, with a cosine over 0.8 between
+    any two. Without their mean, strangers have a cosine near 0.
 
     Attributes:
         name: "dlib".
@@ -166,11 +168,11 @@ class DlibEmbedder:
 
     def embed(self, image, points5):
         """A face of uint8 (H, W, 3) at points (5, 2): float32 (128,) of unit length."""
-        return _unit(self.describe(image, points5) - COMMON)
+        return _normalised(self.describe(image, points5) - COMMON)
 
     def describe(self, image, points5):
         """dlib's own vector, float32 (128,)."""
-        # A few hundred pixels are all that the network sees, and dlib shrinks without averaging.
+        # The network takes 150 pixels, and dlib reduces without averaging.
         crop = align(image, points5, 300, "portrait")
         points5 = np.asarray(points5, float) @ crop.matrix[:, :2].T + crop.matrix[:, 2]
         with _LOCK:
@@ -179,7 +181,7 @@ class DlibEmbedder:
             return np.array(self.network.compute_face_descriptor(chip), np.float32)
 
     def _box(self, points5):
-        """The box that dlib's detector would have given."""
+        """The box of dlib's detector, estimated from five points."""
         eyes, mouth = points5[:2].mean(0), points5[3:].mean(0)
         long = max(float(np.linalg.norm(mouth - eyes)), 1.0)
         (x, y), half = eyes + (0, _BOX_DROP * long), _BOX_SIDE * long / 2
@@ -209,42 +211,37 @@ def _dlib():
 
 @functools.cache
 def _encoder():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return EncoderEmbedder()
 
 
 @click.command()
 @click.argument("photos", type=Path)
 @click.option("--weights", type=Path, default=WEIGHTS, help="Of the encoder; changed in place.")
+@sentences()
 def main(photos, weights):
     """Take the mean of the faces in PHOTOS off all of the encoder's embeddings from now on.
 
     A few dozen photographs of as many people will do.
     """
-    from facekit import pictures
+    start_backend()
+    from common.images import find_images, read_image
     from facekit.detect import detect
     from facekit.encoder import set_common
 
-    try:
-        maker = EncoderEmbedder(weights)
-        maker.common = np.zeros(maker.dimensions, np.float32)
-        found = []
-        for path in pictures.find(photos):
-            image = pictures.read(path)
-            found += [maker.embed(image, face.points5) for face in detect(image)]
-        if not found:
-            raise ValueError(f"{photos}: no face found in any photo.")
-        set_common(weights, np.mean(found, axis=0))
-    except (ValueError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    click.echo(f"{weights}: the mean of {len(found)} faces is taken off.")
+    embedder = EncoderEmbedder(weights)
+    embedder.common = np.zeros(embedder.dimensions, np.float32)
+    found = []
+    for path in find_images(photos):
+        image = read_image(path)
+        found += [embedder.embed(image, face.points5) for face in detect(image)]
+    if not found:
+        raise ValueError(f"{photos}: no face found in any photo.")
+    set_common(weights, np.mean(found, axis=0))
+    click.echo(printable(f"{weights}: the mean of {count(len(found), 'face')} is taken off."))
 
 
-def _unit(vectors):
-    vectors = np.asarray(vectors, np.float64)
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+def _normalised(vectors):
+    return unit(np.asarray(vectors, np.float64)).astype(np.float32)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What the commands do with one photo. Importable by name, so that other processes can do it."""
+"""The commands' work on one photo, importable by name, as worker processes need it."""
 
 import numpy as np
 
+from common.images import read_image, write_image
 from facekit import control as control_of
-from facekit import draw, pictures
+from facekit import draw
 from facekit import masks as masks_of
 from facekit.align import align as cut
 from facekit.detect import detect
@@ -16,7 +17,7 @@ def align(path, names, out, size, template):
     for name, face in numbered(names[path], faces):
         crop = cut(image, face.points5, size, template)
         file = f"{name}.png"
-        pictures.write(crop.image, out / file)
+        write_image(crop.image, out / file)
         rows.append(
             {
                 "path": str(path),
@@ -36,22 +37,22 @@ def masks(path, names, out, feather):
             **masks_of.regions(face, image.shape, feather),
             "hair": masks_of.hair(image, face),
         }
-        pictures.write(draw.masks(image, found), out / f"{name}_all.jpg")
+        write_image(draw.masks(image, found), out / f"{name}_all.jpg")
         found["person"] = masks_of.person(image, face)
         found["inner"] = masks_of.inner(face, image.shape)
         found["ring"] = masks_of.ring(face, image.shape)
         for mask, values in found.items():
             file = out / f"{name}_{mask.replace(' ', '_')}.png"
-            pictures.write(np.round(values * 255).astype(np.uint8), file)
+            write_image(np.round(values * 255).astype(np.uint8), file)
     return len(faces)
 
 
 def control(path, names, out, size):
     """Write the four control pictures; returns the number of faces.
 
-    With a size, they are of the photo's middle square: squashed faces are no faces.
+    With a size, they show the photo's middle square, for faces must keep their proportions.
     """
-    image = pictures.read(path)
+    image = read_image(path)
     faces = detect(image)
     corner = np.zeros(2)
     if size is not None:
@@ -67,13 +68,13 @@ def control(path, names, out, size):
         ),
     }
     for name, picture in made.items():
-        pictures.write(picture, out / f"{names[path]}_{name}.png")
+        write_image(picture, out / f"{names[path]}_{name}.png")
     return len(faces)
 
 
 def read_faces(path):
     """A picture and its faces; a ValueError where it has none."""
-    image = pictures.read(path)
+    image = read_image(path)
     faces = detect(image)
     if not faces:
         raise ValueError(f"{path}: no face found.")

@@ -12,6 +12,7 @@ import numpy as np
 from facekit import mesh as points_of
 from facekit.align import invert, transform, warp
 from facekit.detect import person as person_of_crop
+from facekit.triangles import triangles
 
 CLOSE, DILATE = 0.1, 0.1  # of the face's width: k in dilate_k(close_k(F))
 RING_OUT, RING_IN = 0.19, 0.095  # dilate_32(F) - erode_16(F) where a face is 170 px wide
@@ -23,7 +24,7 @@ _HEAD_WIDTHS = 3.2  # how many faces wide the picture round a head is
 
 
 def face_width(face):
-    """Pixels from one side of the face's oval to the other, along the line of the eyes."""
+    """Width of the face's oval in pixels, along the line of the eyes."""
     oval = face.mesh[list(points_of.OVAL)]
     angle = np.radians(face.roll)
     along = oval @ (np.cos(angle), np.sin(angle))
@@ -61,7 +62,7 @@ def regions(face, shape, feather=0.0):
 
 
 def inner(face, shape, close=CLOSE, dilate=DILATE, feather=FEATHER):
-    """Where a face is reconstructed: dilate_k(close_k(F)), F the face.
+    """Mask of the face to reconstruct: dilate_k(close_k(F)), F the face.
 
     Args:
         face, shape: as for `regions`.
@@ -77,7 +78,7 @@ def inner(face, shape, close=CLOSE, dilate=DILATE, feather=FEATHER):
 
 
 def ring(face, shape, outwards=RING_OUT, inwards=RING_IN, feather=FEATHER):
-    """The border of a face, where a seam would be: dilate(F) - erode(F).
+    """Mask of the face's border, where a seam would be: dilate(F) - erode(F).
 
     Args:
         face, shape: as for `regions`.
@@ -94,7 +95,7 @@ def ring(face, shape, outwards=RING_OUT, inwards=RING_IN, feather=FEATHER):
 
 
 def random_part(mesh, shape, rng):
-    """A part of a face as a hole to learn to fill: all of it, its border, eyes, mouth or a half.
+    """Random mask of a part of a face for inpainting: all of it, its border, eyes, mouth or a half.
 
     Args:
         mesh: (478, 2), pixels.
@@ -132,12 +133,11 @@ def _filled(points, shape):
 
 
 def person(image, face=None):
-    """The person or people in a picture, down to single strands where the picture shows them.
+    """Mask of the people in a picture, with single strands of hair where the picture shows them.
 
     Args:
         image: uint8 (H, W, 3).
-        face: with it only the surroundings of this face are looked at, in more detail; the rest of
-            the picture is 0.
+        face: if given, only its surroundings are segmented, in more detail; the rest is 0.
 
     Returns:
         float32 (H, W).
@@ -149,10 +149,10 @@ def person(image, face=None):
 
 
 def hair(image, face):
-    """The hair of a face's head; a hat in its place counts as hair.
+    """Mask of a head's hair; a hat counts as hair.
 
-    A graph cut between what is surely hair (person, round the forehead, not of the skin's
-    colour) and what is surely not (the face, what is no person, what lies far below the chin).
+    A graph cut between certain hair (person, round the forehead, not of the skin's colour) and
+    certain background (the face, what is not a person, what lies far below the chin).
 
     Args:
         image: uint8 (H, W, 3).
@@ -201,10 +201,10 @@ def _polygon(shape, *outlines):
 
 
 def _oval(shape, at):
-    """The face as it is seen: all triangles of its mesh, which in a turned face go beyond the line
-    round its oval."""
+    """float32 (H, W): the visible face, all triangles of its mesh; in a turned face they reach
+    beyond the points of the oval."""
     mask = np.zeros(shape[:2], np.uint8)
-    corners = np.round((at[points_of.triangles()] - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    corners = np.round((at[triangles()] - 0.5) * (1 << _SHIFT)).astype(np.int32)
     for triangle in corners:
         cv2.fillConvexPoly(mask, triangle, 255, cv2.LINE_AA, _SHIFT)
     return mask.astype(np.float32) / 255
@@ -241,7 +241,7 @@ def _spread(mask, matrix, shape):
 
 
 def _refined(image, mask):
-    """Pull a mask's border to the picture's edges (He et al., Guided Image Filtering, 2010)."""
+    """Snap a mask's border to the picture's edges (He et al., Guided Image Filtering, 2010)."""
     radius = max(2, round(max(image.shape[:2]) / 60))
     guide = image.astype(np.float32) / 255
     soft = cv2.ximgproc.guidedFilter(guide, mask.astype(np.float32), radius, 1e-3)
@@ -276,7 +276,7 @@ def _hair_seeds(crop, at, people):
 
 
 def _distance_to_colour(lab, where):
-    """How far each pixel is from the colours of the pixels in `where`, in their deviations."""
+    """Distance of each pixel's colour from those in `where`, in their deviations."""
     inside = lab[where]
     middle = np.median(inside, 0)
     spread = 1.4826 * np.median(np.abs(inside - middle), 0) + (5.0, 2.0, 2.0)

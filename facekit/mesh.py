@@ -1,10 +1,8 @@
-"""Which of the mesh's 478 points are what, and its triangles.
+"""Names for the 478 points of MediaPipe's face mesh.
 
 The numbers are those of MediaPipe's face mesh (canonical face model: 468 points, and twice five for
 the irises), read off its published map of the vertices. Left and right are the picture's.
 """
-
-import functools
 
 import numpy as np
 
@@ -26,7 +24,6 @@ LIPS_INNER = (
 )
 NOSE = (168, 122, 351, 48, 278, 129, 358, 64, 294, 98, 327, 97, 326, 2)  # their hull is the nose
 IRIS_LEFT, IRIS_RIGHT = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)  # centre first
-_FOREHEAD = (10, 338, 151)  # a triangle, clockwise in the picture of a face seen from the front
 
 # Middles of the lids and corners of the eyes, as five points want an eye.
 EYE_CENTRES = ((33, 133, 159, 145), (362, 263, 386, 374))
@@ -37,56 +34,3 @@ def five_points(mesh):
     """float32 (5, 2): the eyes (middle of the opening), nose tip and mouth corners of a mesh."""
     eyes = [mesh[list(eye)].mean(0) for eye in EYE_CENTRES]
     return np.array([*eyes, *mesh[[NOSE_TIP, MOUTH_LEFT, MOUTH_RIGHT]]], np.float32)
-
-
-@functools.cache
-def triangles():
-    """int32 (T, 3): the mesh's triangles, with the eyes and the mouth's opening closed.
-
-    Their corners run clockwise in the picture of a face that looks at the camera.
-
-    MediaPipe publishes edges; three points joined by three of them are a triangle.
-    """
-    from facekit.detect import tesselation
-
-    near = {}
-    for a, b in tesselation():
-        near.setdefault(a, set()).add(b)
-        near.setdefault(b, set()).add(a)
-    found = {tuple(sorted((a, b, c))) for a in near for b in near[a] for c in near[a] & near[b]}
-    for ring in (EYE_LEFT, EYE_RIGHT, LIPS_INNER):
-        found |= {tuple(sorted(corners)) for corners in _strip(ring)}
-    result = np.array(_turned_alike(sorted(found)), np.int32)
-    result.setflags(write=False)
-    return result
-
-
-def _turned_alike(corners):
-    """Order each triangle's corners so that neighbours run along their common edge in opposite
-    directions, beginning with one on the forehead."""
-    at_edge = {}
-    for index, (a, b, c) in enumerate(corners):
-        for edge in ((a, b), (b, c), (a, c)):
-            at_edge.setdefault(edge, []).append(index)
-    first = corners.index(tuple(sorted(_FOREHEAD)))
-    turned, waiting = {first: _FOREHEAD}, [first]
-    while waiting:
-        a, b, c = turned[waiting.pop()]
-        for one, other in ((a, b), (b, c), (c, a)):
-            for index in at_edge[tuple(sorted((one, other)))]:
-                if index not in turned:
-                    (third,) = set(corners[index]) - {one, other}
-                    turned[index] = (other, one, third)
-                    waiting.append(index)
-    return [turned[index] for index in sorted(turned)]
-
-
-def _strip(ring):
-    """A ring of points, filled with triangles from one end to the other."""
-    low, high = 0, len(ring) - 1
-    while high - low > 1:
-        yield ring[low], ring[low + 1], ring[high]
-        low += 1
-        if high - low > 1:
-            yield ring[low], ring[high - 1], ring[high]
-        high -= 1

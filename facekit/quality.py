@@ -1,4 +1,4 @@
-"""How good a photo of a face is, 0 to 1, and what is wrong with it.
+"""Quality of a photo of a face, 0 to 1, and its faults in words.
 
 Eight things are measured, each 0 to 1, and multiplied with exponents for how much they matter, so
 that one bad one is enough. The measures of sharpness and contrast are taken on the face turned
@@ -49,7 +49,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Quality:
-    """What was measured; each 0 (useless) to 1 (nothing to complain of).
+    """Measures of quality; each from 0 (useless) to 1 (no fault).
 
     Attributes:
         total: the weighted product.
@@ -61,7 +61,7 @@ class Quality:
         contrast: by the range of the face's lightness.
         inside: share of the face inside the picture.
         unhidden: share of the places on the face whose colour is that of its skin.
-        dark: whether `exposure` complains of too little light rather than too much.
+        dark: whether `exposure` is low for too little light rather than too much.
     """
 
     total: float
@@ -76,7 +76,7 @@ class Quality:
     dark: bool
 
     def faults(self):
-        """In words, the worst first; an empty list where there is nothing to complain of."""
+        """Faults in words, the worst first: list of str."""
         measured = sorted((getattr(self, name), name) for name in WEIGHTS)
         named = [name for value, name in measured if value < POOR.get(name, POOR_ELSE)]
         if not named and self.total < POOR_TOTAL:
@@ -89,7 +89,7 @@ class Quality:
 
 
 def quality(image, face):
-    """Measure a face.
+    """Measure the quality of a face.
 
     Args:
         image: uint8 (H, W, 3).
@@ -142,7 +142,7 @@ def noise_sigma(light):
 
 
 def blockiness(light, left=0, top=0):
-    """How much larger the steps between JPEG's blocks are than those inside them.
+    """Ratio of the steps between JPEG's blocks to those inside them.
 
     Args:
         light: float32 (H, W), a part of a picture.
@@ -163,7 +163,7 @@ def blockiness(light, left=0, top=0):
 
 
 def steepness(light):
-    """The strongest edges' steepness, in parts of the picture's range of grey.
+    """Steepness of the strongest edges, in parts of the picture's range of grey.
 
     Args:
         light: float32 (H, W), an upright face of 320 px.
@@ -179,7 +179,7 @@ def steepness(light):
 
 
 def _exposure(face_light):
-    """Score, and whether it is darkness that it complains of.
+    """Score of the exposure, and whether darkness lowers it most.
 
     The brightest spots of a face (eyes' whites, teeth, glints) tell the light it stands in; its
     middle would call dark skin badly lit.
@@ -206,8 +206,8 @@ def _inside(image, face):
 def _unhidden(crop, at):
     """The share of places on the face that look like the rest of its skin.
 
-    What hides them is told by its colour: hair over the forehead, a mask, dark glasses. A hand has
-    the colour of skin and is not seen.
+    Occlusion is recognised by colour: hair over the forehead, a mask, dark glasses. A hand has the
+    colour of skin and is missed.
 
     Args:
         crop: uint8 (S, S, 3), the upright face.
@@ -235,7 +235,7 @@ def _luma(image):
 
 
 def _native(image, face):
-    """The face's part of the picture in its own pixels, grey, and where it begins."""
+    """The face's part of the picture at its own resolution, grey, and its upper left corner."""
     x, y, w, h = face.box
     left, top = int(np.clip(x, 0, image.shape[1] - 1)), int(np.clip(y, 0, image.shape[0] - 1))
     right, bottom = int(max(x + w, left + 1)), int(max(y + h, top + 1))

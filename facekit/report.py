@@ -1,44 +1,47 @@
-"""A page that shows how photos were ranked and why: one file that opens anywhere."""
+"""HTML page of ranked photos, their scores, points and masks: one file that opens anywhere."""
 
 import base64
+import io
 from functools import cache
 from importlib.resources import files
 
-import cv2
 import jinja2
-import numpy as np
+from PIL import Image
 
-from facekit import draw, masks, pictures
+from common.cli import printable
+from common.images import read_image, resize
+from facekit import draw, masks
 from facekit.quality import WEIGHTS
 
-HIGH = 380  # px; shown at half of it, so that it is sharp on any screen
-SHOWN = 200  # photos; a page of more is of no use, and of tens of megabytes
+HIGH = 380  # px; shown at half of it, to be sharp on any screen
+SHOWN = 200  # photos; more of them make a page of tens of megabytes
 
 
-def render(scored, maker, faces=True):
+def render(scored, embedder, faces=True):
     """The page.
 
     Args:
         scored: list of `facekit.score.Scored`, best first.
-        maker: name of the embedding.
+        embedder: its name, as in `facekit.identity.EMBEDDERS`.
         faces: whether to draw points and masks, which takes half a second a photo.
 
     Returns:
         str: HTML with the pictures inside.
     """
     photos = [_photo(photo, faces) for photo in scored[:SHOWN]]
+    left_out = max(0, len(scored) - SHOWN)
     return _template().render(
-        photos=photos, count=len(photos), left_out=max(0, len(scored) - SHOWN), maker=maker
+        photos=photos, count=len(photos), left_out=left_out, embedder=embedder
     )
 
 
 def _photo(photo, faces):
     return {
-        "name": photo.path,
+        "name": printable(photo.path),
         "rank": photo.rank,
         "reference": photo.reference,
         "copy_of": photo.near_duplicate_of,
-        "reason": photo.reason,
+        "reason": printable(photo.reason),
         "pictures": _pictures(photo, faces),
         "faces": [_scores(face) for face in photo.faces],
     }
@@ -65,7 +68,7 @@ def _scores(scored):
 def _pictures(photo, faces):
     """The photo with its boxes and, of the face that it is ranked by, points and masks."""
     try:
-        image = pictures.read(photo.path)
+        image = read_image(photo.path)
     except ValueError:
         return []
     found = [scored.measured.face for scored in photo.faces]
@@ -78,15 +81,11 @@ def _pictures(photo, faces):
 
 
 def embedded(image):
-    """A picture, uint8 (H, W, 3), as the address of an HTML page's image, `HIGH` px high."""
-    scale = HIGH / image.shape[0]
-    width = max(1, min(2 * HIGH, round(image.shape[1] * scale)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(image, (width, HIGH), interpolation=way)
-    _, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 85]
-    )
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    """A picture, uint8 (H, W, 3), as a data URL for an HTML page, `HIGH` px high."""
+    width = max(1, min(2 * HIGH, round(image.shape[1] * HIGH / image.shape[0])))
+    buffer = io.BytesIO()
+    Image.fromarray(resize(image, (HIGH, width))).save(buffer, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 @cache

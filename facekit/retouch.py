@@ -1,11 +1,11 @@
-"""Retouching: smoother skin that keeps its pores, sharper pictures without halos, larger faces."""
+"""Retouching: skin smoothing that keeps pores, sharpening without halos, enlarging, denoising."""
 
 import cv2
 import numpy as np
 
+from common.images import resize
 from facekit._checks import check_image, check_mask, check_number, check_size
 from facekit.colour import from_lab, to_lab
-from facekit.control import resize
 
 # Scales in parts of the face's width: pores and fine hair lie below the first, blotches, shine and
 # soft shadows of blemishes between the two, the shape of the face above.
@@ -19,7 +19,7 @@ EDGE = 6.0
 
 
 def smooth_skin(image, mask, strength=0.5, face_width=None):
-    """Even skin out, but leave its texture and the edges of the face.
+    """Smooth skin, but keep its texture and the edges of the face.
 
     Frequency separation in LAB: pores (fine), blotches (middle) and the shape of the face, which a
     guided filter finds as it is blind to weak structure only. The middle band loses most, the fine
@@ -90,7 +90,7 @@ def sharpen(image, amount=0.5, radius=1.0, threshold=2.0):
 
 
 def upscale(image, factor=None, size=None, sharpness=0.4):
-    """Enlarge a small face: Lanczos in steps of two, each sharpened a little.
+    """Enlarge a picture: Lanczos in steps of at most two, each sharpened a little.
 
     It adds no detail that was not there. One large Lanczos step rings and stays soft; here each
     step is kept between its neighbours, as in `sharpen`.
@@ -123,7 +123,7 @@ def upscale(image, factor=None, size=None, sharpness=0.4):
 
 
 def denoise(image, strength=0.3):
-    """Take noise away by the means of similar patches; slow, about a second a megapixel and core.
+    """Non-local means denoising; about a second a megapixel and core.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -163,7 +163,7 @@ def _smooth(image, mask, strength, face_width):
 
 
 def _weak(band):
-    """What of a band is weak: all of a blemish, little of a nostril's edge."""
+    """Attenuate strong values of a band: a blemish stays, a nostril's edge hardly does."""
     return band / (1 + np.square(band[..., :1] / EDGE))
 
 
@@ -200,7 +200,7 @@ def _weighted_blur(lab, weight, deviation):
 
 
 def _lanczos(image, size):
-    """Lanczos kept within the 3x3 pixels around, where it would ring."""
+    """Lanczos resampling, clamped to the 3x3 pixels around against ringing."""
     height, width = size
     large = cv2.resize(image, (width, height), interpolation=cv2.INTER_LANCZOS4)
     around = np.ones((3, 3), np.uint8)
@@ -212,7 +212,7 @@ def _lanczos(image, size):
 
 
 def _next(now, goal):
-    """The next of the steps from now to goal: at most twice, all about alike."""
+    """Size after the next of equal steps from `now` to `goal`, each at most a doubling."""
     if goal <= now:
         return now
     steps = int(np.ceil(np.log2(goal / now) - 1e-9))

@@ -1,6 +1,6 @@
-"""Sort the photos of a person: who is on them, how good each is, which one to take.
+"""Ranking of a person's photos by likeness and quality, and the choice of a reference photo.
 
-    id       cosine between a face and the middle of all photos of that person
+    id       cosine between a face and the mean embedding of that person's photos
     quality  0 to 1, see `facekit.quality`
     angle    (90 - |roll|) / 90: 1 upright, 0 lying down
     total    id x quality: the ranking
@@ -25,7 +25,7 @@ PROFILE = 40  # degrees of yaw from which a face counts as turned away
 
 @dataclass(frozen=True)
 class MeasuredFace:
-    """A face of a photo: where, how good, and who (float32 (D,), of unit length)."""
+    """A face of a photo: its place, quality and embedding, float32 (D,) of unit length."""
 
     face: Face
     quality: Quality
@@ -34,7 +34,7 @@ class MeasuredFace:
 
 @dataclass(frozen=True)
 class Measured:
-    """A photo by itself, before it is compared with others.
+    """Measurements of one photo, before it is compared with others.
 
     Attributes:
         path: as the user gave it.
@@ -51,7 +51,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class ScoredFace:
-    """What became of a face: `id`, `total` and `frontal` in 0..1, and the verdict in words."""
+    """Scores of a face: `id`, `total` and `frontal` in 0..1, and the verdict in words."""
 
     measured: MeasuredFace
     id: float
@@ -64,7 +64,7 @@ class ScoredFace:
 
 @dataclass(frozen=True)
 class Scored:
-    """A photo's place: 1 is best; `reference` marks the one photo to take."""
+    """A ranked photo: rank 1 is best; `reference` marks the reference photo."""
 
     path: str
     faces: tuple
@@ -87,13 +87,13 @@ def frontal_score(yaw, pitch):
 
 
 def fingerprint(image):
-    """What a picture looks like from afar; equal or nearly so after resizing and recompression.
+    """Perceptual hash of a picture; equal or nearly so after resizing and recompression.
 
     Args:
         image: uint8 (H, W, 3).
 
     Returns:
-        bool (255,): which of the lowest cosine frequencies are over their median.
+        bool (255,): whether each of the lowest cosine coefficients exceeds their median.
 
     Reference: Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010.
     """
@@ -104,11 +104,10 @@ def fingerprint(image):
 
 
 def main_person(photos, same):
-    """The middle of the person who is on most photos.
+    """Mean embedding of the person who is on most photos.
 
-    Each face looks for itself in the other photos; the one that finds itself most often stands for
-    the person, and the middle is then moved to the mean of the best face of each photo, twice.
-    Strangers have no say in it.
+    The face with matches in the most other photos is the start; the mean is then taken, twice, over
+    the best match of each photo. Strangers do not enter it.
 
     Args:
         photos: list of lists of embeddings (D,), one list a photo.
@@ -172,7 +171,7 @@ def rank(photos, same):
 
 
 def as_records(scored):
-    """What `score --json` writes: a list of dictionaries, best first."""
+    """Content of `score --json`: a list of dictionaries, best first."""
     return [
         {
             "path": photo.path,

@@ -6,9 +6,8 @@ how well strangers are told apart.
 """
 
 import csv
+import io
 import json
-import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ from pathlib import Path
 import click
 import numpy as np
 
+from common.cli import check_finite, count, printable, sentences
+from common.devices import PRECISIONS, choose_precision, start_backend
+from common.files import write_bytes
 from facekit.verification import auc, pair_cosines
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 HELD_OUT = 0.05
-AHEAD = 4  # batches made while the network learns from one
+AHEAD = 4  # batches prepared ahead of the step
 LOG_FIELDS = ("step", "minutes", "loss", "own_cosine", "held_out_auc", "images_per_second")
 
 
@@ -68,18 +68,23 @@ def load_people(folder):
             f"{folder} is not a dataset with identities and points: {error}."
         ) from None
     if len(images) != len(records) or len(np.unique(names)) < 2:
-        raise ValueError(f"{folder} must show at least two people. Received: {len(names)} photos.")
+        photos = count(len(names), "photo")
+        raise ValueError(f"{folder} must show at least two people. Received: {photos}.")
     if len(photos) < len(images):
         images = images[photos]
     return People(images, points5, np.unique(names, return_inverse=True)[1].astype(np.int32))
 
 
 def split(people, held_out=HELD_OUT):
-    """The people to learn from and, by number, the last of them to measure with (at least two)."""
-    count = int(people.identity.max()) + 1
-    first = count - max(2, round(held_out * count))
+    """Rows and identities of the people to train on, and of the last ones, held out (at least two).
+
+    Returns:
+        two pairs (rows int64 (N,), identity int32 (N,) counted from 0).
+    """
+    total = int(people.identity.max()) + 1
+    first = total - max(2, round(held_out * total))
     if first < 2:
-        raise ValueError(f"training needs at least four people. Received: {count}.")
+        raise ValueError(f"training needs at least four people. Received: {total}.")
     parts = []
     for where in (people.identity < first, people.identity >= first):
         rows = np.flatnonzero(where)
@@ -89,9 +94,10 @@ def split(people, held_out=HELD_OUT):
 
 
 class Training:
-    """The network, the loss and the step, in Keras alone."""
+    """The network, its loss and the training step, in Keras alone."""
 
     def __init__(self, people_count, settings, scale, margin, weight_decay):
+        start_backend()
         import keras
 
         from facekit.curricular import CurricularFace
@@ -126,19 +132,18 @@ class Training:
         return np.concatenate(found).astype(np.float32)
 
     def save(self, path, progress):
-        """Everything needed to go on, whole or not at all."""
+        """Write a checkpoint, whole or not at all: weights, optimizer, progress."""
         values = {f"model_{i:03d}": np.asarray(v) for i, v in enumerate(self.model.weights)}
         values |= {
             f"optimizer_{i:03d}": np.asarray(v)
             for i, v in enumerate(self.model.optimizer.variables)
         }
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "wb") as file:
-            np.savez(file, progress=json.dumps(progress), **values)
-        partial.replace(path)
+        buffer = io.BytesIO()
+        np.savez(buffer, progress=json.dumps(progress), **values)
+        write_bytes(buffer.getvalue(), path)
 
     def load(self, path):
-        """Take up what `save` wrote; returns the progress.
+        """Restore what `save` wrote; returns the progress.
 
         Raises:
             ValueError: the checkpoint is damaged or belongs to another network or dataset.
@@ -161,14 +166,14 @@ class Training:
 
 
 def learning_rate(progress, peak, warm_up=0.03):
-    """A linear rise over the first `warm_up` of the training, then half a cosine down to 0."""
+    """Linear warm-up, then cosine decay to 0; `progress` is the share of training done."""
     if progress < warm_up:
         return peak * (progress + 1e-4) / warm_up
     return peak * 0.5 * (1 + np.cos(np.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
 
 
 def batch_of(people, rows, identity, augmentation, size, batch, seed, step):
-    """The crops of one step; they depend on seed and step alone, so a resumed run sees the same."""
+    """Crops and identities of one step, from seed and step alone: a resumed run draws the same."""
     rng = np.random.default_rng((seed, step))
     chosen = rng.integers(0, len(rows), batch)
     crops = np.stack(
@@ -193,16 +198,8 @@ def batch_of(people, rows, identity, augmentation, size, batch, seed, step):
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of weights and augmentations.")
 @click.option("--every", type=click.FloatRange(min=0), default=120, help="Seconds to a checkpoint.")
 @click.option("--resume", is_flag=True, help="Go on where the checkpoint beside --out stands.")
-def main(**options):
-    """Train the identity encoder on rendered people."""
-    try:
-        run(**options)
-    except (ValueError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-
-
-def run(
+@sentences()
+def main(
     data,
     out,
     minutes,
@@ -217,13 +214,15 @@ def run(
     every,
     resume,
 ):
-    """What the command does, with errors as exceptions."""
+    """Train the identity encoder on rendered people."""
+    check_finite(minutes=minutes, rate=rate, scale=scale, weight_decay=weight_decay, every=every)
     checkpoint = out.with_suffix(".checkpoint.npz")
     if checkpoint.exists() and not resume:
         raise ValueError(f"{checkpoint} is there already: add --resume, or delete it.")
     people = load_people(data)
     (rows, identity), (held_rows, held_identity) = split(people)
 
+    start_backend()
     import keras
 
     from facekit.augment import Augmentation
@@ -231,7 +230,7 @@ def run(
 
     settings = EncoderSettings(size=size)
     keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(_policy())
+    keras.config.set_dtype_policy(PRECISIONS[choose_precision()])
     training = Training(int(identity.max()) + 1, settings, scale, margin, weight_decay)
     progress = {"step": 0, "seconds": 0.0}
     if checkpoint.exists():
@@ -251,11 +250,12 @@ def run(
     step = _learn(training, make, record, steps, minutes, rate, every)
     save_encoder(training.encoder, settings, out)
     checkpoint.unlink()
-    click.echo(f"{out}: trained for {step} steps of {batch_size}.")
+    click.echo(printable(f"{out}: trained for {count(step, 'step')} of {batch_size}."))
 
 
 def _learn(training, make, record, steps, minutes, rate, every):
-    """Step until the count or the clock is reached, on batches made ahead; the last step."""
+    """Train until the count or the clock is reached, on batches prepared ahead; returns the last
+    step."""
     step = record.step
     limit = 60 * minutes if minutes else np.inf
     with ThreadPoolExecutor(2) as pool:
@@ -275,15 +275,15 @@ def _learn(training, make, record, steps, minutes, rate, every):
 
 
 class _Record:
-    """What was seen since the last checkpoint, and the checkpoints."""
+    """Losses and speed since the last checkpoint, and the checkpoints."""
 
     def __init__(self, training, held, checkpoint, log, progress):
         self.training, self.held, self.checkpoint, self.log = training, held, checkpoint, log
         self.step = progress["step"]
         self.began = time.monotonic() - progress["seconds"]
-        self._anew()
+        self._restart()
 
-    def _anew(self):
+    def _restart(self):
         self.losses, self.crops, self.since = [], 0, time.monotonic()
 
     def seconds(self):
@@ -308,11 +308,11 @@ class _Record:
         loss = float(np.mean(self.losses or [0]))
         self.log.write(self.step, self.seconds() / 60, loss, own, held_out, speed)
         self.training.save(self.checkpoint, {"step": self.step, "seconds": self.seconds()})
-        self._anew()
+        self._restart()
 
 
 class _Log:
-    """A line of numbers to the screen and to a CSV file."""
+    """Rows of numbers on the screen and in a CSV file."""
 
     def __init__(self, path, resume):
         self.path = path
@@ -332,17 +332,6 @@ def _cut(people, row, size):
     from facekit.align import align
 
     return align(np.asarray(people.images[row]), people.points5[row], size).image
-
-
-def _policy():
-    """bfloat16 where the processor multiplies in it."""
-    import keras
-
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    able = "avx512_bf16" in flags or "amx_bf16" in flags
-    able = able or bool(keras.distribution.list_devices("gpu"))
-    return "mixed_bfloat16" if able else "float32"
 
 
 if __name__ == "__main__":

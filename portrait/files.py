@@ -5,12 +5,14 @@ only where something was painted; every other pixel is the file's.
 """
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from ddpm.pictures import png_text
-from facekit import pictures
+from common.files import write_bytes
+from common.images import PROFILE_ERRORS, image_format, read_image, upright
+from common.sheets import png_text
 
 COMMENT = "A face in it was painted by a diffusion model; not a photograph as it was taken."
 _DESCRIPTION = 0x010E  # EXIF's ImageDescription
@@ -20,12 +22,13 @@ class Template:
     """A photo to be painted into.
 
     Pixels and profile of RGB files are kept. Grey, CMYK, palette and transparent ones become the
-    sRGB picture that `facekit.pictures.read` makes of them.
+    sRGB picture that `common.images.read_image` makes of them.
 
     Args:
         path: of the file.
 
     Attributes:
+        path: of the file.
         image: uint8 (H, W, 3), sRGB, upright: what to work on.
         own: uint8 (H, W, 3), the file's pixels in its own colours.
         profile: bytes, its colour profile; None for sRGB.
@@ -35,15 +38,16 @@ class Template:
     """
 
     def __init__(self, path):
-        self.image = self.own = pictures.read(path)
+        self.path = Path(path)
+        self.image = self.own = read_image(path)
         self.profile = None
         with Image.open(path) as opened:
-            upright = pictures.upright(opened)
-            if upright.mode == "RGBA" and upright.getchannel("A").getextrema() == (255, 255):
-                upright = upright.convert("RGB")
-            profile = upright.info.get("icc_profile")
-            if profile and upright.mode == "RGB" and "transparency" not in upright.info:
-                self.own, self.profile = np.asarray(upright), profile
+            whole = upright(opened)
+            if whole.mode == "RGBA" and whole.getchannel("A").getextrema() == (255, 255):
+                whole = whole.convert("RGB")
+            profile = whole.info.get("icc_profile")
+            if profile and whole.mode == "RGB" and "transparency" not in whole.info:
+                self.own, self.profile = np.asarray(whole), profile
 
     def write(self, image, path, recipe=None):
         """Write the painted picture. A PNG keeps every pixel; JPEG and WebP store all of them anew,
@@ -57,7 +61,7 @@ class Template:
         Raises:
             OSError: if it cannot be written.
         """
-        format = pictures.check_suffix(path)
+        format = image_format(path)
         changed = (image != self.image).any(-1, keepdims=True)
         extra = {}
         if self.profile:
@@ -71,7 +75,7 @@ class Template:
             extra |= {"quality": 95, "exif": said.tobytes()}
         merged, buffer = Image.fromarray(np.where(changed, image, self.own)), io.BytesIO()
         merged.save(buffer, format=format, **extra)
-        pictures.write_bytes(buffer.getvalue(), path)
+        write_bytes(buffer.getvalue(), path)
 
 
 def _from_srgb(image, profile):
@@ -80,6 +84,6 @@ def _from_srgb(image, profile):
         converted = ImageCms.profileToProfile(
             Image.fromarray(image), ImageCms.createProfile("sRGB"), target, outputMode="RGB"
         )
-    except pictures.PROFILE_ERRORS:  # reading could not use it either
+    except PROFILE_ERRORS:  # reading could not use it either
         return image
     return np.asarray(converted)

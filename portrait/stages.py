@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from common.images import resize
 from facekit import colour, masks, retouch
 from facekit import control as control_of
 from facekit.align import fading_square, warp
-from facekit.control import resize
 from facekit.detect import Face
 from facekit.fuse import fuse, paste_by_points, reshaped, shaped
 

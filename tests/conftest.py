@@ -97,6 +97,30 @@ def photo_faces(photographs):
     return {name: (image, largest(detect(image))) for name, image in photographs.items()}
 
 
+def read_faces(folder):
+    """A rendered dataset: images, part maps and records."""
+    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
+    return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
+
+
+@pytest.fixture(scope="session")
+def rendered_small(tmp_path_factory):
+    """32 people at 64 px, photos only: images, part maps and records."""
+    from data import make_faces
+
+    folder = tmp_path_factory.mktemp("rendered") / "small"
+    return read_faces(make_faces(folder, 32, 32, 64, 3, workers=2, progress=False, drawn=0))
+
+
+@pytest.fixture(scope="session")
+def half_drawn(tmp_path_factory):
+    """48 people at 16 px, half of them drawn: the folder, made in one go by two processes."""
+    from data import make_faces
+
+    folder = tmp_path_factory.mktemp("rendered") / "half"
+    return make_faces(folder, 48, 48, 16, 0, workers=2, progress=False, drawn=0.5)
+
+
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory):
     """24 people at 256 px, photos only: images, part maps and records."""
@@ -106,3 +130,34 @@ def rendered(tmp_path_factory):
     make_faces(folder, 24, 24, 256, 11, workers=2, progress=False, drawn=0)
     records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
     return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
+
+
+@pytest.fixture
+def call(capfd):
+    """Run a click command in this process: call(main, *words, code=0) -> (stdout, stderr)."""
+
+    def run(main, *words, code=0):
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        out, complaints = capfd.readouterr()
+        assert (end.value.code or 0) == code, complaints
+        assert "Traceback" not in complaints
+        return out, complaints
+
+    return run
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a disk of 64 KiB; skipped where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("no small disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a worker may still be ending

@@ -14,7 +14,7 @@ class Probe(keras.Model):
         super().__init__()
         self.layer = layer
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):  # named, so that the layer is told of it
         return self.layer(*inputs)
 
 

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data.head import (
+from data.people.person import sample_person
+from data.people.view import sample_view
+from data.shape.head import (
     NECK,
     PROPORTIONS,
     Pose,
@@ -17,8 +19,7 @@ from data.head import (
     shape_vertices,
     turn,
 )
-from data.parts import landmark_vertices
-from data.people import sample_person, sample_view
+from data.shape.parts import landmark_vertices
 
 
 @pytest.fixture(scope="module")

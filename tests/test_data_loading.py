@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from data import load_images, load_uncut
 from data.loading import decode_uncut
@@ -109,14 +109,32 @@ def test_what_cannot_be_read_is_named_with_a_reason(tmp_path):
     Image.fromarray(noise).save(tmp_path / "whole.jpg")
     whole = (tmp_path / "whole.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "bomb.png").write_bytes(png_header_of(9000, 9000))
+    (tmp_path / "bomb.png").write_bytes(png_header_of(9500, 9500))
     (tmp_path / "big bomb.png").write_bytes(png_header_of(50000, 50000))
     pictures = load_images(tmp_path, 16)
     assert pictures.names == ["deep/also good.JPG", "good.png", "whole.jpg"]
     reasons = dict(pictures.skipped)
     assert set(reasons) == {"empty.png", "text.jpg", "cut.jpg", "bomb.png", "big bomb.png"}
-    assert "empty" in reasons["empty.png"] and "megapixels" in reasons["bomb.png"]
-    assert "megapixels" in reasons["big bomb.png"] and "truncated" in reasons["cut.jpg"]
+    assert "empty" in reasons["empty.png"] and "truncated" in reasons["cut.jpg"]
+    for name in ("bomb.png", "big bomb.png"):
+        assert "pixels are too many" in reasons[name] and "90 million" in reasons[name]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    halves().save(tmp_path / "a.png")
+    (tmp_path / "._a.png").write_bytes(b"what a Mac leaves beside a.png")
+    (tmp_path / ".thumbnails").mkdir()
+    halves().save(tmp_path / ".thumbnails" / "a.png")
+    only(tmp_path)
+
+
+def test_an_embedded_colour_profile_is_applied(tmp_path):
+    """sRGB with its red and blue exchanged: the numbers of the file mean the other colour."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
+    swapped = halves(left=RED[::-1], right=GREEN[::-1])
+    swapped.save(tmp_path / "a.png", icc_profile=profile)
+    check_halves(only(tmp_path))
 
 
 def test_captions_beside_the_pictures(tmp_path):
@@ -137,7 +155,7 @@ def test_no_captions_is_none(tmp_path):
     [
         (lambda folder: folder.rmdir(), "There is no folder"),
         (lambda folder: None, "no pictures in"),
-        (lambda folder: (folder / "a.png").write_text("x"), "None of the 1 pictures"),
+        (lambda folder: (folder / "a.png").write_text("x"), "The only picture in"),
     ],
 )
 def test_nothing_to_read_is_an_error_that_says_what_to_do(tmp_path, make, words):

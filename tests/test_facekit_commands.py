@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
-from test_facekit_pictures import bad_files
+from test_images import bad_files
 
-from facekit import control, pictures
+from common.images import read_image, write_image
+from facekit import control
 from facekit.__main__ import main
 from facekit.align import invert, template_points, transform
-from facekit.commands import run
 
 
 def facekit(*words, code=0):
@@ -35,21 +35,9 @@ def facekit(*words, code=0):
 
 
 @pytest.fixture
-def here(monkeypatch, capfd):
+def here(call):
     """The same without the seconds that a process takes to start."""
-
-    def call(*words, code=0):
-        monkeypatch.setattr(sys, "argv", ["facekit", *map(str, words)])
-        try:
-            run(main)
-            found = 0
-        except SystemExit as end:
-            found = end.code or 0
-        out, complaints = capfd.readouterr()
-        assert found == code, complaints
-        return out, complaints
-
-    return call
+    return lambda *words, code=0: call(main, *words, code=code)
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +47,15 @@ def album(photographs, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("album")
     hopper = photographs["hopper"]
-    pictures.write(hopper, folder / "sharp.png")
+    write_image(hopper, folder / "sharp.png")
     blurred = cv2.GaussianBlur(hopper[:, ::-1], (0, 0), 5)
-    pictures.write(np.ascontiguousarray(blurred), folder / "blurred.png")
-    pictures.write(np.uint8(hopper[60:420, 60:470] * 0.45), folder / "dark.png")
+    write_image(np.ascontiguousarray(blurred), folder / "blurred.png")
+    write_image(np.uint8(hopper[60:420, 60:470] * 0.45), folder / "dark.png")
     turn = cv2.getRotationMatrix2D((260, 230), 40, 0.9)
-    pictures.write(cv2.warpAffine(hopper, turn, (512, 600)), folder / "sub" / "tilted.jpg")
-    pictures.write(cv2.resize(hopper, (300, 351)), folder / "smaller copy.jpg")
-    pictures.write(photographs["astronaut"], folder / "stranger.png")
-    pictures.write(data.cat(), folder / "cat.jpg")
+    write_image(cv2.warpAffine(hopper, turn, (512, 600)), folder / "sub" / "tilted.jpg")
+    write_image(cv2.resize(hopper, (300, 351)), folder / "smaller copy.jpg")
+    write_image(photographs["astronaut"], folder / "stranger.png")
+    write_image(data.cat(), folder / "cat.jpg")
     return folder
 
 
@@ -78,9 +66,14 @@ def broken(tmp_path_factory):
 
 
 def test_score_ranks_an_album_and_says_why(album, tmp_path):
-    out, _ = facekit(
+    out, complaints = facekit(
         "score", album, "--top", 3, "--out", tmp_path / "best", "--json", tmp_path / "scores.json"
     )
+    # Said at once, with progress, and no line that is not ours.
+    lines = complaints.splitlines()
+    assert lines[0] == "Measuring 7 photos ..." and any("7/7" in line for line in lines)
+    others = [line for line in lines[1:] if line and "/7 [" not in line]
+    assert others == [f"Skipped {album / 'cat.jpg'}: no face found."]
     rows = json.loads((tmp_path / "scores.json").read_text())
     names = [row["path"].split("/")[-1] for row in rows]
     assert names[0] == "sharp.png" and rows[0]["reference"] is True
@@ -96,10 +89,11 @@ def test_score_ranks_an_album_and_says_why(album, tmp_path):
     assert (tmp_path / "best" / copies[0]).read_bytes() == (album / "sharp.png").read_bytes()
 
 
-def test_a_broken_file_is_a_line_and_the_rest_goes_on(broken, photographs, tmp_path):
+def test_a_broken_file_is_a_line_and_the_rest_goes_on(broken, photographs, here, tmp_path):
     folder, files = broken
-    pictures.write(photographs["hopper"], folder / "good.png")
-    _, complaints = facekit("score", folder, "--json", tmp_path / "scores.json")
+    write_image(photographs["hopper"], folder / "good.png")
+    words = ("--workers", 1, "--json", tmp_path / "scores.json")
+    _, complaints = here("score", folder, *words)
     rows = {row["path"]: row for row in json.loads((tmp_path / "scores.json").read_text())}
     assert rows[str(folder / "good.png")]["rank"] == 1
     for name, (path, says) in files.items():
@@ -122,11 +116,51 @@ def test_exit_code_2_and_a_sentence_when_nothing_can_be_done(command, broken, he
     out = out.get(command, ("--out", tmp_path / "made"))
     for photos in (tmp_path / "bare", tmp_path / "nowhere", folder, folder / "text.jpg"):
         second = (photos,) if command == "fuse" else ()
-        _, complaints = here(command, photos, *second, *out, code=2)
+        workers = () if command == "fuse" else ("--workers", 1)
+        _, complaints = here(command, photos, *second, *out, *workers, code=2)
         assert complaints.splitlines()[-1].startswith("Error: ")
     made = tmp_path / "made"
     assert not made.exists() or not list(made.iterdir())
     assert not (tmp_path / "f.png").exists()
+
+
+def test_names_of_files_that_are_not_utf8_or_steer_terminals(photographs, here, tmp_path):
+    """Linux allows any bytes in a name; none of them may cost a result or reach the terminal."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    odd = os.fsencode(folder) + b"/caf\xe9 \x1b[31m\n.png"
+    Image.fromarray(photographs["hopper"]).save(os.fsdecode(odd))
+    (folder / "b\x1b[2J.png").write_text("no picture")
+    shown = "caf\\udce9 \\x1b[31m\\n.png"
+    out, complaints = here("score", folder, "--json", tmp_path / "s.json", "--out", tmp_path / "o")
+    assert shown in out and "b\\x1b[2J.png: not a picture." in complaints
+    assert "\x1b" not in out + complaints and len(out.splitlines()) == 4
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert os.fsencode(rows[0]["path"]) == odd
+    (copy,) = os.listdir(os.fsencode(tmp_path / "o"))
+    assert copy == b"01_" + os.path.basename(odd)
+    out, _ = here("report", folder, "--plain", "--out", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert shown in page and "\x1b" not in page and out == f"{tmp_path / 'r.html'}: 2 photos.\n"
+    out, complaints = here("align", folder, "--out", tmp_path / "a", "--size", 32)
+    assert out == f"{tmp_path / 'a'}: 1 face from 1 photo.\n" and "\x1b" not in complaints
+    (row,) = json.loads((tmp_path / "a" / "align.json").read_text())
+    assert os.fsencode(row["path"]) == odd and (tmp_path / "a" / row["crop"]).is_file()
+
+
+@pytest.mark.parametrize("command", ["score", "report", "align", "masks", "fuse"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(command, album, here, small_disk):
+    photos = [album / "sharp.png", album / "stranger.png"][: 2 if command == "fuse" else 1]
+    out = {"fuse": small_disk / "a.png", "report": small_disk / "a.html"}.get(command, small_disk)
+    _, complaints = here(command, *photos, "--out", out, code=2)
+    assert complaints.splitlines()[-1] == "Error: the disk is full; make room and run it again."
+    assert not any(path.stat().st_size for path in small_disk.iterdir())
+
+
+def test_a_full_disk_ends_the_work_on_many_photos_at_once(album, here, small_disk):
+    said, complaints = here("align", album, "--out", small_disk, "--workers", 2, code=2)
+    assert said == "" and complaints.count("the disk is full") == 1
+    assert "Skipped" not in complaints and not list(small_disk.glob(".partial*"))
 
 
 def test_wrong_words_are_told_at_once(album, here, tmp_path):
@@ -136,6 +170,16 @@ def test_wrong_words_are_told_at_once(album, here, tmp_path):
         ("fuse", album / "sharp.png", album / "stranger.png", "--out", tmp_path / "a.xyz"),
         ("fuse", album / "sharp.png", album / "cat.jpg", "--out", tmp_path / "a.png"),
         ("report", album, "--out", tmp_path / "page.pdf"),
+        ("masks", album, "--out", tmp_path, "--feather", "nan"),
+        (
+            "fuse",
+            album / "sharp.png",
+            album / "cat.jpg",
+            "--out",
+            tmp_path / "a.png",
+            "--match",
+            "nan",
+        ),
         ("align", album),
         ("sort", album),
     ):
@@ -144,14 +188,14 @@ def test_wrong_words_are_told_at_once(album, here, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_align_cuts_heads_and_says_from_where(album, photographs, tmp_path):
-    facekit("align", album, "--out", tmp_path, "--size", 128)
+def test_align_cuts_heads_and_says_from_where(album, here, tmp_path):
+    here("align", album, "--out", tmp_path, "--size", 128, "--workers", 1)
     rows = {
         row["path"].split("/")[-1]: row for row in json.loads((tmp_path / "align.json").read_text())
     }
     assert set(rows) >= {"sharp.png", "tilted.jpg", "stranger.png"} and "cat.jpg" not in rows
     for row in rows.values():
-        assert pictures.read(tmp_path / row["crop"]).shape == (128, 128, 3)
+        assert read_image(tmp_path / row["crop"]).shape == (128, 128, 3)
         eyes = transform(row["points5"], row["matrix"])[:2]
         assert np.abs(eyes - template_points("portrait", 128)[:2]).max() < 8
     back = transform(template_points("portrait", 128)[:2], invert(rows["tilted.jpg"]["matrix"]))
@@ -179,17 +223,17 @@ def test_masks_and_control_pictures_are_files_of_the_photos_size(album, here, tm
         assert Image.open(path).mode == "L" and Image.open(path).size == (512, 600)
     here("control", photo, "--out", tmp_path / "c", "--size", 200)
     for kind in ("canny", "colour", "tile", "points"):
-        assert pictures.read(tmp_path / "c" / f"sharp_{kind}.png").shape == (200, 200, 3)
+        assert read_image(tmp_path / "c" / f"sharp_{kind}.png").shape == (200, 200, 3)
     # The middle square, not the whole squashed into one.
-    whole = pictures.read(photo)[44:-44]
+    whole = read_image(photo)[44:-44]
     expected = control.colour_grid(whole, 200)
-    found = pictures.read(tmp_path / "c" / "sharp_colour.png")
+    found = read_image(tmp_path / "c" / "sharp_colour.png")
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):
     for name in ("a/x.png", "b/x.png", "x.png", "x.jpg"):
-        pictures.write(pictures.read(album / "sharp.png"), tmp_path / "in" / name)
+        write_image(read_image(album / "sharp.png"), tmp_path / "in" / name)
     here("align", tmp_path / "in", "--out", tmp_path / "out", "--size", 64)
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
 
@@ -197,7 +241,7 @@ def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):
 def test_the_photos_themselves_are_never_overwritten(album, here, tmp_path):
     folder = tmp_path / "in"
     for name in ("sharp.png", "stranger.png"):
-        pictures.write(pictures.read(album / name), folder / name)
+        write_image(read_image(album / name), folder / name)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     for command in ("align", "masks", "control", "score"):
         _, complaint = here(command, folder, "--out", folder, code=2)
@@ -211,16 +255,16 @@ def test_the_photos_themselves_are_never_overwritten(album, here, tmp_path):
 
 def test_results_inside_the_folder_of_photos_are_not_photos(album, here, tmp_path):
     folder = tmp_path / "in"
-    pictures.write(pictures.read(album / "sharp.png"), folder / "sharp.png")
+    write_image(read_image(album / "sharp.png"), folder / "sharp.png")
     for _ in range(2):
         here("align", folder, "--out", folder / "heads", "--size", 64)
         assert [path.name for path in (folder / "heads").glob("*.png")] == ["sharp.png"]
 
 
 def test_faces_of_one_photo_and_a_photo_named_like_them_stay_apart(album, here, tmp_path):
-    two = np.hstack([pictures.read(album / name)[:512] for name in ("sharp.png", "stranger.png")])
+    two = np.hstack([read_image(album / name)[:512] for name in ("sharp.png", "stranger.png")])
     for name in ("x.png", "x.face1.png", "x_face1.png"):
-        pictures.write(two if name == "x.png" else two[:, :512], tmp_path / "in" / name)
+        write_image(two if name == "x.png" else two[:, :512], tmp_path / "in" / name)
     out, _ = here("align", tmp_path / "in", "--out", tmp_path / "out", "--size", 64)
     rows = json.loads((tmp_path / "out" / "align.json").read_text())
     assert len({row["crop"] for row in rows}) == 4 == len(list((tmp_path / "out").glob("*.png")))
@@ -257,7 +301,7 @@ def test_a_pipe_among_the_photos_is_not_waited_for(album, here, tmp_path):
 def test_fuse_writes_one_picture_and_changes_nothing_outside_the_face(album, here, tmp_path):
     out = tmp_path / "fused.png"
     here("fuse", album / "sharp.png", album / "stranger.png", "--out", out, "--share", 1)
-    before, after = pictures.read(album / "sharp.png"), pictures.read(out)
+    before, after = read_image(album / "sharp.png"), read_image(out)
     changed = (before != after).any(-1)
     rows, columns = np.nonzero(changed)
     assert changed.any() and 120 < rows.min() and rows.max() < 345
@@ -268,7 +312,7 @@ def test_the_report_is_one_file_that_needs_no_other(album, here, tmp_path):
     folder = tmp_path / "album"
     for name in ("sharp.png", "stranger.png", "cat.jpg"):
         target = '<b>&"x".png' if name == "stranger.png" else name
-        pictures.write(pictures.read(album / name), folder / target)
+        write_image(read_image(album / name), folder / target)
     page = tmp_path / "report.html"
     here("report", folder, "--out", page)
     text = page.read_text()
@@ -319,7 +363,7 @@ def test_mutated_files_are_read_or_refused_and_never_hang(photographs, format, t
         path.write_bytes(mutated(buffer.getvalue(), rng))
         began = time.monotonic()
         try:
-            found = pictures.read(path)
+            found = read_image(path)
         except ValueError as error:
             assert str(error).startswith(str(path)) and "\n" not in str(error)
             refused += 1
@@ -330,7 +374,7 @@ def test_mutated_files_are_read_or_refused_and_never_hang(photographs, format, t
     assert read + refused == MUTATIONS and refused > 5 and path.exists()
 
 
-def test_a_folder_of_mutated_photos_loses_nothing(photographs, tmp_path):
+def test_a_folder_of_mutated_photos_loses_nothing(photographs, here, tmp_path):
     """Through the whole command: every file is in the list, and the good ones keep their scores."""
     rng = np.random.default_rng(99)
     folder = tmp_path / "in"
@@ -341,9 +385,9 @@ def test_a_folder_of_mutated_photos_loses_nothing(photographs, tmp_path):
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, format)
         (folder / f"{number:02d}.{format.lower()}").write_bytes(mutated(buffer.getvalue(), rng))
-    pictures.write(photographs["hopper"], folder / "good.png")
+    write_image(photographs["hopper"], folder / "good.png")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    facekit("score", folder, "--json", tmp_path / "scores.json")
+    here("score", folder, "--workers", 2, "--json", tmp_path / "scores.json")
     rows = json.loads((tmp_path / "scores.json").read_text())
     assert {row["path"].split("/")[-1] for row in rows} == set(before)
     assert all(row["faces"] or row["reason"] for row in rows)

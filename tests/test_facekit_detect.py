@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 
 from facekit.detect import detect, largest, person
-from facekit.mesh import LIPS_OUTER, OVAL, triangles
+from facekit.mesh import LIPS_OUTER, OVAL
+from facekit.triangles import triangles
 
 
 def test_both_photographs_show_one_face_looking_ahead(photographs, photo_faces):
@@ -146,14 +147,14 @@ def test_the_triangles_cover_a_face_once(photo_faces):
 
 def test_facekit_stands_alone_and_finds_faces_without_tensorflow(photographs, tmp_path):
     """Nothing of the other packages, and none of the seconds that TensorFlow takes to load."""
-    from facekit import pictures
+    from common.images import write_image
 
-    pictures.write(photographs["astronaut"], tmp_path / "a.png")
+    write_image(photographs["astronaut"], tmp_path / "a.png")
     code = (
         "import sys; from facekit import draw, fuse, jobs, report, retouch, score;"
         "from facekit.folder import measure; from facekit.detect import detect;"
-        "from facekit.pictures import read;"
-        f"assert len(detect(read({str(tmp_path / 'a.png')!r}))) == 1;"
+        "from common.images import read_image;"
+        f"assert len(detect(read_image({str(tmp_path / 'a.png')!r}))) == 1;"
         "print({'ddpm', 'data', 'tensorflow', 'keras', 'train'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data.parts import PARTS
+from data.shape.parts import PARTS
 from facekit import masks
 from facekit.detect import detect, largest
 

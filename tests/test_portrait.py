@@ -1,18 +1,17 @@
 """The studio, with a painter that scribbles: what is kept, what is refused, what is repeated."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 import portrait.painter
-from facekit import masks, pictures
-from facekit.commands import run
+from common.images import read_image, write_image
+from facekit import masks
 from facekit.detect import detect
 from facekit.mesh import OVAL
-from portrait import stages, studio
+from portrait import session, stages
 from portrait.__main__ import main
 from portrait.files import Template
 from portrait.settings import Settings
@@ -31,6 +30,7 @@ class Scribbler:
     def check(self, prompt, negative=""):
         if "zebra" in prompt:
             raise ValueError("the model never met the word 'zebra'.")
+        return []
 
     def paint(self, picture, mask, hints, strength, steps, guidance=1.0, prompt="", negative="",
               seed=0, observe=None):  # fmt: skip
@@ -45,29 +45,18 @@ class Scribbler:
 
 
 @pytest.fixture
-def here(monkeypatch, capfd):
+def here(monkeypatch, call):
     """Run the command in this process, with the scribbler in the painter's place."""
     monkeypatch.setattr(portrait.painter, "Painter", Scribbler)
 
-    def call(*words, code=0):
-        monkeypatch.setattr(sys, "argv", ["portrait", "reconstruct", *map(str, words)])
-        try:
-            run(main)
-            found = 0
-        except SystemExit as end:
-            found = end.code or 0
-        out, complaints = capfd.readouterr()
-        assert found == code, complaints
-        return out + complaints
-
-    return call
+    return lambda *words, code=0: "".join(call(main, "reconstruct", *words, code=code))
 
 
 @pytest.fixture
 def two(photographs, tmp_path):
     """A folder with the two photographs."""
     for name in ("astronaut", "hopper"):
-        pictures.write(photographs[name], tmp_path / f"{name}.png")
+        write_image(photographs[name], tmp_path / f"{name}.png")
     return tmp_path
 
 
@@ -94,8 +83,8 @@ def test_a_leaning_head_is_worked_on_upright_and_put_back(photographs, photo_fac
     face = max(detect(turned), key=lambda f: f.box[2])
     scene = stages.crop(turned, face, [], *photo_faces["hopper"], Settings())
     assert abs(scene.face.roll) < 3
-    result = studio.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
-    painted = studio.put_back(turned, result)
+    result = session.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
+    painted = session.put_back(turned, result)
     changed = (painted != turned).any(-1)
     rows, columns = np.nonzero(changed)
     middle = np.array([columns.mean(), rows.mean()])
@@ -113,7 +102,7 @@ def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
     face, pair = photo_faces["astronaut"][1], photo_faces["hopper"]
     painter = Scribbler()
     settings = Settings(retouch=0.5, prompt="an old woman")
-    made = studio.reconstruct(template, (face, "f", *pair), [], settings, painter)
+    made = session.reconstruct(template, (face, "f", *pair), [], settings, painter)
     assert tuple(made.pictures) == stages.STAGES
     outside = scene.mask == 0
     assert 0.2 < outside.mean() < 0.9
@@ -138,10 +127,10 @@ def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
 def test_a_grey_photo_stays_grey(photo_faces):
     template, face = photo_faces["astronaut"]
     grey = np.asarray(Image.fromarray(template).convert("L").convert("RGB"))
-    made = studio.reconstruct(
+    made = session.reconstruct(
         grey, (face, "f", *photo_faces["hopper"]), [], Settings(), Scribbler()
     )
-    result = studio.put_back(grey, made)
+    result = session.put_back(grey, made)
     assert (result != grey).any() and np.ptp(result, axis=-1).max() == 0
 
 
@@ -202,8 +191,8 @@ def test_put_back_takes_the_crop_wherever_the_mask_is_not_faint(photo_faces):
     _, scene = scene_of(photo_faces, Settings(crop=4))
     assert (scene.matrix[:, :2] == np.eye(2)).all()  # as large in the crop as in the photo
     template = photo_faces["astronaut"][0]
-    made = studio.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
-    result = stages.warp(studio.put_back(template, made), scene.matrix, len(scene.view))
+    made = session.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
+    result = stages.warp(session.put_back(template, made), scene.matrix, len(scene.view))
     contrast = np.abs(255 - 2 * scene.view.astype(int)).min(-1) > 100
     for low, high, share in ((0.3, 0.9, 1), (0.1, 0.15, 0.5)):
         there = contrast & (scene.mask > low) & (scene.mask < high)
@@ -226,7 +215,7 @@ def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs
     with Image.open(two / "a.png") as file:
         assert "painted by a diffusion model" in file.text["Comment"]
         assert json.loads(file.text["recipe"])["strength"] == 0.45
-    first = pictures.read(two / "a.png")
+    first = read_image(two / "a.png")
     template, face = photo_faces["astronaut"]
     changed = (first != template).any(-1)
     inside = masks.inner(face, template.shape) + masks.ring(face, template.shape) > 0
@@ -235,13 +224,13 @@ def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs
     assert page.count("data:image") >= 12 and "hopper.png" in page and "<script" not in page
     names = sorted(path.name for path in (two / "steps" / "face1").glob("*.png"))
     assert len(names) == 10 and names[0] == "1_crop.png"
-    before = pictures.read(two / "steps" / "face1" / "4_reconstructed.png")
+    before = read_image(two / "steps" / "face1" / "4_reconstructed.png")
     again = (*words, "--steps-dir", two / "steps", "--since", "border", "--seed", 5)
     here(*again, "--out", two / "b.png")
     np.testing.assert_array_equal(
-        pictures.read(two / "steps" / "face1" / "4_reconstructed.png"), before
+        read_image(two / "steps" / "face1" / "4_reconstructed.png"), before
     )
-    assert (pictures.read(two / "b.png") != first).any()
+    assert (read_image(two / "b.png") != first).any()
     file = two / "steps" / "face1" / "steps.json"
     made = json.loads(file.read_text())["stages"]
     assert (made["reconstructed"]["seed"], made["border"]["seed"]) == (0, 5)
@@ -258,13 +247,17 @@ def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs
 
 def test_a_folder_half_written_does_not_count_as_kept(photo_faces, tmp_path, monkeypatch):
     template, scene = scene_of(photo_faces)
-    made = studio.Portrait(scene, dict.fromkeys(stages.STAGES, scene.view))
-    studio.keep(tmp_path, made, 1, "key")
-    monkeypatch.setattr(pictures, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    made = session.Portrait(scene, dict.fromkeys(stages.STAGES, scene.view))
+    session.keep(tmp_path, made, 1, "key")
+
+    def full(*_):
+        raise OSError(28, "full")
+
+    monkeypatch.setattr(session, "write_image", full)
     with pytest.raises(OSError, match="full"):
-        studio.keep(tmp_path, made, 1, "key")
+        session.keep(tmp_path, made, 1, "key")
     with pytest.raises(ValueError, match="does not hold"):
-        studio.kept(tmp_path, 1, "key", Settings(), "border")
+        session.kept(tmp_path, 1, "key", Settings(), "border")
 
 
 def test_the_reference_is_the_person_of_a_folder_not_the_largest_face(here, two, photographs):
@@ -273,14 +266,14 @@ def test_the_reference_is_the_person_of_a_folder_not_the_largest_face(here, two,
     image = Image.fromarray(photographs["hopper"])
     for i, side in enumerate((512, 420)):
         small = image.resize((side, side * image.height // image.width))
-        pictures.write(np.asarray(small)[:, : side - 9 * i], folder / f"{i}.jpg")
+        write_image(np.asarray(small)[:, : side - 9 * i], folder / f"{i}.jpg")
     height = photographs["hopper"].shape[0]
     large = Image.fromarray(photographs["astronaut"][:200, 120:320]).resize((height, height))
     both = np.concatenate([photographs["hopper"], np.asarray(large)], axis=1)
-    pictures.write(both, folder / "both.png")
+    write_image(both, folder / "both.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
-    path, face = studio.best_of(folder, "encoder")
-    side = pictures.read(path).shape[1]
+    path, face = session.best_of(folder, "encoder")
+    side = read_image(path).shape[1]
     assert face.box[0] + face.box[2] / 2 < min(side, photographs["hopper"].shape[1])
     said = here("--template", two / "astronaut.png", "--faces", folder, "--out", two / "o.png",
                 "--identity", "encoder")  # fmt: skip
@@ -300,10 +293,10 @@ def test_of_several_faces_those_that_are_skipped_stay(here, two, photographs, tm
     a, b = photographs["astronaut"], photographs["hopper"]
     height = min(len(a), len(b))
     pair = np.concatenate([a[:height], b[:height]], axis=1)
-    pictures.write(pair, tmp_path / "pair.png")
+    write_image(pair, tmp_path / "pair.png")
     here("--template", tmp_path / "pair.png", "--face", "skip", "--face", two / "astronaut.png",
          "--out", tmp_path / "o.png")  # fmt: skip
-    changed = (pictures.read(tmp_path / "o.png") != pair).any((0, 2))
+    changed = (read_image(tmp_path / "o.png") != pair).any((0, 2))
     assert not changed[: a.shape[1]].any() and changed[a.shape[1] :].any()
     said = here("--template", tmp_path / "pair.png", "--face", two / "hopper.png",
                 "--out", tmp_path / "o.png")  # fmt: skip
@@ -325,7 +318,7 @@ def test_the_file_keeps_its_pixels_and_its_profile(photographs, tmp_path):
     same = (painted == template.image).all(-1)
     np.testing.assert_array_equal(found[same], photographs["hopper"][same])
     # Read again, the painted part has the colours that were meant.
-    again = pictures.read(tmp_path / "out.png")
+    again = read_image(tmp_path / "out.png")
     assert np.abs(again[100:150, 100:150].astype(int) - painted[100:150, 100:150]).mean() < 4
 
 
@@ -355,7 +348,7 @@ def test_an_opaque_fourth_channel_costs_nothing(photographs, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
 def test_other_files_say_too_that_they_are_painted(suffix, photographs, tmp_path):
-    pictures.write(photographs["hopper"], tmp_path / "own.png")
+    write_image(photographs["hopper"], tmp_path / "own.png")
     template = Template(tmp_path / "own.png")
     template.write(template.image, tmp_path / f"out{suffix}")
     with Image.open(tmp_path / f"out{suffix}") as result:
@@ -395,7 +388,7 @@ def _other_profile():
 def test_what_cannot_be_done_is_one_sentence(here, two, monkeypatch, words, sentence):
     monkeypatch.chdir(two)
     for path in ("plain.png", "empty/a.png"):
-        pictures.write(np.full((200, 200, 3), 90, np.uint8), two / path)
+        write_image(np.full((200, 200, 3), 90, np.uint8), two / path)
     before = (two / "hopper.png").read_bytes()
     said = here(*words, code=2)
     assert said.count("Error:") == 1 and sentence in said and "Traceback" not in said
@@ -412,7 +405,7 @@ def test_a_face_of_thirty_pixels_gives_a_result(here, two, photographs, photo_fa
     said = here("--template", tmp_path / "small.png", "--face", two / "hopper.png",
                 "--out", tmp_path / "o.png")  # fmt: skip
     assert "painted larger and made small again" in said
-    changed = (pictures.read(tmp_path / "o.png") != np.asarray(small)).any(-1)
+    changed = (read_image(tmp_path / "o.png") != np.asarray(small)).any(-1)
     rows, columns = np.nonzero(changed)
     middle = photo_faces["astronaut"][1].mesh.mean(0) * 30 / width
     assert changed.sum() > 15 * 15

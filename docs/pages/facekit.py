@@ -229,16 +229,16 @@ def ranked():
         "stranger.png": people[2],
         "wall.png": np.full((256, 256, 3), (150, 140, 120), np.uint8),
     }
-    maker = identity.embedder()
+    embedder = identity.load_embedder()
     photos = []
     for name, image in album.items():
         faces = tuple(
-            MeasuredFace(face, quality(image, face), maker.embed(image, face.points5))
+            MeasuredFace(face, quality(image, face), embedder.embed(image, face.points5))
             for face in detect(image)
         )
         photos.append(Measured(name, faces, fingerprint(image), "" if faces else "no face found"))
     cells = []
-    for photo in rank(photos, maker.same):
+    for photo in rank(photos, embedder.same):
         score = f"{photo.best.total:.2f}" if photo.best else "-"
         why = photo.reason.split("; ")
         words = next((w for w in why if not w.startswith("the person (")), why[0])

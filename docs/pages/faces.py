@@ -7,10 +7,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from common.sheets import grid
-from data.cuts import CUTS
 from data.faces import sample_face
-from data.parts import PARTS, STYLES
-from data.people import attributes, sample_person, sample_view
+from data.people.person import sample_person
+from data.people.view import attributes, sample_view
+from data.shape.cuts import CUTS
+from data.shape.parts import PARTS, STYLES
 from docs.shared import Page, percent, save_picture, table
 
 SEED = 41
@@ -40,19 +41,19 @@ TARGETS = {
 
 @cache
 def renderer(size):
-    """The `data.render.Renderer` of a size; one process must not make two."""
-    from data.render import Renderer
+    """The `data.light.render.Renderer` of a size; one process must not make two."""
+    from data.light.render import Renderer
 
     return Renderer(size)
 
 
 def shoot(person, view, size):
-    """A `data.render.Picture`."""
+    """A `data.light.render.Picture`."""
     return renderer(size).render(person, view)
 
 
 def dataset(n, people, size, seed):
-    """The first pictures of a dataset, as photos: a list of `data.render.Picture`."""
+    """The first pictures of a dataset, as photos: a list of `data.light.render.Picture`."""
     settings = {"n": n, "identities": people, "seed": seed}
     return [shoot(*sample_face(i, settings)[:2], size) for i in range(n)]
 

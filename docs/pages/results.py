@@ -334,6 +334,7 @@ def plot_samplers(models):
 def draw_samplers(models):
     """A row a sampler, four columns of two pictures each: 5, 10, 20 and 50 steps."""
     from ddpm.samplers import SAMPLERS
+
     from docs.drawing import draw_with
 
     drawn = [draw_with(models, 2, steps, sampler) for sampler in SAMPLERS for steps in STEPS]

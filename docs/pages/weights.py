@@ -23,6 +23,7 @@ def draw_samples(models):
 def draw_denoising(models):
     """Rows of x0_hat from pure noise to the picture."""
     from ddpm.pictures import to_uint8
+
     from docs.drawing import draw_with
 
     frames = []

@@ -1,0 +1,302 @@
+"""Light: what colour each pixel takes from its paint, its normal and the lamps.
+
+All colours are linear RGB. A `Surface` holds, for the P pixels that something covers, where they
+are and how much light can reach them; the functions here turn it and the paint of
+`data.light.paint` into colour.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from data.light.colours import HAIR, JEWELS, linear
+from data.light.paint import around, eye_paint, skin_paint, teeth_paint
+from data.light.texture import noise
+from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
+from data.shape import scene as sc
+from data.shape.maths import step, unit
+from data.shape.parts import PART
+
+TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
+# How far red, green and blue light travel under the skin, in decimetres: red the farthest.
+UNDER_SKIN = (0.055, 0.026, 0.016)
+# Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
+CREASES = ((0.07, 3.2), (0.22, 1.3))
+FINE = 60.0  # samples a decimetre from which pores are seen
+FIBRES = 500.0  # rows of the noise texture over which strands are spread
+
+
+def light_direction(light):
+    """Unit vector float32 (3,) from the head to the key light."""
+    a, e = np.radians([light.azimuth, light.elevation])
+    return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """What is known of the P pixels that something covers.
+
+    Attributes:
+        hit: bool (H, W), which pixels they are.
+        material: uint8 (P,), a material of `data.shape.scene`.
+        values: float32 (P, COLUMNS), what the vertices knew.
+        normal, toward_eye: float32 (P, 3), unit vectors.
+        lit: float32 (P,), how much of the key light arrives.
+        open: float32 (P,), how much of the surrounding light arrives.
+        decimetre: pixels that one is long at the head.
+    """
+
+    hit: np.ndarray
+    material: np.ndarray
+    values: np.ndarray
+    normal: np.ndarray
+    toward_eye: np.ndarray
+    lit: np.ndarray
+    open: np.ndarray
+    decimetre: float
+
+    def only(self, chosen):
+        """The same of some pixels: `chosen` is bool (P,)."""
+        names = ("material", "values", "normal", "toward_eye", "lit", "open")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+
+def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
+    """Gather a `Surface` from what the rasteriser saw; `eye` is where the camera is."""
+    material = scene.material[triangle]
+    normal, toward_eye = unit(values[:, sc.NORMAL]), unit(eye - values[:, sc.POSITION])
+    if decimetre > FINE:
+        skin = material == sc.SKIN
+        normal[skin] = _roughen(normal[skin], values[skin, sc.REST])
+    away = ((normal * toward_eye).sum(1) < 0) & ~is_strand(material)
+    normal[away] *= -1  # the inside of something: seen from behind
+    return Surface(
+        hit=hit,
+        material=material,
+        values=values,
+        normal=normal,
+        toward_eye=toward_eye,
+        lit=lit,
+        open=_openness(hit, depth, decimetre),
+        decimetre=decimetre,
+    )
+
+
+def _roughen(normal, rest):
+    """Perturb normals (P, 3) as pores and fine folds do.
+
+    Reference: Blinn 1978, simulation of wrinkled surfaces.
+    """
+    u, v = around(rest, 230)
+    fine = np.stack([noise(1, u, v), noise(1, u + 200, v + 100), noise(0, 2 * u, 2 * v)], 1)
+    return unit(normal + fine * np.float32([0.05, 0.05, 0.02]))
+
+
+def is_strand(material):
+    """bool: which materials are strands of hair."""
+    return (material == sc.HAIR) | (material == sc.BEARD)
+
+
+def shade(surface, scene, person, view):
+    """Paint and light the pixels.
+
+    Args:
+        surface: a `Surface`.
+        scene: the `data.shape.scene.Scene` it shows.
+        person, view: a `data.people` `Person` and `View`.
+
+    Returns:
+        colour float32 (P, 3), linear, and part uint8 (P,).
+    """
+    material, lamps = surface.material, Lamps(view.light)
+    albedo, gloss, soft, part = _paint(surface, scene, person, view)
+    diffuse = lamps.diffuse(surface, np.where(soft > 0, 0.28, 0.08))
+    diffuse = _under_the_skin(diffuse, soft, surface)
+    colour = albedo * diffuse + (0.02 + 0.055 * gloss)[:, None] * lamps.shine(
+        surface, 14 + 26 * gloss
+    )
+    edge = np.clip(1 - np.abs((surface.normal * surface.toward_eye).sum(1)), 0, 1) ** 4
+    colour += (0.09 * edge * surface.open)[:, None] * lamps.rim(surface.normal)
+    mouth = (material == sc.TEETH) | (material == sc.TONGUE)
+    colour[mouth] = (
+        albedo[mouth] * (0.55 * diffuse[mouth] + 0.5) * (0.65 + 0.35 * surface.open[mouth, None])
+    )
+    eye, strand = material == sc.EYE, is_strand(material)
+    if eye.any():
+        colour[eye] = _eye_light(surface.only(eye), diffuse[eye], scene, person, lamps)
+    if strand.any():
+        colour[strand] = _hair_light(surface.only(strand), person, lamps)
+    return colour, part
+
+
+def _paint(surface, scene, person, view):
+    """Paint and part of all pixels: albedo (P, 3), gloss (P,), soft (P,), part uint8 (P,)."""
+    material, count = surface.material, len(surface.material)
+    albedo, part = np.zeros((count, 3), np.float32), np.zeros(count, np.uint8)
+    gloss, soft = np.zeros(count, np.float32), np.zeros(count, np.float32)
+    body = material == sc.SKIN
+    albedo[body], gloss[body], soft[body], part[body] = skin_paint(
+        surface.values[body, sc.REST], surface.values[body, sc.KNOWN], person, view, scene.cut
+    )
+    plain = {
+        sc.TEETH: (TONGUE_COLOUR, "inner mouth"),
+        sc.TONGUE: (TONGUE_COLOUR, "inner mouth"),
+        sc.LASH: (LASH_COLOUR, "eyes"),
+        sc.EYE: (LASH_COLOUR, "eyes"),
+        sc.HAIR: (LASH_COLOUR, "hair"),
+        sc.BEARD: (LASH_COLOUR, "facial hair"),
+    }
+    for kind, (colour, name) in plain.items():
+        albedo[material == kind], part[material == kind] = colour, PART[name]
+    teeth = material == sc.TEETH
+    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
+    _paint_worn(albedo, gloss, part, surface, person, view)
+    return albedo, gloss, soft, part
+
+
+def _paint_worn(albedo, gloss, part, surface, person, view):
+    """Paint glasses, hats, jewels, scarves and collars, in place."""
+    material, rest, known = (
+        surface.material,
+        surface.values[:, sc.REST],
+        surface.values[:, sc.KNOWN],
+    )
+    worn = material == sc.GLASSES
+    if worn.any():
+        albedo[worn], gloss[worn] = glasses_paint(rest[worn], known[worn], person)
+        part[worn] = PART["glasses"]
+    worn = material == sc.HAT
+    if worn.any():
+        albedo[worn], gloss[worn] = hat_paint(rest[worn], known[worn], view)
+        part[worn] = PART["hat"]
+    jewel, scarf = material == sc.JEWEL, (material == sc.SCARF) | (material == sc.COLLAR)
+    if jewel.any():
+        albedo[jewel], gloss[jewel] = linear(JEWELS[person.jewel]), 1.0
+        part[jewel] = PART["ears"]
+    if scarf.any():
+        albedo[scarf] = scarf_paint(known[scarf], view)
+        gloss[scarf], part[scarf] = 0.1, PART["clothes"]
+
+
+class Lamps:
+    """The lamps of a view: a key, a fill from the other side, a rim from behind, light from all
+    round."""
+
+    def __init__(self, light):
+        self.key, self.fill, self.rim_light, self.sky, self.ground = (
+            np.float32(c) for c in (light.key, light.fill, light.rim, light.sky, light.ground)
+        )
+        self.softness = light.softness
+        side = -np.sign(light.azimuth) or 1.0
+        self.key_from = light_direction(light)
+        self.fill_from, self.rim_from = unit(
+            np.array([[0.75 * side, 0.15, 0.9], [0.9 * side, 0.35, -0.75]], np.float32)
+        )
+
+    def diffuse(self, surface, wrap):
+        """Light that falls on a surface: (P, 3). `wrap` lets it reach round the edge of the
+        shadow."""
+        normal, wrap = surface.normal, wrap * (0.5 + self.softness)
+        key = np.clip((normal @ self.key_from + wrap) / (1 + wrap), 0, 1) * surface.lit
+        fill = np.clip((normal @ self.fill_from + 0.5) / 1.5, 0, 1) * (0.4 + 0.6 * surface.open)
+        above = (0.5 + 0.5 * normal[:, 1:2]) * surface.open[:, None]
+        below = (0.5 - 0.5 * normal[:, 1:2]) * surface.open[:, None]
+        around = above * self.sky + below * self.ground
+        return key[:, None] * self.key + fill[:, None] * self.fill + around
+
+    def shine(self, surface, power):
+        """Reflected key and fill: (P, 3). Reference: Blinn 1977, normalised roughly for energy."""
+        strength = (power + 8) / 22
+        key = _gleam(surface, self.key_from, power) * strength * surface.lit
+        fill = _gleam(surface, self.fill_from, power) * strength * surface.open
+        return key[:, None] * self.key + fill[:, None] * self.fill
+
+    def rim(self, normal):
+        """Light from behind: (P, 3)."""
+        behind = np.clip(normal @ self.rim_from + 0.3, 0, 1)[:, None]
+        return 4 * behind * self.rim_light + 0.25 * self.sky
+
+
+def _gleam(surface, light_from, power):
+    half = unit(surface.toward_eye + light_from)
+    return np.clip((surface.normal * half).sum(1), 0, 1) ** power
+
+
+def _eye_light(surface, diffuse, scene, person, lamps):
+    """Light on the eyes, which are wet: a window's reflection on each, and the upper lid's shadow:
+    (P, 3)."""
+    position = surface.values[:, sc.POSITION]
+    albedo, cornea = eye_paint(unit(surface.values[:, sc.REST]), person)
+    second = np.linalg.norm(position[:, None] - scene.eyes[None], axis=-1).argmin(1)
+    height = (position[:, 1] - scene.eyes[second, 1]) / scene.eye_radius
+    shadow = 1 - 0.6 * step(-0.05, 0.6, height)
+    colour = albedo * (0.25 * diffuse + 0.75 * diffuse.mean()) * shadow[:, None]
+    half = unit(lamps.key_from * np.float32([1, 0.55, 1]) + surface.toward_eye)
+    window = step(0.991, 0.9955, (surface.normal * half).sum(1))
+    return colour + (window * (0.2 + 0.8 * cornea))[:, None] * 0.75
+
+
+def _hair_light(surface, person, lamps):
+    """Light on hair: the mass is lit like cloth, strands gleam across their length: (P, 3).
+
+    Reference: Kajiya and Kay 1989, eq. 14 for the gleam.
+    """
+    surface = replace(surface, open=0.4 + 0.6 * surface.open)  # light comes through between strands
+    across, along, tint = surface.values[:, sc.KNOWN].T
+    tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
+    base = np.where(
+        (surface.material == sc.BEARD)[:, None], linear(person.natural), linear(person.hair_colour)
+    )
+    lost = np.mod(tint * 389, 1) < person.greying
+    pale = np.maximum(base, 0.4 * base + 0.6 * linear(HAIR["grey"]))
+    base = np.where(lost[:, None], pale, base)
+    fibre = noise(2, along * 90, across * 5 + tint * FIBRES)
+    tone = (0.62 + 0.5 * tint) * (1 + 0.16 * fibre) * (0.6 + 0.4 * step(0, 0.35, along))
+    albedo = base * tone[:, None]
+    half = unit(surface.toward_eye + lamps.key_from)
+    sine = np.sqrt(np.clip(1 - (tangent * half).sum(1) ** 2, 0, 1))
+    facing = np.clip((outward * half).sum(1), 0, 1) * surface.lit
+    gleam = (0.5 * sine**60 + 0.3 * sine**14) * facing * (0.6 + 0.5 * fibre.clip(-1, 1))
+    edge = np.clip(1 - np.abs((outward * surface.toward_eye).sum(1)), 0, 1) ** 2
+    return (
+        albedo * lamps.diffuse(surface, 0.35)
+        + gleam[:, None] * (0.05 + 0.35 * base) * lamps.key
+        + 0.25 * edge[:, None] * albedo * lamps.rim(outward)
+    )
+
+
+def _openness(hit, depth, decimetre):
+    """How open each pixel is: float32 (P,), below 1 where its neighbourhood lies nearer the camera.
+
+    Reference: Luft, Colditz and Deussen 2006, unsharp masking of the depth buffer.
+    """
+    full, weight = np.zeros(hit.shape, np.float32), hit.astype(np.float32)
+    full[hit] = depth
+    result = np.ones(len(depth), np.float32)
+    for reach, strength in CREASES:
+        sigma = reach * decimetre
+        covered = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
+        behind = depth - (cv2.GaussianBlur(full, (0, 0), sigma) / covered)[hit]
+        result *= 1 - np.clip(strength * np.clip(behind, 0, 0.35), 0, 0.55)
+    return result
+
+
+def _under_the_skin(diffuse, soft, surface):
+    """Light that entered the skin comes out nearby: blurs it over the picture where `soft`.
+
+    Reference: Jimenez, Sundstedt and Gutierrez 2009, screen-space subsurface scattering.
+    """
+    on, hit = soft > 0, surface.hit
+    if not on.any():
+        return diffuse
+    full = np.zeros((*hit.shape, 4), np.float32)
+    full[hit] = np.concatenate([diffuse, np.ones((len(diffuse), 1), np.float32)], 1) * on[:, None]
+    result = diffuse.copy()
+    for channel, reach in enumerate(UNDER_SKIN):
+        sigma = max(0.3, reach * surface.decimetre)
+        light, weight = (
+            cv2.GaussianBlur(full[..., k], (0, 0), sigma)[hit][on] for k in (channel, 3)
+        )
+        result[on, channel] = 0.25 * diffuse[on, channel] + 0.75 * light / np.maximum(weight, 1e-3)
+    return result

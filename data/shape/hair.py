@@ -1,0 +1,329 @@
+"""Hair that grows from the scalp: strands that leave the skin, follow a comb, fall and curl, as
+thin ribbons.
+
+Each cut is a few numbers (`Cut`). Strands are grown in the upright head's frame, all at once, a
+step at a time; at each step they are pushed out of the skull, which is known as a distance in each
+direction from its centre.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from data.shape.head import CENTRE, load_head
+from data.shape.maths import step, unit
+from data.shape.skull import Skull
+
+# The hairline of a rest head: height over the angle round the skull, from the middle of the
+# forehead (0) to the nape.
+HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15)
+HAIRLINE_HEIGHT = (7.99, 7.97, 7.84, 7.62, 7.38, 7.22, 7.36, 7.28, 6.98, 6.76, 6.68)
+DOWN = np.array([0, -1, 0], np.float32)
+# Where tied hair meets, as a direction from the middle of the skull.
+KNOTS = {"bun": (0, 0.93, -0.37), "tail": (0, 0.5, -0.86), "braids": (0.72, -0.5, -0.42)}
+# The way of a braid from its knot over the shoulder, and how far its three locks swing (dm).
+BRAID_WAY = ((0, 0, 0), (0.10, -0.75, 0.12), (0.02, -1.5, 0.62), (-0.10, -2.5, 0.95))
+BRAID_SWING = 0.085
+ROOTS = 9000  # candidate roots on the whole head; a cut takes those on its scalp
+
+
+@dataclass(frozen=True, eq=False)
+class Strands:
+    """Grown hair: points float32 (N, K, 3), outward float32 (N, K, 3) unit (for light), width (N,),
+    tint (N,) in [0, 1]."""
+
+    points: np.ndarray
+    outward: np.ndarray
+    width: np.ndarray
+    tint: np.ndarray
+
+
+def hairline_distance(rest, recede=0.0):
+    """How far above the hairline rest positions (..., 3) lie, in decimetres; negative below it."""
+    angle = np.arctan2(np.abs(rest[..., 0]), rest[..., 2] - CENTRE[2])
+    line = np.interp(angle, HAIRLINE_ANGLE, HAIRLINE_HEIGHT)
+    corner = 0.7 + np.exp(-(((angle - 0.5) / 0.22) ** 2))  # it goes back at the temples first
+    line = line + recede * corner * np.clip((1.15 - angle) / 0.5, 0, 1)
+    return rest[..., 1] - line
+
+
+def beard_mask(rest, kind):
+    """How much of a beard (a kind of `Person.beard`) grows at rest positions (P,
+    3): (P,) in [0, 1]."""
+    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
+    cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
+    under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
+    jaw = step(0.06, -0.07, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
+    jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
+    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(
+        6.835, 6.785, y + 0.22 * x
+    )
+    moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
+    corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
+    goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
+    if kind == "moustache":
+        return moustache
+    return np.maximum(moustache, np.maximum(goatee, corner * jaw) if kind == "goatee" else jaw)
+
+
+@lru_cache(maxsize=1)
+def _candidates():
+    """Fixed root places, evenly over the skin of the head: (triangle (R,), weights (R, 3), rest (R,
+    3))."""
+    head = load_head()
+    rest = head.rest
+    triangle = np.nonzero(
+        head.in_group("body")
+        & (rest[head.triangles][..., 1].min(1) > 6.1)
+        & (head.masks["inside-mouth"][head.triangles].max(1) < 0.1)
+        & (head.masks["ears"][head.triangles].max(1) < 0.3)
+    )[0]
+    a, b, c = (rest[head.triangles[triangle, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    rng = np.random.default_rng(20)
+    chosen = rng.choice(triangle, ROOTS, p=area / area.sum())
+    weights = rng.dirichlet((1, 1, 1), ROOTS).astype(np.float32)
+    return chosen, weights, np.einsum("rk,rkc->rc", weights, rest[head.triangles[chosen]])
+
+
+def grow(vertices, normals, cut, rng, where=None):
+    """Grow a cut on somebody's head.
+
+    Args:
+        vertices, normals: float32 (V, 3), a neutral face.
+        cut: a `Cut`.
+        rng: numpy Generator; the same state gives the same hair.
+        where: None for the scalp, or a function from rest positions (R, 3) to how much hair grows
+            there (R,).
+
+    Returns:
+        `Strands`.
+    """
+    skull, count = Skull(vertices), cut.strands
+    root, normal, rest, above = _roots(vertices, normals, cut, rng, where)
+    top = np.clip((rest[:, 1] - 7.55) / 0.5, 0, 1).astype(np.float32)
+    tint = (0.45 * rng.random(count) + 0.55 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
+    length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=count), -1.7, 1.2))
+    length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(0.55 + above / 0.25, 0.35, 1)
+    if where is not None:
+        length = length * np.where(rest[:, 1] > 6.66, 0.5, 1)  # a moustache leaves the mouth free
+    knot = _knot(skull, cut.tied, root) if cut.tied else None
+    if cut.tied:
+        length = 1.12 * np.linalg.norm(knot - root, axis=1)
+    if where is not None:
+        skull = (
+            None  # a beard is too short to fall back on the face, and the skull too coarse for it
+        )
+    points = _grow_steps(root, normal, length.astype(np.float32), top, cut, knot, skull, rng)
+    outward = points - (CENTRE + [0, -0.15, 0])
+    outward[..., 1] *= np.where(outward[..., 1] < 0, 0.3, 1)  # lit like a curtain, not like a ball
+    if cut.tied:
+        loose, middle = LOOSE[cut.tied](knot, count // 6, cut.steps, rng)
+        points, outward = np.concatenate([points, loose]), np.concatenate([outward, loose - middle])
+        tint = np.concatenate([tint, rng.random(len(loose))])
+    outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
+    width = cut.width * np.exp(rng.normal(0, 0.3, len(points)))
+    return Strands(*(a.astype(np.float32) for a in (points, outward, width, tint)))
+
+
+def _roots(vertices, normals, cut, rng, where):
+    """Where strands leave the skin: root, normal and rest position, (N, 3) each, and how far inside
+    the hair's border they are (N,), in decimetres."""
+    head = load_head()
+    triangle, weights, rest = _candidates()
+    if where is None:
+        above = hairline_distance(rest, cut.recede) + rng.normal(0, 0.025, ROOTS)
+    else:
+        above = (where(rest) - rng.uniform(0.15, 0.6, ROOTS)) * 0.4
+    chosen = rng.choice(np.nonzero(above > 0)[0], cut.strands)
+    weights = weights[chosen] + rng.normal(0, 0.1, (cut.strands, 3)).astype(np.float32)
+    weights /= weights.sum(1, keepdims=True)
+    corner = head.triangles[triangle[chosen]]
+    root, normal = (np.einsum("rk,rkc->rc", weights, a[corner]) for a in (vertices, normals))
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    return root, normal, rest[chosen], above[chosen]
+
+
+def _knot(skull, tied, root):
+    """Where the tied hair of each root (N, 3) meets, a little off the skull: float32 (N, 3)."""
+    direction = np.float32(KNOTS[tied]) / np.linalg.norm(KNOTS[tied])
+    direction = direction * np.where(root[:, :1] < 0, np.float32([-1, 1, 1]), 1)
+    place = CENTRE.astype(np.float32) + direction
+    return place + direction * (0.12 - skull.gap(place))[:, None]
+
+
+def _bun(knots, count, steps, rng):
+    """Strands wound into a ball: float32 (count, steps + 1, 3), and the middle of the ball."""
+    first, second = rng.normal(size=(2, count, 1, 3))
+    first /= np.linalg.norm(first, axis=-1, keepdims=True)
+    second -= (first * second).sum(-1, keepdims=True) * first
+    second /= np.linalg.norm(second, axis=-1, keepdims=True)
+    angle = np.linspace(0, 3.6, steps + 1)[None, :, None]
+    radius = rng.uniform(0.19, 0.27, (count, 1, 1))
+    wound = knots[0] + radius * (np.cos(angle) * first + np.sin(angle) * second)
+    return wound.astype(np.float32), knots[0]
+
+
+def _tail(knots, count, steps, rng):
+    """Strands that hang from a knot down the back: float32 (count, steps + 1, 3), and the line
+    that they hang round."""
+    s = np.linspace(0, 1, steps + 1)[None, :]
+    length, apart = rng.uniform(1.5, 2.1, (count, 1)), rng.normal(0, 1, (3, count, 1))
+    spread = 0.05 + 0.09 * s
+    path = [
+        spread * apart[0],
+        0.12 * np.sin(2.4 * s) - length * s**1.6 + 0.03 * apart[1],
+        -0.3 * np.sin(1.7 * s) + 0.6 * spread * apart[2],
+    ]
+    hanging = (knots[0] + np.stack(path, -1)).astype(np.float32)
+    return hanging, np.float32([0, 1, 0]) * hanging + [0, 0, CENTRE[2]]
+
+
+def _braids(knots, count, steps, rng):
+    """Two braids of three locks each: float32 (2 * count, steps + 1, 3), and their middle lines."""
+    s = np.linspace(0, 1, steps + 1)
+    way = np.stack(
+        [np.interp(s, np.linspace(0, 1, 4), column) for column in np.transpose(BRAID_WAY)], -1
+    )
+    way = cv2.blur(way.astype(np.float32), (1, 5), borderType=cv2.BORDER_REPLICATE)
+    both = []
+    for side in (-1, 1):
+        knot = knots[np.sign(knots[:, 0]) == side][:1].reshape(-1, 3)
+        phase = 2 * np.pi * (3.2 * s[None] + rng.integers(0, 3, (count, 1)) / 3)
+        thick = (1 - 0.35 * s) * np.where(s > 0.94, 0.6, 1)
+        own = rng.normal(0, 0.024, (count, 3, 1)) * thick
+        swing = BRAID_SWING * thick
+        offset = [swing * np.sin(phase), 0 * phase, 0.6 * swing * np.sin(2 * phase)]
+        middle = knot + way * np.float32([side, 1, 1])
+        both.append(
+            (middle + np.stack(offset, -1) + own.swapaxes(1, 2), 0 * phase[..., None] + middle)
+        )
+    locks, middle = (
+        np.concatenate(arrays).astype(np.float32) for arrays in zip(*both, strict=True)
+    )
+    return locks, middle
+
+
+LOOSE = {"bun": _bun, "tail": _tail, "braids": _braids}
+
+
+def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
+    """The points of the strands: float32 (N, steps + 1, 3)."""
+    count = len(root)
+    side = np.sign(root[:, 0] - cut.parting + rng.normal(0, 0.03, count)).astype(np.float32)
+    fringe = _fringe(root, cut)
+    short = (root[:, 1] - 7.58 + np.clip(1.45 - root[:, 2], 0, 1)) * 0.9  # ends above the eyes
+    step = ((length + fringe * (short - length)) / cut.steps)[:, None].astype(np.float32)
+    comb = np.zeros((count, 3), np.float32)
+    comb[:, 0], comb[:, 2] = side * cut.comb[0] * top, -cut.comb[1]
+    comb += fringe[:, None] * (np.float32([0, 0, 0.9]) - comb)
+    comb += np.clip(rng.normal(0, cut.mess, (count, 3)), -2 * cut.mess, 2 * cut.mess)
+    layer = (0.012 + 0.06 * rng.random(count) * (0.3 + cut.lift)).astype(np.float32)
+    points, at = [root], root
+    for k in range(cut.steps):
+        outward = unit(at - CENTRE.astype(np.float32))
+        gap = skull.gap(at) if skull else np.full(count, np.inf, np.float32)
+        direction = knot - at if cut.tied else _pull(k, at, normal, comb, side, fringe, cut)
+        far = np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6)
+        direction = unit(direction - outward * (cut.hug * far)[:, None])
+        inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
+        direction = unit(direction - inward[:, None] * outward)  # what presses on it slides along
+        at = at + direction * step
+        if skull:
+            at = skull.push_out(at, layer * min(1.0, 0.3 + k))
+        points.append(at)
+    phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
+    return _curl(np.stack(points, 1), length, cut, phase, _sway_phase(root))
+
+
+def _fringe(root, cut):
+    """Which strands (N, 3) belong to a fringe: float32 (N,) in [0, 1]."""
+    front = np.clip((root[:, 2] - 0.80) / 0.3, 0, 1) * np.clip((root[:, 1] - 7.7) / 0.15, 0, 1)
+    return (front * cut.fringe * (np.abs(root[:, 0]) < 0.52)).astype(np.float32)
+
+
+def _pull(k, at, normal, comb, side, fringe, cut):
+    """Where strands want to go at step k: (N, 3), not of unit length."""
+    s = (k + 0.5) / cut.steps
+    early = np.float32((1 - s) ** 2 if cut.fall else 1)
+    weight = cut.fall * (0.4 + 3.2 * min(1.0, cut.length * s / 0.6))
+    pull = normal * (cut.lift * early + (0.4 if k == 0 else 0)) + comb * max(early, 0.04)
+    pull = pull + DOWN * weight
+    return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
+
+
+def _off_the_face(at, side, fringe):
+    """A sideways push on what hangs in front of the face, but for a fringe."""
+    in_front = (
+        np.clip((at[:, 2] - 0.95) / 0.3, 0, 1)
+        * np.clip((8.15 - at[:, 1]) / 0.2, 0, 1)
+        * (1 - fringe)
+    )
+    push = np.zeros_like(at)
+    push[:, 0] = np.sign(np.where(np.abs(at[:, 0]) > 0.2, at[:, 0], side)) * in_front * 3
+    push[:, 2] = -in_front * 1.2
+    return push
+
+
+def _sway_phase(root):
+    """A phase that is alike for neighbours, so that they wave together as locks."""
+    cells = np.floor(root * 7).astype(np.int64)
+    return (cells @ np.array([12.9898, 78.233, 37.719]) % (2 * np.pi)).astype(np.float32)
+
+
+def _curl(points, length, cut, phase, sway):
+    """Wind strands round their own course (curls) and sway locks together (waves)."""
+    if not cut.curl and not cut.wave:
+        return points
+    s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
+    turn = 2 * np.pi * cut.turns * length[:, None] * s
+    grown = np.minimum(1, 2 * s)[None, :, None]
+    along = np.gradient(points, axis=1)
+    along /= np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6)
+    across = np.cross(along, np.array([0.31, 0.11, 0.94], np.float32))
+    across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 0.1)
+    outward = np.cross(across, along)
+    curl = cut.curl * (
+        np.cos(turn + phase[:, None])[..., None] * across
+        + np.sin(turn + phase[:, None])[..., None] * outward
+    )
+    wave = cut.wave * (
+        np.sin(turn + sway[:, None])[..., None] * across
+        + 0.5 * np.cos(turn + sway[:, None])[..., None] * outward
+    )
+    return points + grown * (curl + wave)
+
+
+def ribbons(strands, camera):
+    """Turn strands into ribbons that face the camera.
+
+    Args:
+        strands: `Strands`, as they lie in the world.
+        camera: (3,), where the camera is.
+
+    Returns:
+        vertices (M, 3), triangles int32 (T, 3), tangent (M, 3), outward (M, 3), and (M, 3) of:
+        across the ribbon (-1 to 1), along it (0 at the root to 1) and the strand's tint.
+    """
+    points = strands.points
+    count, steps = points.shape[:2]
+    tangent = np.gradient(points, axis=1)
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=-1, keepdims=True), 1e-6)
+    across = np.cross(tangent, np.asarray(camera, np.float32) - points)
+    across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
+    s = np.linspace(0, 1, steps, dtype=np.float32)
+    pointed = (1 - 0.85 * s**3) * np.minimum(1, 0.35 + 3 * s)  # thin at the root and at the tip
+    half = 0.5 * strands.width[:, None] * pointed
+    edges = [points + sign * across * half[..., None] for sign in (-1, 1)]
+    vertices = np.stack(edges, 2).reshape(-1, 3)
+    base = (np.arange(count)[:, None] * steps + np.arange(steps - 1)) * 2
+    quads = np.stack([base, base + 1, base + 3, base, base + 3, base + 2], -1)
+    known = np.empty((count, steps, 2, 3), np.float32)
+    known[..., 0] = (-1, 1)
+    known[..., 1] = s[None, :, None]
+    known[..., 2] = strands.tint[:, None, None]
+    twice = [np.repeat(a[:, :, None], 2, 2).reshape(-1, 3) for a in (tangent, strands.outward)]
+    return vertices, quads.reshape(-1, 3).astype(np.int32), *twice, known.reshape(-1, 3)

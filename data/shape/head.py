@@ -1,0 +1,337 @@
+"""The parametric head: who somebody is and what the face does, in; vertices, out.
+
+A head is MakeHuman's base mesh plus a weighted sum of morph targets (all of them offsets of the
+same vertices): macro targets give origin, sex, age and weight, identity targets give single
+features, expression units move the face. Units are decimetres; x points to the person's left, y up,
+z out of the face. "Rest" positions are those of the base
+mesh before any target: they say where on a face a vertex is, whatever the face, so paint is laid
+out in them.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from data.shape.maths import step
+
+ASSET = Path(__file__).parents[1] / "assets" / "head.npz"
+
+NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
+CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
+# Proportions that no target changes: each moves what lies round a place of the rest head, wholly up
+# to the first distance and not at all past the second (dm). At a value of 1 it stretches by the
+# first triple about the place and shifts by the last; "both" does it on the other side as well.
+PROPORTIONS = {
+    "eye size": ((0.308, 7.284, 1.245), 0.20, 0.50, (0.13, 0.13, 0.13), (0, 0, 0), "both"),
+    "eye spacing": ((0.308, 7.284, 1.245), 0.22, 0.55, (0, 0, 0), (0.045, 0, 0), "both"),
+    "eye height": ((0.308, 7.284, 1.245), 0.22, 0.50, (0, 0, 0), (0, 0.045, 0), "both"),
+    "brow height": ((0.34, 7.50, 1.40), 0.12, 0.35, (0, 0, 0), (0, 0.045, 0), "both"),
+    "nose size": ((0, 6.93, 1.50), 0.16, 0.50, (0.22, 0.12, 0.22), (0, 0, 0), ""),
+    "nose length": ((0, 6.85, 1.55), 0.10, 0.45, (0, 0, 0), (0, -0.06, 0), ""),
+    "mouth width": ((0, 6.60, 1.45), 0.20, 0.55, (0.18, 0, 0), (0, 0, 0), ""),
+    "lip height": ((0, 6.61, 1.50), 0.12, 0.40, (0, 0.2, 0.05), (0, 0, 0), ""),
+    "mouth height": ((0, 6.60, 1.45), 0.20, 0.50, (0, 0, 0), (0, 0.05, 0), ""),
+    "chin length": ((0, 6.25, 1.30), 0.15, 0.60, (0, 0, 0), (0, -0.07, 0.01), ""),
+    "jaw width": ((0, 6.50, 0.90), 0.50, 1.05, (0.12, 0, 0), (0, 0, 0), ""),
+    "cheek width": ((0, 7.00, 0.90), 0.50, 1.05, (0.09, 0, 0), (0, 0, 0), ""),
+    "forehead height": ((0, 7.95, 1.10), 0.30, 0.90, (0, 0, 0), (0, 0.05, 0), ""),
+}
+EYE_SIZE = 2.0  # everybody's: the base mesh's eyes are small beside those of photographs
+YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
+
+# A feature that is a pair of targets goes from -1 (first) to +1 (second).
+PAIRS = (
+    ("decr", "incr"),
+    ("down", "up"),
+    ("in", "out"),
+    ("backward", "forward"),
+    ("concave", "convex"),
+    ("compress", "uncompress"),
+)
+# A feature that is moved whole has a pair for each of its directions.
+MOVES = {"in": "across", "out": "across", "down": "height", "up": "height"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Who somebody is, as far as the mesh goes.
+
+    Attributes:
+        origin: weights of african, asian and caucasian, summing to 1.
+        male: 0 (female) to 1 (male).
+        age: years.
+        weight: -1 (thin) to 1 (heavy).
+        features: (feature name, value in [-1, 1]) pairs; names are those of `Head.features`.
+        proportions: (name, value about -1 to 1) pairs; names are those of `PROPORTIONS`.
+    """
+
+    origin: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    male: float = 0.5
+    age: float = 30.0
+    weight: float = 0.0
+    features: tuple[tuple[str, float], ...] = ()
+    proportions: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How the head is turned on the shoulders, in degrees, and where the eyes look.
+
+    Attributes:
+        yaw: positive turns the face towards the picture's right.
+        pitch: positive looks up.
+        roll: positive tilts the head towards the picture's right shoulder.
+        body_yaw: how far the shoulders turn with it.
+        gaze: (horizontal, vertical) turn of the eyes in the head, degrees; positive is right and up
+            in the picture.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    body_yaw: float = 0.0
+    gaze: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """What the file holds, ready for use; made once a process by `load_head`.
+
+    Attributes:
+        rest: float32 (V, 3), the base mesh.
+        triangles: int32 (F, 3).
+        group: uint8 (F,), index into `group_names`.
+        masks: name -> float32 (V,) in [0, 1], where on the skin a region is.
+        targets: name -> (index, offset), the vertices that a target moves and by how much.
+        features: feature name -> ((targets at -1), (targets at +1)); left and right move together.
+        turn: float32 (V,), 0 where a vertex belongs to the shoulders, 1 where it belongs to the
+            head.
+    """
+
+    rest: np.ndarray
+    triangles: np.ndarray
+    group: np.ndarray
+    group_names: tuple[str, ...]
+    masks: dict[str, np.ndarray]
+    targets: dict[str, tuple[np.ndarray, np.ndarray]]
+    features: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    turn: np.ndarray
+    _around: np.ndarray = field(repr=False)
+
+    def in_group(self, name):
+        """bool (F,): which triangles belong to a group."""
+        return self.group == self.group_names.index(name)
+
+    def of_group(self, name):
+        """int (K,): the vertices of a group."""
+        return np.unique(self.triangles[self.in_group(name)])
+
+    def normals(self, vertices):
+        """Smooth vertex normals: float32 (V, 3), unit length, for vertices (V, 3)."""
+        a, b, c = (vertices[self.triangles[:, k]] for k in range(3))
+        flat = np.cross(b - a, c - a)  # twice the area: large faces count more
+        flat = np.concatenate([flat, np.zeros((1, 3), flat.dtype)])
+        total = flat[self._around].sum(1)
+        return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)).astype(
+            np.float32
+        )
+
+
+@lru_cache(maxsize=1)
+def load_head():
+    """Read `data/assets/head.npz`.
+
+    Returns:
+        a `Head`.
+    Raises:
+        ValueError: if the file is missing.
+    """
+    if not ASSET.exists():
+        raise ValueError(f"{ASSET} is missing. Make it with: python -m data.shape.build_head")
+    with np.load(ASSET) as file:
+        arrays = {name: file[name] for name in file.files}
+    rest = arrays["vertices"].astype(np.float32)
+    triangles = arrays["triangles"].astype(np.int32)
+    start = arrays["target_start"]
+    offsets = arrays["target_offset"].astype(np.float32)
+    index = arrays["target_index"].astype(np.int64)
+    targets = {
+        str(name): (index[a:b], offsets[a:b])
+        for name, a, b in zip(arrays["target_names"], start[:-1], start[1:], strict=True)
+    }
+    masks = {
+        str(name): mask.astype(np.float32)
+        for name, mask in zip(arrays["mask_names"], arrays["masks"], strict=True)
+    }
+    return Head(
+        rest=rest,
+        triangles=triangles,
+        group=arrays["group"],
+        group_names=tuple(map(str, arrays["group_names"])),
+        masks=masks,
+        targets=targets,
+        features=_pair_features(targets),
+        turn=turn_weights(rest),
+        _around=_faces_around(triangles, len(rest)),
+    )
+
+
+def _pair_features(targets):
+    """Join opposite targets, and left with right, into features named "folder/name"."""
+    features = {}
+    for name in targets:
+        folder, _, rest = name.partition("/")
+        if folder in ("macro", "unit"):
+            continue
+        stem, sign = rest, 1
+        for low, high in PAIRS:
+            if rest.endswith("-" + low) or rest.endswith("-" + high):
+                stem, word = rest.rsplit("-", 1)
+                sign = 1 if word == high else -1
+                if stem.endswith("-trans"):
+                    stem += "-" + MOVES.get(word, "depth")
+        if folder != "asym" and stem[:2] in ("l-", "r-"):
+            stem = stem[2:]
+        low, high = features.get(f"{folder}/{stem}", ((), ()))
+        features[f"{folder}/{stem}"] = (low, (*high, name)) if sign > 0 else ((*low, name), high)
+    return features
+
+
+def turn_weights(rest):
+    """How much each vertex follows the head rather than the shoulders: float32 (V,)."""
+    # The chin hangs in front of the throat.
+    along = rest[:, 1] + 0.45 * np.clip(rest[:, 2] - 0.3, 0, 1.2)
+    return step(5.3, 6.5, along).astype(np.float32)
+
+
+def _faces_around(triangles, count):
+    """int32 (V, D): the triangles that meet at each vertex, padded with the number of triangles."""
+    vertex = triangles.ravel()
+    order = np.argsort(vertex, kind="stable")
+    degree = np.bincount(vertex, minlength=count)
+    table = np.full((count, degree.max()), len(triangles), np.int32)
+    slot = np.arange(len(vertex)) - np.repeat(np.cumsum(degree) - degree, degree)
+    table[vertex[order], slot] = order // 3
+    return table
+
+
+def shape_vertices(head, shape):
+    """The neutral face of somebody.
+
+    Args:
+        head: a `Head`.
+        shape: a `Shape`.
+
+    Returns:
+        float32 (V, 3) in decimetres, moved so that the eyes stand where those of the base mesh do.
+    """
+    vertices = head.rest.copy()
+    for name, weight in _macro_weights(shape):
+        _add(vertices, head, name, weight)
+    for name, value in shape.features:
+        low, high = head.features[name]
+        for target in high if value > 0 else low:
+            _add(vertices, head, target, abs(value))
+    eyes = np.concatenate([head.of_group("l-eye"), head.of_group("r-eye")])
+    for name, value in {"eye size": 0.0, **dict(shape.proportions)}.items():
+        _proportion(head, vertices, name, value + (EYE_SIZE if name == "eye size" else 0))
+    return vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0))
+
+
+def _proportion(head, vertices, name, value):
+    """Change one of `PROPORTIONS`, in place."""
+    place, near, far, stretch, shift, both = PROPORTIONS[name]
+    for side in (1, -1) if both else (1,):
+        mirror = np.float32([side, 1, 1])
+        distance = np.linalg.norm(head.rest - np.float32(place) * mirror, axis=1)
+        weight = step(far, near, distance)
+        moved = np.nonzero(distance < far)[0]
+        weight = weight[moved, None]
+        middle = (vertices[moved] * weight**2).sum(0) / (weight**2).sum()
+        if "eye" in name:
+            middle, _ = eyeball(head, vertices, "l" if side > 0 else "r")
+        offset = vertices[moved] - (middle if both else middle * np.float32([0, 1, 1]))
+        change = offset * np.float32(stretch) + np.float32(shift) * mirror
+        vertices[moved] += value * weight * change
+
+
+def _macro_weights(shape):
+    """(target name, weight) of the macro targets that a shape mixes."""
+    old = float(np.clip((shape.age - YOUNG) / (OLD - YOUNG), 0, 1))
+    heavy = abs(shape.weight)
+    body = "maxweight" if shape.weight > 0 else "minweight"
+    for sex, by_sex in (("female", 1 - shape.male), ("male", shape.male)):
+        for age, by_age in (("young", 1 - old), ("old", old)):
+            for origin, share in zip(("african", "asian", "caucasian"), shape.origin, strict=True):
+                yield f"macro/{origin}-{sex}-{age}", share * by_sex * by_age
+            stem = f"macro/universal-{sex}-{age}-averagemuscle-"
+            yield stem + "averageweight", (1 - heavy) * by_sex * by_age
+            yield stem + body, heavy * by_sex * by_age
+
+
+def _add(vertices, head, name, weight):
+    if weight and name in head.targets:  # files that move nothing were not kept
+        index, offset = head.targets[name]
+        vertices[index] += weight * offset
+
+
+def express(head, vertices, units):
+    """Add an expression: a copy of `vertices` with {ARKit unit name: strength in [0, 1]}
+    applied."""
+    vertices = vertices.copy()
+    for name, strength in units.items():
+        larger = 1 + 0.13 * EYE_SIZE if name.startswith("eye") else 1.0
+        _add(vertices, head, "unit/" + name, strength * larger)
+    return vertices
+
+
+def rotation(yaw, pitch, roll):
+    """float64 (3, 3): roll, then pitch, then yaw, in degrees, in the senses of `Pose`."""
+    y, p, r = np.radians([yaw, -pitch, -roll])
+    cy, sy, cp, sp, cr, sr = np.cos(y), np.sin(y), np.cos(p), np.sin(p), np.cos(r), np.sin(r)
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return about_y @ about_x @ about_z
+
+
+def turn(vertices, weight, pose):
+    """Turn the head on the shoulders, bending the neck smoothly.
+
+    Args:
+        vertices: float32 (N, 3) in the upright head's frame.
+        weight: float32 (N,), 1 where a point goes with the head, 0 where it goes with the
+            shoulders.
+        pose: a `Pose`.
+
+    Returns:
+        float32 (N, 3).
+    """
+    body = rotation(pose.body_yaw, 0, 0)
+    relative = body.T @ rotation(pose.yaw, pose.pitch, pose.roll)
+    axis, angle = _axis_angle(relative)
+    from_neck = (vertices - NECK).astype(np.float32)
+    part = (angle * weight)[:, None].astype(np.float32)
+    cos, sin = np.cos(part), np.sin(part)
+    along = (from_neck @ axis)[:, None] * axis
+    bent = from_neck * cos + np.cross(axis, from_neck) * sin + along * (1 - cos)  # Rodrigues
+    return (bent @ body.T + NECK).astype(np.float32)
+
+
+def _axis_angle(matrix):
+    """The unit axis float32 (3,) and angle in radians of a rotation matrix."""
+    angle = np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))
+    axis = np.array(
+        [matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]]
+    )
+    length = np.linalg.norm(axis)
+    return (axis / length if length > 1e-9 else np.array([0.0, 1, 0])).astype(np.float32), angle
+
+
+def eyeball(head, vertices, side):
+    """Centre float32 (3,) and radius of an eye ("l" or "r") of a neutral face."""
+    points = vertices[head.of_group(f"{side}-eye")]
+    centre = (points.max(0) + points.min(0)) / 2
+    return centre, float(np.ptp(points[:, 0]) / 2)

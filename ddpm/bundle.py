@@ -1,0 +1,453 @@
+"""Bundles: weights files that hold everything needed to use them.
+
+A bundle is an HDF5 file: one array for each weight, named by its attributes in the network
+("in1/blocks/0/residual/conv1/kernel"), and a header, JSON in an attribute, that says what it is:
+its kind, the settings that rebuild the network, and a checksum of the arrays. It holds no code.
+Kinds:
+
+    model      a network that samples; some captions of its training set besides
+    control    a control branch, with the kinds of its hints and the digest of its model
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from common.files import atomic_write, sha256
+from ddpm.codec import PIXELS
+from ddpm.conditions.hints import HintSettings
+from ddpm.presets import Preset
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+RUNS = Path("runs")
+FILES = {"model": "model.weights.h5", "control": "control.weights.h5"}  # in a run folder, by kind
+MAX_CAPTIONS = 1000  # kept in a model
+_FORMAT = 2
+_HEADER = "portraits_from_scratch"
+_CAPTIONS = "captions"  # the array that holds captions, as JSON
+_TOKEN_EMBEDDING = "conditioner/text/token_embedding/embeddings"
+_OTHER = (
+    "{} does not hold the weights of the model that it describes; it was written by another "
+    "version or by other means."
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and what it was trained as.
+
+    Args:
+        network: (x_t, t, condition) -> prediction.
+        preset: its `Preset`.
+        path: of its file, or None.
+        digest: the first 12 hexadecimal digits of the file's SHA-256.
+        captions: some of those that it was trained on.
+    """
+
+    network: object
+    preset: Preset
+    path: Path | None = None
+    digest: str = ""
+    captions: tuple = ()
+
+    @property
+    def config(self):
+        """The network's `UNetConfig`."""
+        return self.preset.network
+
+    @property
+    def codec(self):
+        """What it diffuses: a `Codec`."""
+        return PIXELS
+
+
+@dataclass(frozen=True)
+class ControlAddOn:
+    """A trained control branch: an add-on of a `Pipeline`.
+
+    Args:
+        path: of its file.
+        digest: the first 12 hexadecimal digits of the file's SHA-256.
+        kinds: of its hints.
+        base_digest: the digest of the model that it was trained over.
+    """
+
+    path: Path
+    digest: str
+    kinds: tuple
+    base_digest: str
+
+    @property
+    def conditions(self):
+        """The conditions that it adds to those of the model: {name: settings}."""
+        return {"hints": HintSettings(self.kinds)}
+
+    @property
+    def recipe(self):
+        """What the recipe of a picture says of it."""
+        return {"control_weights": self.path.name, "control_sha256": self.digest}
+
+    def apply(self, network):
+        """The network with the branch on it.
+
+        Raises:
+            ValueError: if the file does not hold what it says.
+        """
+        from ddpm.nets.control import Controlled
+
+        controlled = Controlled(network, self.kinds)
+        load_weights(controlled.branch, self.path)
+        return controlled
+
+
+# --- writing
+
+
+def save_model(network, preset, path, half=False, captions=()):
+    """Write a model, whole or not at all.
+
+    Args:
+        network: a built network.
+        preset: the `Preset` that makes it.
+        path: ends in ".weights.h5".
+        half: store float16, half the size.
+        captions: of the training set; `MAX_CAPTIONS` of them, evenly spread, are kept, for samples
+            of which nothing is requested.
+
+    Raises:
+        OSError: if the disk is full; an earlier file stays.
+    """
+    few = np.linspace(0, len(captions) - 1, min(len(captions), MAX_CAPTIONS)).astype(int)
+    header = {"kind": "model", "preset": preset.to_dict()}
+    _save(network, path, header, half, [captions[i] for i in few])
+
+
+def save_control(branch, preset, path, base_digest, half=False):
+    """Write a control branch, whole or not at all.
+
+    Args:
+        branch: a built `ControlBranch`.
+        preset: of the model that it controls.
+        path: ends in ".weights.h5".
+        base_digest: of the model that it was trained over.
+        half: store float16, half the size.
+
+    Raises:
+        OSError: if the disk is full; an earlier file stays.
+    """
+    header = {"kind": "control", "preset": preset.to_dict()}
+    header |= {"kinds": branch.kinds, "base_digest": base_digest}
+    _save(branch, path, header, half)
+
+
+def _save(network, path, header, half, captions=()):
+    from ddpm.nets.layers import named_weights
+
+    dtype = np.float16 if half else np.float32
+    with atomic_write(path) as partial, h5py.File(partial, "w") as file:
+        for name, weight in named_weights(network).items():
+            file[name] = np.asarray(weight).astype(dtype)
+        if captions:
+            data = np.frombuffer(json.dumps(captions).encode(), np.uint8)
+            file.create_dataset(_CAPTIONS, data=data, compression="gzip")
+        header = {"format": _FORMAT, **header, "checksum": _checksum(file)}
+        file.attrs[_HEADER] = json.dumps(header)
+
+
+def _checksum(file):
+    """SHA-256 over the names and bytes of an HDF5 file's arrays: HDF5 itself checks nothing."""
+    digest = hashlib.sha256()
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            digest.update(name.encode())
+            digest.update(item[()].tobytes())
+
+    file.visititems(add)
+    return digest.hexdigest()
+
+
+# --- reading
+
+
+def load_model(path, dtype=None):
+    """Rebuild a model from its file or a run folder.
+
+    Args:
+        path: a file written by `save_model`, or a folder that holds one.
+        dtype: a Keras dtype policy for the network; None is the global one.
+
+    Returns:
+        A `Model`.
+
+    Raises:
+        ValueError: if there is no such file, or it is damaged, or not one of this project's.
+    """
+    path, preset = find_bundle(path), read_preset(path)
+    try:
+        network = preset.make_network(dtype)
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
+    load_weights(network, path)
+    return Model(network, preset, path, sha256(path), read_captions(path))
+
+
+def load_weights(network, path):
+    """Load a bundle's arrays into a network that has exactly these.
+
+    Raises:
+        ValueError: if it has others.
+    """
+    from ddpm.nets.layers import named_weights
+
+    weights = named_weights(network)
+    try:
+        with h5py.File(path, "r") as file:
+            for name, weight in weights.items():
+                weight.assign(file[name][()].astype(np.float32))
+    except Exception as error:  # a name or shape that is not there; damaged bytes
+        raise ValueError(_OTHER.format(path)) from error
+
+
+def read_preset(path):
+    """A model's `Preset`, without its network.
+
+    Args and errors as `load_model`.
+    """
+    path = find_bundle(path)
+    header = _read_header(path)
+    if header["kind"] == "control":
+        raise ValueError(
+            f"{path} is a control branch, not a model; name the model with --weights and this file "
+            "with --control-weights."
+        )
+    try:
+        return Preset.from_dict(header["preset"])
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
+
+
+def read_captions(path):
+    """The captions in a model's file, a tuple of strings; empty where it holds none.
+
+    Args and errors as `load_model`.
+    """
+    path = find_bundle(path)
+    try:
+        with h5py.File(path, "r") as file:
+            text = bytes(file[_CAPTIONS][()]) if _CAPTIONS in file else b"[]"
+        return tuple(json.loads(text))
+    except Exception as error:  # damaged bytes surface as almost any type from HDF5
+        raise ValueError(_OTHER.format(path)) from error
+
+
+def load_control(path, preset):
+    """Read a control branch for models of a preset's architecture.
+
+    Args:
+        path: a file written by `save_control`, or a folder that holds one.
+        preset: the `Preset` of the model to be controlled.
+
+    Returns:
+        A `ControlAddOn`.
+
+    Raises:
+        ValueError: if the file cannot be read, or belongs to another architecture.
+    """
+    path = find_bundle(path, "control")
+    header = _read_header(path)
+    if header["kind"] != "control":
+        raise ValueError(
+            f"{path} is a model, not a control branch; train one with: python train.py control "
+            "--weights MODEL"
+        )
+    try:
+        trained_over = Preset.from_dict(header["preset"])
+        kinds, base_digest = tuple(header["kinds"]), header["base_digest"]
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
+    if trained_over.network.architecture_key != preset.network.architecture_key:
+        raise ValueError(f"{path} controls networks of another form than {preset.name}.")
+    return ControlAddOn(path, sha256(path), kinds, base_digest)
+
+
+def _read_header(path):
+    """The JSON of a bundle, once its arrays have been found whole."""
+    try:
+        with h5py.File(path, "r") as file:
+            header = file.attrs.get(_HEADER)
+            checksum = _checksum(file) if header else None
+    except Exception as error:  # damaged bytes surface as almost any type from HDF5
+        raise ValueError(f"{path} is not a readable weights file (damaged or not HDF5).") from error
+    if header is None:
+        raise ValueError(
+            f"{path} is not a weights file of this project: it lacks the model's settings."
+        )
+    try:
+        header = json.loads(header)
+        known = header["format"] == _FORMAT and header["kind"] in FILES
+    except Exception:  # a flipped bit in the text, or the JSON of another version
+        known = False
+    if not known:
+        raise ValueError(_OTHER.format(path))
+    if header["checksum"] != checksum:
+        raise ValueError(f"{path} is damaged: its arrays are not those that were written.")
+    return header
+
+
+def start_from(network, path, vocabulary=()):
+    """Take over every weight that a file has and a network has room for; the rest stays as it is.
+
+    So a model that was trained without words goes on with them: what is new begins as nothing. One
+    that was trained on other captions keeps the words that both know.
+
+    Args:
+        network: a built network.
+        path: a model's file, or a run folder.
+        vocabulary: the network's words, in the order of their tokens.
+
+    Returns:
+        (taken, all): numbers of parameters.
+
+    Raises:
+        ValueError: if the file cannot be read, or nothing in it fits.
+    """
+    from ddpm.nets.layers import named_weights
+
+    path = find_bundle(path)
+    old = read_preset(path)
+    old_words = old.network.conditions["text"].vocabulary if vocabulary_of(old) else ()
+    taken = total = 0
+    with h5py.File(path, "r") as file:
+        for name, weight in named_weights(network).items():
+            total += int(np.prod(weight.shape))
+            if name not in file:
+                continue
+            value = file[name][()].astype(np.float32)
+            if name == _TOKEN_EMBEDDING and old_words != tuple(vocabulary):
+                taken += _take_words(weight, value, vocabulary, old_words)
+            elif value.shape == tuple(weight.shape):
+                weight.assign(value)
+                taken += value.size
+    if not taken:
+        raise ValueError(f"nothing in {path} fits the network; name weights of the same form.")
+    return taken, total
+
+
+def vocabulary_of(preset):
+    """The words that a preset's network knows: a tuple, empty for one without words."""
+    text = preset.network.conditions.get("text")
+    return text.vocabulary if text else ()
+
+
+def _take_words(weight, rows, vocabulary, old_words):
+    """Take over the embeddings of the words that both vocabularies have: rows are words, so an
+    equal number of them says nothing. Returns the number of parameters."""
+    from ddpm.conditions.text import SPECIAL
+
+    value = np.array(weight)
+    if rows.shape[1] != value.shape[1]:
+        return 0
+    old = {word: i for i, word in enumerate(old_words)}
+    pairs = [(i, i) for i in range(-SPECIAL, 0)]
+    pairs += [(i, old[word]) for i, word in enumerate(vocabulary) if word in old]
+    to, of = np.array(pairs).T + SPECIAL
+    value[to] = rows[of]
+    weight.assign(value)
+    return value[to].size
+
+
+# --- finding
+
+
+def find_bundle(path, kind="model"):
+    """The weights file that a path means: itself, or the one in a run folder.
+
+    Args:
+        path: of a file or a folder.
+        kind: a word of `FILES`.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        own = path / FILES[kind]
+        files = [own] if own.exists() else sorted(path.glob("*.weights.h5"))
+        if len(files) != 1:
+            raise ValueError(
+                f"{path} holds {len(files) or 'no'} weights file{'s' * (len(files) > 1)}; "
+                "name one, or a run folder that has finished its first epoch."
+            )
+        return files[0]
+    if not path.exists():
+        raise ValueError(f"there is no file or folder {path}.")
+    return path
+
+
+def default_weights(words=False, shipped=None, runs=None):
+    """What to sample from when nothing is named: the shipped weights, else the newest run.
+
+    Args:
+        words: prefer a model that knows words, where there is one.
+        shipped: folder of shipped weights files; None for the project's.
+        runs: folder of run folders; None for "runs".
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    files = _candidates("model", shipped, runs)
+    if not files:
+        raise ValueError(
+            "there are no weights yet: train a model first (python train.py --preset tiny takes a "
+            "minute), or name a file with --weights."
+        )
+    return next((path for path in files if words and vocabulary_of(read_preset(path))), files[0])
+
+
+def default_control(model_path, shipped=None, runs=None):
+    """The control branch of a model when none is named: the one trained over its very weights,
+    shipped or among the runs.
+
+    Args:
+        model_path: the file of the model to be controlled.
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    digest = sha256(model_path)
+    for path in _candidates("control", shipped, runs):
+        if _read_header(path)["base_digest"] == digest:
+            return path
+    raise ValueError(
+        f"no control branch has been trained over {model_path}; train one (python train.py control "
+        f"--weights {model_path}) or name a file with --control-weights."
+    )
+
+
+def _candidates(kind, shipped, runs):
+    """Files of one kind: the shipped ones, then those in run folders, the newest first."""
+    files = sorted(Path(SHIPPED if shipped is None else shipped).glob("*.weights.h5"))
+    found = Path(RUNS if runs is None else runs).glob(f"*/{FILES[kind]}")
+    files += sorted(found, key=lambda path: -path.stat().st_mtime)
+    return [path for path in files if _is(path, kind)]
+
+
+def _is(path, kind):
+    try:
+        with h5py.File(path, "r") as file:
+            header = file.attrs.get(_HEADER)
+        return header is not None and json.loads(header).get("kind", "model") == kind
+    except (OSError, ValueError, AttributeError):  # damaged: as a model, whose loading says so
+        return kind == "model"

@@ -1,0 +1,153 @@
+"""From a command line to a `Request`: reading files and numbers, refusing what cannot be drawn or
+written before the work begins."""
+
+import re
+
+import click
+
+from common.cli import check_finite
+from common.devices import check_memory
+from common.files import check_place
+from common.images import read_named
+from common.sheets import fitting_zoom, grid_shape
+from ddpm.conditions.hints import ControlImage
+from ddpm.conditions.vocabulary import by_kind
+from ddpm.pipeline import Request
+
+MAX_FRAMES = 20_000  # of an animation; they are held in memory
+MAX_PROMPTS = 200
+
+
+def read_request(
+    prompts, prompt_file, init, mask, controls, control_weights, n, guidance_interval, **options
+):
+    """The options and the files that they name as a `Request`.
+
+    Raises:
+        ValueError: one sentence, where they contradict each other or cannot be read.
+    """
+    prompts = (*prompts, *(_read_prompts(prompt_file) if prompt_file else ()))
+    if len(prompts) > MAX_PROMPTS:
+        raise ValueError(f"at most {MAX_PROMPTS} prompts make a grid. Received: {len(prompts)}.")
+    interval = _numbers("--guidance-interval", guidance_interval, "FROM,TO", 0, 1)
+    if interval[0] >= interval[1]:
+        raise ValueError(f"--guidance-interval must rise. Received: {guidance_interval}.")
+    numbers = ("guidance", "guidance_rescale", "strength", "eta")
+    check_finite(**{name: options[name] for name in numbers})
+    for name, form, least in (
+        ("crop", "TOP,LEFT", 0),
+        ("original_size", "HEIGHT,WIDTH", 1),
+        ("target_size", "HEIGHT,WIDTH", 1),
+    ):
+        if options[name]:
+            option = f"--{name.replace('_', '-')}"
+            options[name] = _numbers(option, options[name], form, least, 10_000, int)
+    if options["negative"] and options["guidance"] == 1:
+        raise ValueError("--negative needs --guidance other than 1, which is no guidance.")
+    if control_weights and not controls:
+        raise ValueError("--control-weights needs a control picture: add --control KIND=FILE.")
+    for name, value in (("--mask", mask), ("--strength", options["strength"])):
+        if value and not init:
+            raise ValueError(f"{name} needs a picture to begin with: add --init FILE.")
+    if options["inpaint"] and not mask:
+        raise ValueError("--inpaint needs to know where: add --mask FILE.")
+    return Request(
+        n=n or (6 if len(prompts) > 1 else 8 if init else 64),
+        prompts=prompts,
+        guidance_interval=interval,
+        controls=tuple(ControlImage.parse(words) for words in controls),
+        image=read_named(init, "picture to begin with") if init else None,
+        mask=read_named(mask, "mask", "black")[..., 0] if mask else None,
+        **options,
+    )
+
+
+def _read_prompts(path):
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ValueError(f"cannot read the prompts in {path}: {reason}.") from None
+    lines = [line.strip() for line in lines]
+    prompts = [line for line in lines if line and not line.startswith("#")]
+    if not prompts:
+        raise ValueError(f"there is no prompt in {path}; write one a line.")
+    return prompts
+
+
+def _numbers(name, text, form, least, most, kind=float):
+    """Read two numbers with a comma between them."""
+    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*,\s*(\d+\.?\d*)\s*", text)
+    numbers = [float(word) for word in match.groups()] if match else []
+    whole = kind is float or all(number == int(number) for number in numbers)
+    if not numbers or not whole or not all(least <= number <= most for number in numbers):
+        what = "whole numbers" if kind is int else "numbers"
+        raise ValueError(f"{name} is {form}, {what} from {least} to {most}. Received: {text!r}.")
+    return tuple(kind(number) for number in numbers)
+
+
+def check_outputs(inputs, out, each, gif):
+    """Refuse at once what could not be written at the end, or only over what is read.
+
+    Args:
+        inputs: paths of the pictures that are read.
+        out, each, gif: the grid, a folder for single pictures, an animation; None for none.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    for path in inputs:
+        there = path.resolve()
+        single = each and there.parent == each.resolve() and re.fullmatch(r"\d{5,}\.png", path.name)
+        if single or there in {p.resolve() for p in (out, gif) if p}:
+            raise ValueError(f"{path} would be written over; choose another place for the results.")
+    for path, ending in ((out, ".png"), (gif, ".gif")):
+        if path and (path.suffix.lower() != ending or path.is_dir()):
+            raise ValueError(f"{path} should be a file that ends in {ending}.")
+    for path in (out, gif, each and each / "00000.png"):
+        if path:
+            check_place(path)
+
+
+def check_sizes(request, size, zoom, gif):
+    """Refuse more pictures, or a larger sheet, than the memory holds.
+
+    Args:
+        request: a `Request`.
+        size: height and width of its pictures, pixels.
+        zoom: of the sheet; None for what fits a screen.
+        gif: whether an animation is wanted.
+
+    Returns:
+        int: the zoom.
+
+    Raises:
+        ValueError: one sentence that says the size.
+    """
+    frames = request.total * request.steps
+    if gif and frames > MAX_FRAMES:
+        raise ValueError(
+            f"an animation holds at most {MAX_FRAMES} pictures, --n times --steps. "
+            f"Received: {frames}."
+        )
+    columns = request.n if len(request.prompts) > 1 else None
+    zoom = zoom or fitting_zoom(request.total, size, size, columns)
+    height, width = grid_shape(request.total, size, size, columns, zoom=zoom)
+    pages = 2 + (request.steps if gif else 0)  # of a sheet: its own bytes and the encoder's copy
+    check_memory(
+        3 * (2 * request.total * size**2 + pages * height * width),
+        f"{request.total:,} pictures on a sheet of {width:,} x {height:,} pixels",
+    )
+    return zoom
+
+
+def list_words(vocabulary, name):
+    """Print the words that a model knows, by kind.
+
+    Raises:
+        ValueError: if it knows none.
+    """
+    if not vocabulary:
+        raise ValueError(f"{name} was trained without words.")
+    for kind, words in by_kind(vocabulary).items():
+        click.echo(f"{kind}: {', '.join(words)}")

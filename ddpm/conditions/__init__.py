@@ -1,0 +1,105 @@
+"""What a network can be conditioned on besides the time, one file each:
+
+    text        tokens         int32 (B, L)            a caption, by `text.Tokenizer`
+    size_crop   size_crop      float32 (B, 6)          original size, crop corner, target size
+    inpaint     mask           float32 (B, H, W, 1)    1 is to be painted, 0 is known
+                masked_image   float32 (B, H, W, C)    the picture, hidden by the mask
+    hints       hints          float32 (B, H, W, 3 K)  control pictures in [-1, 1], by kind
+                strengths      float32 (B, K)          how much each of them counts, 0 to 1
+
+A condition of a batch is a dict of such arrays, a row a picture; arrays that are missing are null.
+Each file has one record of functions (`record.Condition`); this module has the table of them and
+what is done with all of them at once. A new condition is a new record in the table.
+"""
+
+from ddpm.conditions import hints, inpaint, size_crop, text
+from ddpm.conditions.record import Condition, DropRates, Encoding, NoSettings, Source, Window
+
+__all__ = [
+    "CONDITIONS",
+    "Condition",
+    "DropRates",
+    "Encoding",
+    "NoSettings",
+    "Source",
+    "Window",
+    "array_names",
+    "default_condition",
+    "drop_conditions",
+    "null_condition",
+]
+
+CONDITIONS = {
+    "text": text.CONDITION,
+    "size_crop": size_crop.CONDITION,
+    "inpaint": inpaint.CONDITION,
+    "hints": hints.CONDITION,
+}
+
+
+def array_names(conditions):
+    """The names of the arrays of some conditions, an iterable of their names: a tuple."""
+    return tuple(array for name in conditions for array in CONDITIONS[name].arrays)
+
+
+def null_condition(conditions, n):
+    """The condition that says nothing: what guidance compares with.
+
+    Args:
+        conditions: {name: settings}, as in a `UNetConfig`.
+        n: pictures.
+
+    Returns:
+        dict of arrays of n rows.
+    """
+    result = {}
+    for name, settings in conditions.items():
+        result |= CONDITIONS[name].null(settings, n)
+    return result
+
+
+def default_condition(config, n):
+    """The condition of pictures of which nothing is requested: no words, whole pictures.
+
+    Args:
+        config: the network's `UNetConfig`.
+        n: pictures.
+
+    Returns:
+        dict of arrays of n rows; empty for a network without conditions.
+    """
+    result = {}
+    for name, settings in config.conditions.items():
+        record = CONDITIONS[name]
+        if record.default is None:
+            result |= record.null(settings, n)
+        else:
+            result |= record.default(settings, config, n)
+    return result
+
+
+def drop_conditions(conditions, arrays, rng, rates):
+    """Drop some conditions of a training batch, so that a network also learns to do without: all of
+    them at once, and each by itself.
+
+    Args:
+        conditions: {name: settings}.
+        arrays: dict of arrays, a row a picture.
+        rng: NumPy generator.
+        rates: `DropRates`.
+
+    Returns:
+        dict of arrays; those given are left as they are.
+
+    Reference:
+        Ho and Salimans 2022, Classifier-Free Diffusion Guidance (arXiv:2207.12598), algorithm 1.
+    """
+    n = len(next(iter(arrays.values())))
+    drop_all = rng.random(n) < rates.all
+    result = dict(arrays)
+    for name, settings in conditions.items():
+        record = CONDITIONS[name]
+        own = {array: arrays[array] for array in record.arrays if array in arrays}
+        if own:
+            result |= record.drop(own, record.null(settings, n), drop_all, rng, rates)
+    return result

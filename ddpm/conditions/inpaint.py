@@ -1,0 +1,128 @@
+"""Inpainting: painting inside a mask of a picture that is there. Three ways to keep what is known:
+
+    project    needs nothing of the network: the known region of each x0_hat is the picture's
+               (`core.wrappers.projected`)
+    repaint    nothing, but about ten times the evaluations: the same, going back and forth until
+               what is painted agrees with what is known (`core.samplers.sample_repaint`)
+    network    a network conditioned on mask and masked picture (`python train.py inpaint`): this
+               file's condition
+
+A mask is float32 in [0, 1]: 1 is painted, 0 is known, between is mixed: painted like the rest, and
+blended with the picture once, in x0.
+"""
+
+import numpy as np
+
+from ddpm.codec import to_float
+from ddpm.conditions.record import Condition
+
+METHODS = ("project", "repaint", "network")
+
+
+def inpaint_condition(picture, mask):
+    """The arrays of this condition. A mask has no grey values here, as in training.
+
+    Args:
+        picture: float32 (B, H, W, C) in [-1, 1].
+        mask: float32 (B, H, W, 1) in [0, 1].
+
+    Returns:
+        dict of "mask" and "masked_image" (the network hides what the mask covers itself).
+    """
+    return {"mask": np.float32(mask > 0), "masked_image": picture}
+
+
+def composite(picture, painted, mask):
+    """The painted picture, and where the mask is 0 the original, bit for bit. Nothing is blended
+    here: all methods have blended x0 by the mask.
+
+    Args:
+        picture, painted: uint8 (..., H, W, 3).
+        mask: float32 (..., H, W, 1) in [0, 1].
+
+    Returns:
+        uint8 (..., H, W, 3).
+    """
+    return np.where(mask > 0, painted, picture)
+
+
+def random_mask(size, rng):
+    """A mask to train on: strokes, a box or a half.
+
+    Args:
+        size: H = W.
+        rng: numpy Generator.
+
+    Returns:
+        float32 (size, size, 1), 0 or 1.
+    """
+    mask = np.zeros((size, size), np.float32)
+    kind = rng.integers(3)
+    if kind == 0:
+        _strokes(mask, rng)
+    elif kind == 1:
+        height, width = rng.integers(size // 6, size * 3 // 4, 2)
+        top, left = rng.integers(0, size - height), rng.integers(0, size - width)
+        mask[top : top + height, left : left + width] = 1
+    else:
+        cut = rng.integers(size // 4, size * 3 // 4)
+        mask[: int(cut)] = 1
+        mask = np.rot90(mask, rng.integers(4))
+    return np.ascontiguousarray(mask)[..., None]
+
+
+def _strokes(mask, rng):
+    """One to four thick crooked lines."""
+    import cv2
+
+    size = len(mask)
+    for _ in range(rng.integers(1, 5)):
+        points = np.cumsum(
+            np.concatenate([rng.uniform(0, size, (1, 2)), rng.normal(0, size / 4, (4, 2))]), axis=0
+        )
+        thick = int(rng.integers(max(2, size // 16), max(3, size // 4)))
+        cv2.polylines(mask, [np.int32(np.clip(points, 0, size))], False, 1.0, thick)
+
+
+def _from_request(request, settings, model, indices):
+    if request.mask is None or request.inpaint != "network":
+        return None
+    rows = np.array(indices)
+    picture, mask = (array[rows % len(array)] for array in (request.image, request.mask))
+    return inpaint_condition(to_float(picture), mask)
+
+
+def _rows(source, settings):
+    def row(window):
+        return {"mask": source.make_mask(window), "masked_image": to_float(window.image)}
+
+    return row
+
+
+def _drop(arrays, null, drop_all, rng, rates):
+    """Nothing of a picture is known where its mask covers everything."""
+    full = rng.random((len(drop_all), 1, 1, 1)) < rates.full_mask
+    return {**arrays, "mask": np.where(full, np.float32(1), arrays["mask"])}
+
+
+def _input_image(arrays, x_t):
+    """Mask and masked picture; without a mask, everything is to be painted."""
+    from keras import ops  # here, for it starts a backend
+
+    mask = arrays.get("mask")
+    if mask is None:
+        return ops.concatenate([ops.ones_like(x_t[..., :1]), ops.zeros_like(x_t)], axis=-1)
+    mask = ops.cast(mask, x_t.dtype)
+    return ops.concatenate(
+        [mask, (1 - mask) * ops.cast(arrays["masked_image"], x_t.dtype)], axis=-1
+    )
+
+
+CONDITION = Condition(
+    arrays=("mask", "masked_image"),
+    from_request=_from_request,
+    rows=_rows,
+    drop=_drop,
+    input_channels=lambda config: 1 + config.channels,
+    input_image=_input_image,
+)

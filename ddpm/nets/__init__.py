@@ -1,0 +1,9 @@
+"""The networks, written in Keras 3: functions (x_t, t, condition) -> prediction.
+
+config.py       `UNetConfig`: everything that decides a U-Net
+layers.py       normalisation, residual, attention, down, up and time layers
+unet.py         the attention U-Net, its blocks named in0 ... mid ... out3
+conditioner.py  conditions to what the blocks take in: a vector and tokens
+text.py         the text encoder
+control.py      the control branch (ControlNet)
+"""

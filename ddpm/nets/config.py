@@ -1,0 +1,172 @@
+"""Everything that decides a U-Net, frozen."""
+
+from dataclasses import asdict, dataclass, field, fields
+
+from ddpm.conditions import CONDITIONS
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """The configuration of a `UNet`.
+
+    Level i works on a grid of image_size / patch / 2^i with widths[i] channels.
+
+    Args:
+        image_size: height and width of x_t; says where the `attention` grids are.
+        channels: channels of x_t and of the prediction.
+        widths: channels of each level, finest first.
+        blocks: residual blocks of each level; one number for all.
+        attention: grid sizes (behind the patch stem) at which blocks have self-attention.
+        middle_attention: whether self-attention stands between the two middle blocks.
+        cross_attention_layers: cross-attention layers in a block of each level, finest first; none
+            at the highest resolution, where they cost most and tell least. The last number stands
+            for all levels below.
+        patch: side of the squares that the stem folds into channels and the head unfolds; 1 is
+            none.
+        groups: groups of every group normalisation.
+        head_width: wished channels of an attention head.
+        embedding_width: elements of the time embedding; None for 4 widths[0].
+        scale_shift: let the time scale and shift the normalisations instead of being added.
+        dropout: share dropped inside residual blocks.
+        conditions: {name: settings}: what the network is conditioned on besides the time, by words
+            of `conditions.CONDITIONS`.
+
+    Raises:
+        ValueError: if the arguments contradict each other; the sentence says which.
+    """
+
+    image_size: int = 64
+    channels: int = 3
+    widths: tuple = (64, 128, 256, 512)
+    blocks: tuple = (2, 2, 2, 2)
+    attention: tuple = (16, 8)
+    middle_attention: bool = True
+    cross_attention_layers: tuple = (0,)
+    patch: int = 1
+    groups: int = 8
+    head_width: int = 64
+    embedding_width: int | None = None
+    scale_shift: bool = False
+    dropout: float = 0.0
+    conditions: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if isinstance(self.blocks, int):
+            object.__setattr__(self, "blocks", (self.blocks,) * len(self.widths))
+        for name in ("widths", "blocks", "attention", "cross_attention_layers"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        self._check()
+        _ = self.token_width  # raises where conditions contradict each other
+
+    @property
+    def levels(self):
+        """Number of levels."""
+        return len(self.widths)
+
+    @property
+    def grids(self):
+        """The grid size of each level: a tuple."""
+        return tuple(self.image_size // self.patch // 2**level for level in range(self.levels))
+
+    @property
+    def stride(self):
+        """Pixels to a cell of the coarsest grid."""
+        return self.patch * 2 ** (self.levels - 1)
+
+    @property
+    def time_width(self):
+        """Elements of the time embedding."""
+        return self.embedding_width or 4 * self.widths[0]
+
+    def cross_attention_at(self, level):
+        """Cross-attention layers in a block of a level: none without tokens to attend to."""
+        layers = self.cross_attention_layers
+        return layers[min(level, len(layers) - 1)] if self.token_width else 0
+
+    @property
+    def token_width(self):
+        """Elements of the tokens that blocks attend to; 0 where no condition gives any."""
+        widths = {CONDITIONS[name].token_width(s) for name, s in self.conditions.items()} - {0}
+        if len(widths) > 1:
+            raise ValueError(
+                "the tokens of all conditions must have one width, for blocks attend to all of "
+                f"them. Received: {sorted(widths)}"
+            )
+        return max(widths, default=0)
+
+    @property
+    def architecture_key(self):
+        """What decides the shapes of the weights that a control branch shares with the network: the
+        way down, and the tokens that it attends to. Not the vocabulary: a new word is a new row of
+        an embedding that the branch never sees."""
+        names = "channels widths blocks attention middle_attention patch groups scale_shift "
+        names += "head_width"
+        shared = tuple(getattr(self, name) for name in names.split())
+        layers = tuple(self.cross_attention_at(level) for level in range(self.levels))
+        return (*shared, self.grids, self.time_width, layers, self.token_width)
+
+    def to_dict(self):
+        """The configuration as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: for a field or a condition that this version does not know.
+        """
+        values = from_fields(cls, values)
+        return cls(**{**values, "conditions": conditions_from_dict(values.get("conditions", {}))})
+
+    def _check(self):
+        widths, blocks, groups = self.widths, self.blocks, self.groups
+        if not widths or len(blocks) != len(widths):
+            raise ValueError(
+                "There must be one number of blocks for each width. "
+                f"Received: widths={widths}, blocks={blocks}"
+            )
+        if self.image_size % self.stride:
+            raise ValueError(
+                f"image_size must be a multiple of patch * 2^(levels - 1) = {self.stride}. "
+                f"Received: image_size={self.image_size}, patch={self.patch}, widths={widths}"
+            )
+        if any(width % groups for width in widths):
+            raise ValueError(
+                f"groups must divide every width. Received: groups={groups}, widths={widths}"
+            )
+        if not set(self.attention) <= set(self.grids):
+            raise ValueError(
+                f"attention must name grid sizes that the levels have: {list(self.grids)}. "
+                f"Received: attention={self.attention}"
+            )
+
+
+def conditions_from_dict(conditions):
+    """{name: settings} from {name: dict}, as JSON has it; settings that are made already stay.
+
+    Raises:
+        ValueError: for a condition or a field that this version does not know.
+    """
+    result = {}
+    for name, settings in conditions.items():
+        if name not in CONDITIONS:
+            raise ValueError(f"unknown condition {name!r}; known are {', '.join(CONDITIONS)}.")
+        kind = CONDITIONS[name].settings
+        made = isinstance(settings, kind)
+        result[name] = settings if made else kind(**from_fields(kind, settings))
+    return result
+
+
+def from_fields(cls, values):
+    """Keyword arguments of a frozen dataclass from what JSON gave: lists become tuples.
+
+    Raises:
+        ValueError: for a field that the class does not have.
+    """
+    unknown = sorted(set(values) - {f.name for f in fields(cls)})
+    if unknown:
+        raise ValueError(
+            f"not the settings of a {cls.__name__} of this version. Unknown: {unknown}."
+        )
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -1,0 +1,493 @@
+"""The front door: ask a trained model for pictures.
+
+    from ddpm.pipeline import Pipeline, Request
+
+    pipeline = Pipeline.load()                                    # the shipped weights
+    images = pipeline.draw(Request(n=4, prompts=("a smiling woman",), guidance=4.0))
+
+`sample.py`, the portrait studio, training's sample grids and the benchmarks all draw through it. A
+request becomes a condition (`ddpm.conditions`), wrappers round the denoiser (`core/wrappers.py`;
+the stack is `Pipeline._denoiser`), a start and a sampler (`core/samplers.py`).
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ddpm.bundle import default_control, default_weights, load_control, load_model
+from ddpm.conditions import CONDITIONS
+from ddpm.conditions.hints import drop_inactive_hints, stack
+from ddpm.conditions.inpaint import METHODS, composite
+from ddpm.conditions.size_crop import requested
+from ddpm.conditions.text import Tokenizer, prompts_of
+from ddpm.core.samplers import SAMPLERS, PictureNoise, sample_repaint, sdedit_start
+from ddpm.core.schedule import SPACINGS
+from ddpm.core.wrappers import clipped, conditioned, guided, projected, scheduled
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Everything that pictures can be asked for. What is left at its default is not asked for.
+
+    Picture i depends on the seed and i alone, not on n or the batch size.
+
+    Args:
+        n: pictures of each prompt; copy i of every prompt begins from the same noise.
+        prompts: what to draw, of a model with words: one row of pictures each; "" says nothing; ()
+            does not ask: a picture of which nothing else is asked then gets a caption of the
+            training set (`conditions.text.prompts_of`).
+        negative: what to move away from.
+        strict: refuse unknown words instead of replacing or leaving them out.
+        guidance: scale of classifier-free guidance by the words; 1 is none.
+        guidance_interval: (from, to), where it applies, in shares of the progress from noise, 0, to
+            the picture, 1.
+        guidance_rescale: 0 to 1, against burnt colours; see `wrappers.guided`.
+        original_size, crop, target_size: (height, width), (top, left), (height, width) in pixels,
+            of a model with size and crop; None for whole, sharp pictures.
+        controls: sequence of `hints.ControlImage`, at most one of a kind.
+        image: uint8 (H, W, 3) of any size, whose middle square is used, or (M, H, W, 3): picture i
+            begins with image i mod M.
+        mask: float32 in [0, 1] or uint8, (H, W) or (M, H, W) as the image: 1 (255) where something
+            is to be painted; what is 0 keeps every bit.
+        strength: in (0, 1], how far back to noise the image is taken; None: 1 with a mask, else
+            0.6.
+        inpaint: a word of `inpaint.METHODS`, how the mask is kept to; None: "network" where the
+            model was trained to, else "project".
+        sampler: a word of `SAMPLERS`.
+        spacing: a word of `SPACINGS`, which noise levels are visited.
+        steps: number of levels.
+        eta: share of fresh noise of "ddim".
+        sampler_options: further options of the sampler, such as RePaint's `resamplings`.
+        seed: of the noise, and of the choice of captions.
+        batch_size: pictures computed at once.
+        arrays: {name: array}: a condition's arrays given directly (`ddpm.conditions`), picture i
+            gets row i mod the number of rows.
+    """
+
+    n: int = 1
+    prompts: tuple = ()
+    negative: str = ""
+    strict: bool = False
+    guidance: float = 3.0
+    guidance_interval: tuple = (0.0, 1.0)
+    guidance_rescale: float = 0.0
+    original_size: tuple | None = None
+    crop: tuple | None = None
+    target_size: tuple | None = None
+    controls: tuple = ()
+    image: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    strength: float | None = None
+    inpaint: str | None = None
+    sampler: str = "dpmpp_2m"
+    spacing: str = "karras"
+    steps: int = 10
+    eta: float = 0.0
+    sampler_options: dict = field(default_factory=dict)
+    seed: int = 0
+    batch_size: int = 8
+    arrays: dict = field(default_factory=dict)
+
+    @property
+    def total(self):
+        """Number of pictures."""
+        return self.n * max(1, len(self.prompts))
+
+    @property
+    def has_words(self):
+        """Whether prompts or the negative prompt say anything."""
+        return any(self.prompts) or bool(self.negative)
+
+    @property
+    def asks(self):
+        """Whether anything is asked of what the pictures show, be it in words or by pictures."""
+        return bool(self.prompts or self.negative or self.controls) or self.image is not None
+
+    @property
+    def has_size_crop(self):
+        """Whether sizes or a crop are asked for."""
+        return any(v is not None for v in (self.original_size, self.crop, self.target_size))
+
+    def effective(self):
+        """The request without what has no effect: controls of strength 0, an image of which the
+        noise leaves nothing. So they change no bit, nor what the rest of the request means."""
+        controls = tuple(control for control in self.controls if control.strength)
+        strength = self.strength or (0.6 if self.mask is None else 1.0)
+        unseen = strength == 1 and self.mask is None
+        image = None if unseen else self.image
+        return replace(self, controls=controls, image=image, strength=strength)
+
+
+def check_request(request, preset, name):
+    """Refuse what a model cannot do, before it is loaded.
+
+    Args:
+        request: a `Request`.
+        preset: the model's `Preset`.
+        name: of the model, for the sentences.
+
+    Raises:
+        ValueError: one sentence that says why and what to do.
+    """
+    for what, word, table in (
+        ("sampler", request.sampler, SAMPLERS),
+        ("spacing", request.spacing, SPACINGS),
+    ):
+        if word not in table:
+            raise ValueError(f"unknown {what} {word!r}; choose one of {', '.join(table)}.")
+    if request.eta and request.sampler != "ddim":
+        raise ValueError(
+            f"--eta belongs to the ddim sampler. Received: --sampler {request.sampler}."
+        )
+    conditions = preset.network.conditions
+    if request.has_words and "text" not in conditions:
+        raise ValueError(
+            f"{name} was trained without words; leave --prompt and --negative away, or train with "
+            "--preset portraits64."
+        )
+    if request.has_size_crop and "size_crop" not in conditions:
+        raise ValueError(
+            f"{name} was trained without framing; leave --crop, --original-size and --target-size "
+            "away, or train with --preset portraits64."
+        )
+    requested(request, preset.network.image_size)
+    if "text" in conditions:
+        tokenizer = _tokenizer(preset)
+        for prompt in (*request.prompts, request.negative):
+            tokenizer.encode(prompt, request.strict)
+    if request.inpaint not in (None, *METHODS):
+        raise ValueError(f"unknown method {request.inpaint!r}; choose one of {', '.join(METHODS)}.")
+    if request.inpaint == "network" and "inpaint" not in conditions:
+        raise ValueError(
+            f"{name} was not trained to inpaint; choose --inpaint project or repaint, or train it "
+            f"with: python train.py inpaint --weights {name}"
+        )
+    SPACINGS[request.spacing](preset.objective.make_schedule(), request.steps)
+
+
+class Pipeline:
+    """A trained model with its add-ons, ready to draw.
+
+    Args:
+        model: a `bundle.Model`.
+        addons: what is put on the network, such as a `bundle.ControlAddOn`: each has `conditions`,
+            `recipe` and `apply(network) -> network`.
+        micro_batches: compute batches as so many independent parts, see `denoiser.x0_denoiser`;
+            must divide every request's batch size.
+    """
+
+    def __init__(self, model, addons=(), micro_batches=1):
+        # Here, so that a request can be read and refused before a backend starts.
+        from common.devices import use_xla
+        from ddpm.core.denoiser import x0_denoiser
+
+        self.model, self.addons = model, tuple(addons)
+        self.conditions = dict(model.config.conditions)
+        self.schedule = model.preset.objective.make_schedule()
+        network = model.network
+        for addon in self.addons:
+            network = addon.apply(network)
+            self.conditions |= addon.conditions
+        xla = use_xla()
+        denoise = x0_denoiser(
+            network,
+            self.schedule,
+            model.preset.objective.prediction,
+            xla=xla,
+            micro_batches=1 if xla else micro_batches,
+        )
+        self._network_denoiser = drop_inactive_hints(denoise)
+        self.nfe = 0  # network evaluations a picture of the last `draw`
+
+    @classmethod
+    def load(cls, weights=None, control=None, precision="auto", micro_batches=1):
+        """Load a model, and a control branch where one is named.
+
+        Args:
+            weights: file or run folder; None for the shipped model.
+            control: file or run folder; "default" for the branch that was trained over the model;
+                None for no branch.
+            precision: "auto", "float32" or "bfloat16".
+            micro_batches: see the class.
+
+        Returns:
+            A `Pipeline`.
+
+        Raises:
+            ValueError: if they cannot be read or do not belong together.
+        """
+        from common.devices import PRECISIONS, choose_precision, start_backend
+
+        start_backend()
+        model = load_model(weights or default_weights(), PRECISIONS[choose_precision(precision)])
+        addons = ()
+        if control is not None:
+            path = default_control(model.path) if control == "default" else control
+            addons = (load_control(path, model.preset),)
+        return cls(model, addons, micro_batches)
+
+    @property
+    def size(self):
+        """Height and width of its pictures, pixels."""
+        return self.model.config.image_size * self.model.codec.stride
+
+    def draw(self, request, observe=None):
+        """Draw the pictures of a request.
+
+        Every batch has the full size (spare places are computed and thrown away), because a
+        network's last bits depend on the batch size.
+
+        Args:
+            request: a `Request`.
+            observe: optional (indices, i, pictures) -> None: the batch's pictures by number, the
+                step, and x0_hat there as uint8 (len(indices), H, W, 3).
+
+        Returns:
+            uint8 (total, H, W, 3), prompt by prompt.
+
+        Raises:
+            ValueError: if the model cannot do that; the sentence says why.
+        """
+        request, self.nfe = self._fit(request), 0
+        size = request.batch_size
+        batches = [
+            self._draw_batch(request, range(first, first + size), observe)
+            for first in range(0, request.total, size)
+        ]
+        images = np.concatenate(batches)[: request.total]
+        self.nfe /= len(batches) * size
+        if request.mask is None:
+            return images
+        rows = np.arange(len(images))
+        picture, mask = (array[rows % len(array)] for array in (request.image, request.mask))
+        return composite(picture, images, mask)
+
+    def visited(self, request):
+        """The number of steps that a request takes; fewer than its `steps` where it begins at an
+        image. RePaint's resamplings are not counted."""
+        return len(self._start(self._fit(request), range(1), np.float32(0))[0])
+
+    def prompts(self, request, indices=None):
+        """The text of each picture of a request, a list of str."""
+        indices = range(request.total) if indices is None else indices
+        return prompts_of(request.effective(), self.model.captions, indices)
+
+    def notes(self, request):
+        """Sentences worth telling about a request: words replaced or left out, control pictures
+        that look like something else, a branch that was trained over another model."""
+        found = []
+        if "text" in self.model.config.conditions:
+            tokenizer = _tokenizer(self.model.preset)
+            texts = dict.fromkeys((*request.prompts, request.negative))
+            found += [tokenizer.describe(text, request.strict) for text in texts if text]
+        found += [control.warning() for control in request.controls]
+        for addon in self.addons:
+            if addon.base_digest != self.model.digest:
+                name, base = addon.path, self.model.path
+                found.append(f"{name} was trained over other weights than {base}.")
+        return [sentence for sentence in found if sentence]
+
+    def recipe(self, request):
+        """How the pictures of a request are made, as JSON can hold it: what a PNG file carries."""
+        preset, request = self.model.preset, self._fit(request)
+        repaint = request.mask is not None and request.inpaint == "repaint"
+        recipe = {
+            "sampler": "repaint" if repaint else request.sampler,
+            "spacing": request.spacing,
+            "steps": request.steps,
+            "eta": request.eta,
+            "seed": request.seed,
+            "preset": preset.name,
+            "weights": self.model.path.name if self.model.path else None,
+            "weights_sha256": self.model.digest,
+        }
+        if self.model.captions and not request.asks:
+            recipe["prompts_from"] = "the captions in the weights file, by seed"
+        if request.has_words:
+            recipe |= {
+                "negative": request.negative,
+                "guidance": request.guidance,
+                "guidance_interval": request.guidance_interval,
+                "guidance_rescale": request.guidance_rescale,
+            }
+        if "size_crop" in self.model.config.conditions:
+            names = ("original_size", "crop", "target_size")
+            pairs = requested(request, self.model.config.image_size).astype(int).reshape(3, 2)
+            recipe |= dict(zip(names, pairs.tolist(), strict=True))
+        if request.image is not None:
+            recipe["strength"] = request.strength
+        if request.mask is not None:
+            recipe["inpaint"] = request.inpaint
+        if request.controls:
+            recipe["controls"] = [
+                {
+                    "kind": control.kind,
+                    "file": control.name,
+                    "sha256": control.sha256,
+                    "strength": control.strength,
+                    "window": control.window,
+                }
+                for control in request.controls
+            ]
+        for addon in self.addons:
+            recipe |= addon.recipe
+        return recipe
+
+    # --- from a request to a batch
+
+    def _fit(self, request):
+        """The request as it counts for this model: image and mask at its size, method settled."""
+        check_request(request, self.model.preset, self.model.path or self.model.preset.name)
+        request = request.effective()
+        method = request.inpaint
+        if method is None:
+            method = "network" if "inpaint" in self.model.config.conditions else "project"
+        image, mask = request.image, request.mask
+        if image is not None:
+            image = _fit_images(image, self.size, 4)
+        if mask is not None:
+            mask = _fit_mask(mask, request.image, self.size)
+        if request.controls and "hints" not in self.conditions:
+            raise ValueError("control pictures need a control branch; load one with the model.")
+        return replace(request, image=image, mask=mask, inpaint=method)
+
+    def _draw_batch(self, request, indices, observe):
+        config, codec = self.model.config, self.model.codec
+        shape = (config.image_size, config.image_size, config.channels)
+        noise = PictureNoise(request.seed, [i % request.n for i in indices], shape)
+        timesteps, x = self._start(request, indices, noise())
+        shown = min(indices.stop, request.total) - indices.start
+
+        def tell(i, x0_hat):
+            pictures = codec.decode(x0_hat[:shown])
+            observe(range(indices.start, indices.start + shown), i, pictures)
+
+        sample, options = self._sampler(request, indices)
+        x0 = sample(
+            self._denoiser(request, indices),
+            self.schedule,
+            timesteps,
+            x,
+            noise,
+            observe=None if observe is None else tell,
+            **options,
+        )
+        return codec.decode(x0)
+
+    def _denoiser(self, request, indices):
+        """The stack of wrappers: conditions, control windows, guidance, clipping, inpainting."""
+        T = self.schedule.T
+        condition = self._condition(request, indices)
+        denoise = self._counted
+        if request.controls:
+            kinds, size = self.conditions["hints"].kinds, (self.model.config.image_size,) * 2
+            denoise = scheduled(denoise, stack(request.controls, kinds, size)[2], T)
+        negative = self._negative(request, condition, len(indices))
+        if negative is None:
+            denoise = conditioned(denoise, condition)
+        else:
+            denoise = guided(
+                denoise,
+                condition,
+                negative,
+                request.guidance,
+                request.guidance_interval,
+                request.guidance_rescale,
+                T,
+            )
+        denoise = clipped(denoise, self.model.codec.bounds)
+        if request.mask is not None and request.inpaint != "repaint":
+            denoise = projected(denoise, *self._known(request, indices))
+        return denoise
+
+    def _counted(self, x_t, t, condition=None):
+        self.nfe += len(x_t)
+        return self._network_denoiser(x_t, t, condition)
+
+    def _condition(self, request, indices):
+        """The condition of a batch: a dict of arrays, a row a picture."""
+        rows = np.array(indices)
+        given = {name: np.asarray(a)[rows % len(a)] for name, a in request.arrays.items()}
+        condition = {}
+        for name, settings in self.conditions.items():
+            record = CONDITIONS[name]
+            if set(record.arrays) <= set(given):
+                continue
+            arrays = None
+            if record.from_request is not None:
+                arrays = record.from_request(request, settings, self.model, indices)
+            if arrays is None and record.default is not None:
+                arrays = record.default(settings, self.model.config, len(indices))
+            condition |= record.null(settings, len(indices)) if arrays is None else arrays
+        return condition | given
+
+    def _negative(self, request, condition, n):
+        """The negative side of guidance, or None where there is no guidance."""
+        if request.guidance == 1:
+            return None
+        negative = {}
+        for name, settings in self.conditions.items():
+            record = CONDITIONS[name]
+            arrays = record.negative(request, settings, n) if record.negative else None
+            negative |= arrays or {}
+        return {**condition, **negative} if negative else None
+
+    def _known(self, request, indices):
+        """What is known of a batch's pictures: (x0, mask), a row a picture."""
+        rows = np.array(indices)
+        image, mask = (array[rows % len(array)] for array in (request.image, request.mask))
+        return self.model.codec.encode(image), mask
+
+    def _start(self, request, indices, eps):
+        """Where a batch begins: (timesteps, x)."""
+        timesteps = SPACINGS[request.spacing](self.schedule, request.steps)
+        if request.image is None:
+            return timesteps, eps
+        image = request.image[np.array(indices) % len(request.image)]
+        x0 = self.model.codec.encode(image)
+        return sdedit_start(self.schedule, timesteps, x0, eps, request.strength)
+
+    def _sampler(self, request, indices):
+        """The sampler and its options: RePaint has one of its own."""
+        options = dict(request.sampler_options)
+        if request.mask is not None and request.inpaint == "repaint":
+            x0, mask = self._known(request, indices)
+            return sample_repaint, {"x0_known": x0, "mask": mask, **options}
+        if request.sampler == "ddim":
+            options["eta"] = request.eta
+        return SAMPLERS[request.sampler], options
+
+
+def _tokenizer(preset):
+    text = preset.network.conditions["text"]
+    return Tokenizer(text.vocabulary, text.length)
+
+
+def _fit_images(images, size, ndim):
+    """The middle squares of pictures at a size: (H, W, ...) or (M, H, W, ...) -> (M, S, S, ...)."""
+    from common.images import center_crop, resize
+
+    images = images if images.ndim == ndim else images[None]
+    return np.stack([resize(center_crop(image, (size, size)), size) for image in images])
+
+
+def _fit_mask(mask, image, size):
+    """A mask at a size, float32 (M, S, S, 1) in [0, 1].
+
+    Raises:
+        ValueError: if it does not fit the picture, or nothing is to be painted.
+    """
+    if image is None:
+        raise ValueError("a mask needs a picture to paint into: give an image.")
+    if mask.shape[-2:] != image.shape[-3:-1]:
+        raise ValueError(
+            f"the mask is {mask.shape[-1]} x {mask.shape[-2]} pixels and the picture "
+            f"{image.shape[-2]} x {image.shape[-3]}; make them the same."
+        )
+    fitted = _fit_images(mask, size, 3).astype(np.float32)[..., None]
+    if mask.dtype == np.uint8:
+        fitted = fitted / 255
+    if not fitted.any():
+        where = "outside the picture's middle square" if mask.any() else "nowhere"
+        raise ValueError(f"the mask is white {where}: nothing is painted.")
+    return fitted

@@ -1,0 +1,11 @@
+"""Training, from pictures to a weights file.
+
+objectives.py   couples schedule and network for `fit`
+batches.py      batches in a fixed order, with their conditions
+optimizer.py    Adam with averaged weights, learning-rate schedule
+callbacks.py    progress, log, saving, stopping
+checkpoint.py   everything needed to go on as if never stopped
+run_folder.py   config.json and the other files of a run
+trainer.py      one run from its first step to its last
+tasks.py        what can be trained: base, control, inpaint
+"""

@@ -1,0 +1,145 @@
+"""Batches in a fixed order: windows of pictures, and their conditions."""
+
+import numpy as np
+
+from common.images import resize
+from ddpm.codec import to_float
+from ddpm.conditions import CONDITIONS, DropRates, Window, drop_conditions
+from ddpm.conditions.size_crop import size_crop
+
+MAX_ZOOM = 1.4  # side of the resized picture in windows, at random crops
+MIN_DOWNSCALE = 0.25  # side of a picture that is made small on purpose, in windows
+
+
+def batches(images, batch_size, seed, start=0, flip=True, build=None):
+    """Endless batches in an order that depends on the seed and the step alone.
+
+    Args:
+        images: uint8 (N, H, W, C), may be memory-mapped, or, with `build`, any sequence; N at
+            least `batch_size`.
+        batch_size: pictures a batch. The rest of N / batch_size sits out an epoch, a different rest
+            each time.
+        seed: int.
+        start: the step to begin with, so that a resumed run sees what it would have seen.
+        flip: mirror each picture with probability 1/2.
+        build: makes a batch of chosen pictures, (indices, mirrored, rng) -> dict, for models with
+            conditions or crops; see `BatchBuilder`.
+
+    Yields:
+        (x0,): float32 (batch_size, H, W, C) in [-1, 1], or what `build` returns, in the tuple that
+        `fit` expects.
+    """
+    steps = len(images) // batch_size
+    epoch, first = divmod(start, steps)
+    while True:
+        rng = np.random.default_rng((seed, epoch))
+        order = rng.permutation(len(images))
+        mirrored = rng.random(len(images)) < 0.5 * flip
+        for step in range(first, steps):
+            at = slice(step * batch_size, (step + 1) * batch_size)
+            if build is not None:
+                rng = np.random.default_rng((seed, epoch, step))
+                yield (build(order[at], mirrored[at], rng),)
+                continue
+            batch = np.asarray(images[np.sort(order[at])])
+            batch = np.where(mirrored[at, None, None, None], batch[:, :, ::-1], batch)
+            yield (to_float(batch),)
+        epoch, first = epoch + 1, 0
+
+
+class BatchBuilder:
+    """Batches with conditions: windows of the pictures, and a row of arrays for each.
+
+    Args:
+        source: a `conditions.Source`.
+        preset: the `Preset`: the windows' size, how they are cut, what is dropped.
+        conditions: {name: settings} to make arrays for; None for those of the preset's network.
+    """
+
+    def __init__(self, source, preset, conditions=None):
+        self.source, self.preset = source, preset
+        self.conditions = preset.network.conditions if conditions is None else conditions
+        self.rows = [CONDITIONS[name].rows(source, s) for name, s in self.conditions.items()]
+
+    def __call__(self, indices, mirrored, rng, drop=True):
+        """One batch.
+
+        Args:
+            indices: int (B,), which pictures.
+            mirrored: bool (B,), which of them are mirrored.
+            rng: NumPy generator.
+            drop: drop some of the conditions, as training wants.
+
+        Returns:
+            {"x0": float32 (B, S, S, 3), and the condition's arrays}, some of them dropped
+            (`conditions.drop_conditions`).
+        """
+        windows, rows = [], []
+        for i, mirror in zip(indices, mirrored, strict=True):
+            window = self._window(i, mirror, rng)
+            windows.append(window.image)
+            rows.append({k: v for row in self.rows for k, v in row(window).items()})
+        condition = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        if condition and drop:
+            objective = self.preset.objective
+            rates = DropRates(objective.p_uncond, objective.p_uncond, objective.p_full_mask)
+            condition = drop_conditions(self.conditions, condition, rng, rates)
+        return {"x0": to_float(np.stack(windows)), **condition}
+
+    def _window(self, i, mirrored, rng):
+        sizes, data = self.source.sizes, self.preset.data
+        image, numbers, matrix = cut_window(
+            np.asarray(self.source.images[i]),
+            self.preset.network.image_size,
+            rng,
+            None if sizes is None else tuple(sizes[i]),
+            mirrored,
+            data.p_crop,
+            data.p_downscale,
+        )
+        return Window(image, i, bool(mirrored), numbers, matrix, rng)
+
+
+def cut_window(image, size, rng, original=None, mirror=False, p_crop=0.0, p_downscale=0.0):
+    """Cut a training window out of a picture.
+
+    Args:
+        image: uint8 (H, W, 3), of any size.
+        size: S of the window.
+        rng: numpy Generator.
+        original: (height, width) of the file where `image` is a reduced copy.
+        mirror: mirror the picture first.
+        p_crop: probability of a random place and scale; else the whole shorter side, in the middle.
+        p_downscale: probability that the picture is made smaller first, and said to be: so a set
+            whose pictures are all large teaches what a small one looks like.
+
+    Returns:
+        (window, size_crop, matrix): uint8 (S, S, 3); float32 (6,); float32 (2, 3), which takes the
+        picture's points (pixels, corner at 0) to the window's.
+    """
+    height, width = image.shape[:2]
+    matrix = np.array([[1, 0, 0], [0, 1, 0]], np.float64)
+    original = original or (height, width)
+    if mirror:
+        image = image[:, ::-1]
+        matrix[0] = -1, 0, width
+    if rng.random() < p_downscale and min(height, width) > MIN_DOWNSCALE * size:
+        share = (MIN_DOWNSCALE * size / min(height, width)) ** rng.random()
+        original = _scaled((height, width), share)
+        image = resize(image, original)
+    zoom = 1.0
+    cropped = rng.random() < p_crop
+    if cropped:
+        zoom = rng.uniform(1, MAX_ZOOM)
+    target = _scaled((height, width), zoom * size / min(height, width))
+    image = resize(image, target)
+    spare = np.array(target) - size
+    top, left = rng.integers(0, spare + 1) if cropped else spare // 2
+    scale = np.array([[target[1] / width], [target[0] / height]])
+    matrix = matrix * scale - np.array([[0, 0, left], [0, 0, top]])
+    cut = image[top : top + size, left : left + size]
+    return cut, size_crop(size, original, (top, left), target), matrix.astype(np.float32)
+
+
+def _scaled(size, share):
+    return tuple(max(1, round(side * share)) for side in size)

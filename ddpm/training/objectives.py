@@ -1,0 +1,112 @@
+"""The training objective: schedule and network coupled for `fit`, on any Keras backend."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ddpm.core.denoiser import in_micro_batches
+from ddpm.core.prediction import loss_weights, target
+
+
+@keras.saving.register_keras_serializable(package="ddpm")
+class DenoisingObjective(keras.Model):
+    """Denoising as a regression: from x_t, predict eps, x0 or v.
+
+    Written once for every backend: `call` draws t and eps from the model's own `SeedGenerator`
+    (whose state a checkpoint must hold, or a resumed run would see the same noise again),
+    `compute_loss` reduces. Each batch draws its timesteps stratified, one from each of B equal
+    parts of 0..T-1 under a common shift (Kingma et al. 2021, arXiv:2107.00630, appendix I.1): the
+    mean is that of independent draws, the variance of the loss is lower.
+
+    Args:
+        network: a function (x_t, t, condition) -> prediction, x_t and prediction (B, H, W, C), t
+            int32 (B,); the condition is passed where there is one.
+        schedule: a `Schedule`.
+        prediction: what the network predicts: "eps", "x0" or "v".
+        weighting: a word of `prediction.WEIGHTINGS`.
+        gamma: upper bound of the min-SNR weights.
+        offset_noise: deviation of an extra noise that is constant over each picture's channel; it
+            lets a model learn the mean brightness (0.05 in SDXL, 0 is none).
+        timestep_bias: 1 draws all timesteps alike; above, the noisier ones more often: t / T is
+            1 - (1 - u)^timestep_bias for u uniform.
+        seed: int, of the model's noise.
+        micro_batches: compute a batch as so many independent parts (`in_micro_batches`).
+
+    Reference:
+        Ho et al. 2020 (arXiv:2006.11239), algorithm 1 and equation 14.
+    """
+
+    def __init__(
+        self,
+        network,
+        schedule,
+        prediction="x0",
+        weighting="min_snr",
+        gamma=5.0,
+        offset_noise=0.0,
+        timestep_bias=1.0,
+        seed=0,
+        micro_batches=1,
+        **kwargs,
+    ):
+        # float32 whatever the network's own precision: x_t and the error are small differences.
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.network = network
+        self.schedule = schedule
+        self.prediction = prediction
+        self.offset_noise = offset_noise
+        self.timestep_bias = timestep_bias
+        self.micro_batches = micro_batches
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        weights = loss_weights(weighting, prediction, schedule.log_snr, gamma)
+        self._weights = weights.astype(np.float32)
+        self._alpha = schedule.alpha.astype(np.float32)
+        self._sigma = schedule.sigma.astype(np.float32)
+
+    def call(self, inputs, training=None):
+        """One draw of the objective.
+
+        Args:
+            inputs: x0, float32 (B, H, W, C) in [-1, 1]; or a dict of "x0" and the arrays of the
+                condition (`ddpm.conditions`).
+            training: bool, passed to the network.
+
+        Returns:
+            float32 (B,): each picture's weighted mean squared error.
+        """
+        condition = dict(inputs) if isinstance(inputs, dict) else {"x0": inputs}
+        x0 = condition.pop("x0")
+        t = self.draw_t(ops.shape(x0)[0])
+        eps = self.draw_eps(ops.shape(x0))
+        alpha, sigma, weight = (
+            ops.reshape(ops.take(table, t), (-1, 1, 1, 1))
+            for table in (self._alpha, self._sigma, self._weights)
+        )
+        x_t = alpha * x0 + sigma * eps
+        micro_batches = self.micro_batches if training else 1
+        inputs = (x_t, t, condition) if condition else (x_t, t)
+        prediction = in_micro_batches(self.network, micro_batches, *inputs, training=training)
+        error = prediction - target(self.prediction, x0, eps, alpha, sigma)
+        return ops.mean(weight * ops.square(error), axis=(1, 2, 3))
+
+    def draw_t(self, n):
+        """Stratified timesteps, int32 (n,) in 0..T-1, biased by `timestep_bias`."""
+        u = keras.random.uniform((1,), seed=self.seed_generator)
+        u = u + ops.cast(ops.arange(n), "float32") / ops.cast(n, "float32")
+        u = u - ops.floor(u)
+        if self.timestep_bias != 1:
+            u = 1.0 - (1.0 - u) ** self.timestep_bias
+        t = ops.floor(u * self.schedule.T)
+        return ops.clip(ops.cast(t, "int32"), 0, self.schedule.T - 1)
+
+    def draw_eps(self, shape):
+        """Standard normal noise, float32 `shape`, plus each channel's offset noise."""
+        eps = keras.random.normal(shape, seed=self.seed_generator)
+        if self.offset_noise:
+            constant = keras.random.normal((shape[0], 1, 1, shape[3]), seed=self.seed_generator)
+            eps = eps + self.offset_noise * constant
+        return eps
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean over the batch of what `call` returned."""
+        return ops.mean(y_pred)

@@ -1,0 +1,457 @@
+"""What can be trained: one function a task, `(options, data) -> whether it was finished`.
+
+    base       a model of its own
+    control    a control branch over a model, which stays as it is
+    inpaint    a model goes on, conditioned on mask and masked picture
+
+Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
+function in `TASKS`. Pictures, and what is made of the faces in them, come from the caller
+(`DataSource`): this package knows arrays.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from common.cli import count, printable
+from common.devices import (
+    PRECISIONS,
+    choose_precision,
+    one_core_per_micro_batch,
+    start_backend,
+    use_xla,
+)
+from common.files import folder_lock
+from ddpm.bundle import (
+    FILES,
+    default_weights,
+    load_control,
+    load_model,
+    load_weights,
+    read_preset,
+    save_control,
+    save_model,
+    start_from,
+    vocabulary_of,
+)
+from ddpm.conditions import NoSettings, Source
+from ddpm.conditions.hints import HintSettings
+from ddpm.conditions.text import Tokenizer
+from ddpm.presets import PRESETS
+from ddpm.training.run_folder import LASTING, open_run, write_config
+
+P_UNCOND_CONTROL = (
+    0.3  # probability that words, size and crop, or both are dropped: hints should do
+)
+FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where pictures come from, and what is made of the faces in them.
+
+    Args:
+        load: (folder or None, preset) -> (pictures, folder): pictures have `images`, `captions`,
+            `sizes` as a `conditions.Source` wants them.
+        hints: (images, path of a cache) -> `Source.make_hints`.
+        masks: (images, path of a cache, side of the masks) -> `Source.make_mask`.
+    """
+
+    load: Callable
+    hints: Callable | None = None
+    masks: Callable | None = None
+
+
+# --- the tasks
+
+
+def base(options, data):
+    """Train a model of its own."""
+    preset = _preset(options.preset or "faces64")
+    run = open_run("base", replace(options, out=options.out or Path("runs") / preset.name))
+    if run.options.start_from and not run.config:
+        read_preset(run.options.start_from)  # fails early where it cannot be read
+    run = run.settle(preset)
+    return _train(
+        run,
+        data,
+        begin=_starting_from(run.options.start_from),
+        use="Sample from it: python sample.py --n 64 --weights {}",
+    )
+
+
+def inpaint(options, data):
+    """Teach a model to paint into pictures: it goes on, conditioned on mask and masked picture."""
+    run, preset = open_run("inpaint", options), None
+    if not run.config:
+        weights = run.options.weights or default_weights()
+        run = replace(run, options=replace(run.options, weights=weights, start_from=weights))
+        preset = read_preset(weights).with_conditions(inpaint=NoSettings())
+    run = run.settle(preset)
+    return _train(
+        run,
+        data,
+        begin=_starting_from(run.options.start_from),
+        use="Use it: python sample.py --init photo.jpg --mask mask.png --weights {}",
+    )
+
+
+def control(options, data):
+    """Train a control branch: edges, colours, coarse shapes and face points that a model obeys."""
+    run, preset = open_run("control", options), None
+    if not run.config:
+        weights = run.options.weights or default_weights()
+        run = replace(run, options=replace(run.options, weights=weights))
+        # Mirrored faces would show their left eye in the colour of the right one.
+        preset = read_preset(weights).with_(
+            data={"flip": False}, objective={"p_uncond": P_UNCOND_CONTROL}
+        )
+        if run.options.start_from:
+            load_control(run.options.start_from, preset)  # fails early where it does not fit
+    run = run.settle(preset)
+    return _train(
+        run,
+        data,
+        begin=_branch_from(run.options.start_from),
+        make=_control_parts,
+        hints=HintSettings(),
+        use="Use it: python sample.py --control canny=edges.png --control-weights {}",
+    )
+
+
+TASKS = {"base": base, "control": control, "inpaint": inpaint}
+
+
+def _starting_from(path):
+    """Begin with the weights of a model where they fit: see `_train`; None without a path."""
+    if path is None:
+        return None
+    return lambda network, preset: start_from(network, path, vocabulary_of(preset))
+
+
+def _branch_from(path):
+    """Begin with a control branch of the same architecture; None without a path."""
+    if path is None:
+        return None
+
+    def begin(network, preset):
+        load_weights(network.branch, load_control(path, preset).path)
+        return 1, 1
+
+    return begin
+
+
+def _preset(word):
+    if word not in PRESETS:
+        raise ValueError(f"unknown preset {word!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[word]
+
+
+# --- running it
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """How a run is computed.
+
+    Args:
+        deterministic: same bits each time.
+        micro_batches: see `DenoisingObjective`.
+        precision: a key of `devices.PRECISIONS`.
+        backend: of Keras.
+    """
+
+    deterministic: bool
+    micro_batches: int
+    precision: str
+    backend: str
+
+    @property
+    def dtype(self):
+        """The Keras dtype policy."""
+        return PRECISIONS[self.precision]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a task trains, and how it is written.
+
+    Args:
+        make_network: () -> network, see `Trainer`.
+        write: (averaged network) -> None.
+        trained: (network) -> the part of it that is trained.
+        what: it is called.
+        base_digest: of the model that it is trained over, or None.
+    """
+
+    make_network: Callable
+    write: Callable
+    trained: Callable = lambda network: network
+    what: str = "Network"
+    base_digest: str | None = None
+
+
+def _model_parts(run, dtype, captions):
+    """A model of its own."""
+    path, preset = run.out / FILES["model"], run.preset
+    captions = captions if vocabulary_of(preset) else ()
+    return _Parts(
+        make_network=lambda: preset.make_network(dtype),
+        write=lambda network: save_model(network, preset, path, captions=captions),
+    )
+
+
+def _control_parts(run, dtype, captions):
+    """A control branch over a model that stays as it is."""
+    from ddpm.nets.control import Controlled
+
+    base = load_model(run.options.weights, dtype)
+    if run.config and run.config["base_digest"] != base.digest:
+        raise ValueError(
+            f"{base.path} is not the model that {run.out} was trained over; bring it back."
+        )
+    path, preset = run.out / FILES["control"], run.preset
+    return _Parts(
+        make_network=lambda: Controlled(base.network),
+        write=lambda network: save_control(network.branch, preset, path, base.digest),
+        trained=lambda network: network.branch,
+        what="Control branch",
+        base_digest=base.digest,
+    )
+
+
+def _train(run, data, use, begin=None, make=_model_parts, hints=None):
+    """Train to the end, or to a signal.
+
+    Args:
+        run: `Run`.
+        data: `DataSource`.
+        use: the sentence that says how to use the result, with {} for its folder.
+        begin: (network, preset) -> (taken, all) parameters: other weights to begin with.
+        make: (run, dtype policy, captions) -> `_Parts`.
+        hints: `HintSettings` where control pictures are trained.
+
+    Returns:
+        bool: whether all epochs are done.
+    """
+    pictures, folder = data.load(run.options.data, run.preset)
+    fingerprint = _fingerprint(run, pictures, folder)
+    run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
+    machine = _start_backend(run)
+    parts = make(run, machine.dtype, pictures.captions or ())
+    trainer = _make_trainer(run, machine, parts)
+    if run.options.dry_run:
+        return True
+    with folder_lock(run.out):
+        _restore(trainer, run)
+        if begin is not None and trainer.step == 0:  # also if stopped before its first checkpoint
+            taken, total = trainer.begin_with(lambda network: begin(network, run.preset))
+            click.echo(f"{taken / total:.0%} of them begin as in {run.options.start_from}.")
+        if _is_finished(trainer, pictures, run):
+            return True
+        found = {"folder": str(folder), "pictures": len(pictures.images)}
+        found["fingerprint"] = fingerprint
+        _write_config(run, machine, parts.base_digest, found)
+        build = _batch_builder(run, pictures, data, hints)
+        if build:
+            trainer.preview_condition = _preview_condition(build, len(pictures.images))
+        click.echo("The first step is slow: it compiles the network.")
+        seconds = 60 * run.options.save_minutes
+        done = trainer.fit(pictures.images, run.preset.run.epochs, seconds, build=build)
+    _say_goodbye(run, done, trainer.step, use)
+    return done
+
+
+def _make_trainer(run, machine, parts):
+    from ddpm.training.trainer import Trainer  # here, for it needs the backend
+
+    seed = run.options.seed or 0
+    trainer = Trainer(
+        parts.make_network, run.preset, run.out, parts.write, seed, machine.micro_batches
+    )
+    parameters = parts.trained(trainer.averaged).count_params()
+    click.echo(
+        f"{parts.what}: {parameters / 1e6:.1f} M parameters, {machine.precision}, "
+        f"{machine.backend} backend."
+    )
+    return trainer
+
+
+def _write_config(run, machine, base_digest, pictures):
+    options = {name: getattr(run.options, name) for name in LASTING}
+    write_config(
+        run.out,
+        {
+            "task": run.task,
+            "preset": run.preset.to_dict(),
+            "precision": machine.precision,
+            "backend": machine.backend,
+            "deterministic": machine.deterministic,
+            "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
+            "base_digest": base_digest,
+            "data": pictures,
+        },
+    )
+
+
+def _fit_to_pictures(run, pictures, folder):
+    """The run's preset with the words of the captions, and no batch larger than the set."""
+    preset, n = run.preset, len(pictures.images)
+    text = preset.network.conditions.get("text")
+    if text is not None and not text.vocabulary:
+        words = Tokenizer.of(pictures.captions or (), text.length).words
+        if not words:
+            raise ValueError(
+                f"there are no captions in {folder}, and the preset {preset.name} learns from "
+                "words. Put a text file of the same name beside each picture, or choose --preset "
+                "faces64."
+            )
+        preset = preset.with_conditions(text=replace(text, vocabulary=words))
+    batch_size = preset.run.batch_size
+    click.echo(
+        f"Preset {preset.name}: {count(n, 'picture')} of {preset.network.image_size} px from "
+        f"{printable(folder)}, {count(preset.run.epochs, 'epoch')} of "
+        f"{count(max(1, n // batch_size), 'step')}, into {printable(run.out)}."
+    )
+    if n < batch_size:
+        preset = preset.with_(run={"batch_size": n})
+        click.echo(f"Fewer pictures than a batch: the batch size is {n}.")
+    return preset
+
+
+def _fingerprint(run, pictures, folder):
+    """A hash of the pictures, or of some spread evenly where there are many, and of their captions
+    where they are kept in their own shapes.
+
+    Raises:
+        ValueError: if a run that goes on was trained on others.
+    """
+    images = pictures.images
+    chosen = np.linspace(0, len(images) - 1, min(len(images), FINGERPRINTED)).astype(int)
+    digest = hashlib.sha256(str(getattr(images, "shape", len(images))).encode())
+    for i in chosen:
+        digest.update(np.ascontiguousarray(images[i]))
+    if pictures.sizes is not None:
+        digest.update("\n".join(pictures.captions or ()).encode())
+    fingerprint = digest.hexdigest()[:16]
+    if run.config and run.config["data"]["fingerprint"] != fingerprint:
+        raise ValueError(
+            f"the pictures in {folder} are not those that {run.out} was trained on; bring them "
+            "back, or start another run with --out."
+        )
+    return fingerprint
+
+
+def _start_backend(run):
+    """Start the backend with what it reads only then. Returns `_Machine`.
+
+    Raises:
+        ValueError: if a run that goes on was trained on another backend.
+    """
+    deterministic, micro_batches = _set_up(run.options, run.preset.run.batch_size)
+    start_backend()
+    import keras
+
+    backend, config = keras.backend.backend(), run.config
+    if config and config["backend"] != backend:
+        raise ValueError(
+            f"{run.out} was trained on the {config['backend']} backend; go on with "
+            f"KERAS_BACKEND={config['backend']}."
+        )
+    asked = run.options.precision or "auto"
+    precision = config["precision"] if config else choose_precision(asked)
+    return _Machine(deterministic, 1 if use_xla() else micro_batches, precision, backend)
+
+
+def _set_up(options, batch_size):
+    """Settle what the backends read when they are imported. Returns (deterministic, micro-batches).
+
+    On processors two things make TensorFlow's sums differ in their last bits: kernels that are
+    free to (the flag), and operations that run side by side, for `AddN` begins its sum with
+    whichever input's memory has come free first (hence one operation at a time, on all cores).
+    """
+    wanted = options.deterministic
+    if wanted is None:
+        wanted = not shutil.which("nvidia-smi")
+    if not wanted:
+        return False, one_core_per_micro_batch(batch_size)
+    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    return True, 1
+
+
+def _restore(trainer, run):
+    if not run.options.resume:
+        return
+    notes, damaged = trainer.restore()
+    for path in damaged:
+        click.echo(f"Damaged checkpoint {path}: using the one before it.", err=True)
+    if notes:
+        click.echo(f"Resuming at step {trainer.step}.")
+    elif damaged:
+        click.echo("No whole checkpoint is left: starting afresh.", err=True)
+    elif run.config:
+        click.echo(f"Nothing saved in {run.out} yet: starting afresh.")
+
+
+def _is_finished(trainer, pictures, run):
+    steps = len(pictures.images) // run.preset.run.batch_size
+    if trainer.step < steps * run.preset.run.epochs:
+        return False
+    click.echo(
+        f"{run.out} is finished: {count(trainer.step // steps, 'epoch')}. Nothing to do; more "
+        "--epochs would go on."
+    )
+    return True
+
+
+def _batch_builder(run, pictures, data, hints):
+    """What makes batches with conditions or crops; None where there are none."""
+    from ddpm.training.batches import BatchBuilder
+
+    preset = run.preset
+    conditions = dict(preset.network.conditions)
+    cache = run.out / "points.npy"
+    source = Source(pictures.images, pictures.captions, pictures.sizes)
+    if hints is not None:
+        conditions["hints"] = hints
+        source = replace(source, make_hints=data.hints(pictures.images, cache))
+    if "inpaint" in conditions:
+        size = preset.network.image_size
+        source = replace(source, make_mask=data.masks(pictures.images, cache, size))
+    if not conditions and not preset.data.p_crop:
+        return None
+    return BatchBuilder(source, preset, conditions)
+
+
+def _preview_condition(build, n):
+    """The condition of the run's sample grids: of whole pictures, spread over the set."""
+    from ddpm.training.trainer import GRID
+
+    preset = build.preset.with_(data={"p_crop": 0.0, "p_downscale": 0.0})
+    conditions = {k: v for k, v in build.conditions.items() if k != "inpaint"}
+    whole = type(build)(build.source, preset, conditions)
+    indices = np.linspace(0, n - 1, GRID).astype(int)
+    batch = whole(indices, np.zeros(GRID, bool), np.random.default_rng(0), drop=False)
+    del batch["x0"]
+    return batch
+
+
+def _say_goodbye(run, done, step, use):
+    name = shlex.quote(str(run.out))
+    if done:
+        click.echo(f"Done. {use.format(name)}")
+        return
+    task = f"{run.task} " if run.task != "base" else ""
+    click.echo(
+        f"Stopped and saved at step {step}. Go on with: python train.py {task}--resume --out {name}"
+    )

@@ -1,0 +1,197 @@
+"""A training run from its first step to its last, through any number of interruptions."""
+
+import signal
+from contextlib import contextmanager
+
+import keras
+from keras import ops
+
+from common.devices import use_xla
+from common.files import remove_partials
+from common.sheets import grid, save_png
+from ddpm.bundle import Model
+from ddpm.pipeline import Pipeline, Request
+from ddpm.training.batches import batches
+from ddpm.training.callbacks import Every, Log, Progress, StopAtNaN, StopWhen
+from ddpm.training.checkpoint import Checkpoints
+from ddpm.training.objectives import DenoisingObjective
+from ddpm.training.optimizer import AveragedAdam, WarmUp
+
+GRID = 16  # pictures in a run's sample grids
+GRID_STEPS = 25
+
+
+class Trainer:
+    """The model, the optimizer and the averaged copy of one run.
+
+    Args:
+        make_network: () -> network, called twice: what is trained, and its averaged copy.
+        preset: a `Preset`.
+        folder: the run folder, a `Path`.
+        write: (averaged network) -> None: writes the run's weights file.
+        seed: int, of weights, noise and data order.
+        micro_batches: see `DenoisingObjective`.
+    """
+
+    def __init__(self, make_network, preset, folder, write, seed=0, micro_batches=1):
+        keras.utils.set_random_seed(seed)
+        self.preset, self.folder, self.write, self.seed = preset, folder, write, seed
+        objective, config = preset.objective, preset.network
+        self.model = DenoisingObjective(
+            make_network(),
+            objective.make_schedule(),
+            objective.prediction,
+            objective.weighting,
+            offset_noise=objective.offset_noise,
+            timestep_bias=objective.timestep_bias,
+            seed=seed,
+            micro_batches=micro_batches,
+        )
+        self.model.compile(optimizer=_optimizer(preset.run), jit_compile=use_xla())
+        # Built now, so that a checkpoint has somewhere to go before the first step.
+        self.model.build((None, config.image_size, config.image_size, config.channels))
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.averaged = make_network()
+        self.pipeline = Pipeline(Model(self.averaged, preset))
+        self.preview_condition = {}  # arrays of GRID rows, for the sample grids
+        self.checkpoints = Checkpoints(folder / "checkpoint")
+        self.notes = {}  # what the checkpoint that the run goes on from says besides
+
+    @property
+    def step(self):
+        """Steps taken so far."""
+        return int(self.model.optimizer.iterations)
+
+    def begin_with(self, load):
+        """Begin with other weights: `load(network)` puts them into what is trained. Returns what it
+        returns."""
+        result = load(self.model.network)
+        self.model.optimizer.restart_averages()
+        return result
+
+    def restore(self):
+        """Go back to the newest whole checkpoint.
+
+        Returns:
+            (notes, damaged) as `Checkpoints.restore`.
+        """
+        notes, damaged = self.checkpoints.restore(self.model)
+        self.notes = notes or {}
+        return notes, damaged
+
+    def save(self):
+        """Write a checkpoint and, from the averaged weights, the run's weights file.
+
+        Raises:
+            OSError: if the disk is full; what was there before stays.
+        """
+        self.checkpoints.save(self.model, epoch_loss=self.log.loss, seconds=self.log.seconds)
+        self.update_average()
+        self.write(self.averaged)
+
+    def sample(self):
+        """Draw a grid with the averaged weights, always from the same noise; for the folder and for
+        TensorBoard."""
+        self.update_average()
+        steps = min(GRID_STEPS, self.pipeline.schedule.T)
+        request = Request(
+            n=GRID,
+            sampler="ddim",
+            spacing="uniform",
+            steps=steps,
+            seed=self.seed,
+            batch_size=GRID,
+            arrays=self.preview_condition,
+        )
+        zoom = max(1, 128 // self.preset.network.image_size)
+        sheet = grid(self.pipeline.draw(request), zoom=zoom)
+        recipe = {"step": self.step, "seed": self.seed, "sampler": "ddim", "steps": steps}
+        save_png(sheet, self.folder / "samples" / f"step-{self.step:07d}.png", recipe)
+        self.log.add_image(sheet)
+
+    def fit(self, images, epochs, save_seconds=300.0, quiet=False, build=None):
+        """Train until `epochs` are done or a signal asks to stop, saving along the way.
+
+        Args:
+            images: uint8 (N, S, S, 3), N at least the preset's batch size; with `build`, any
+                sequence of N pictures.
+            epochs: the last epoch, counted from the run's very start.
+            save_seconds: save at the latest after so many seconds.
+            quiet: no progress bar.
+            build: makes batches with conditions; see `batches.BatchBuilder`.
+
+        Returns:
+            bool: whether all epochs are done.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+        for folder in (self.folder, self.checkpoints.folder, self.folder / "samples"):
+            remove_partials(folder)
+        run, start = self.preset.run, self.step
+        steps = len(images) // run.batch_size
+        before = (self.notes.get("epoch_loss", 0.0), self.notes.get("seconds", 0.0))
+        self.log = Log(self.folder, steps, run.batch_size, start, *before)
+        progress = Progress(start, steps * epochs, run.batch_size, quiet)
+        with _stop_on_signal() as asked:
+            callbacks = [
+                progress,
+                StopAtNaN(),
+                self.log,
+                Every(self.sample, epochs=run.sample_epochs),
+                Every(self.save, seconds=save_seconds),
+                StopWhen(asked),
+            ]
+            try:
+                self._fit(images, epochs, steps, callbacks, build, asked)
+            finally:
+                progress.close()
+            self.save()
+        done, every = self.step >= steps * epochs, run.sample_epochs
+        if done and every and epochs % every:
+            self.sample()
+        return done
+
+    def _fit(self, images, epochs, steps, callbacks, build, asked):
+        flip, size = self.preset.data.flip, self.preset.run.batch_size
+        while self.step < steps * epochs and not asked():
+            # fit counts whole epochs: one that was cut short is finished by a fit of its own.
+            epoch, done = divmod(self.step, steps)
+            self.model.fit(
+                batches(images, size, self.seed, self.step, flip, build),
+                initial_epoch=epoch,
+                epochs=epoch + 1 if done else epochs,
+                steps_per_epoch=steps - done,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+
+    def update_average(self):
+        """Copy the averaged weights from the optimizer into `averaged`."""
+        averages = self.model.optimizer.averages
+        for weight, average in zip(self.averaged.trainable_variables, averages, strict=True):
+            weight.assign(ops.copy(average))
+
+
+def _optimizer(run):
+    rate = WarmUp(run.learning_rate, run.warmup_steps, run.decay_steps)
+    return AveragedAdam(rate, ema_decay=run.ema_decay, global_clipnorm=run.clip_norm)
+
+
+@contextmanager
+def _stop_on_signal():
+    """Ctrl-C and SIGTERM ask to stop; the step in hand is finished first, so that what is saved is
+    the state between two steps. A second Ctrl-C interrupts at once."""
+    asked = []
+
+    def ask(number, frame):
+        asked.append(number)
+        signal.signal(number, previous[number])
+
+    previous = {n: signal.signal(n, ask) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

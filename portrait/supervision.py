@@ -1,0 +1,100 @@
+"""What training makes of the faces in its pictures: control pictures and inpainting masks."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import progress
+from common.files import atomic_write
+from ddpm.conditions.inpaint import random_mask
+from facekit.control import canny, colour_grid, face_points, tile
+from facekit.masks import random_part
+
+P_FACE_MASK = 0.6  # share of masks that are parts of a face, where one is known
+
+
+def hint_maker(images, cache):
+    """What makes the control pictures of a training window: canny, colour grid, tile, face points.
+
+    Args:
+        images: sequence of N pictures, uint8 (H, W, 3).
+        cache: file for the points of their faces.
+
+    Returns:
+        (`ddpm.conditions.Window`) -> (uint8 (S, S, 12), bool (4,)): the pictures, and which there
+        are.
+    """
+    points = find_points(images, cache)
+
+    def make(window):
+        face = _face_in(window, points)
+        pictures = (
+            canny(window.image, sigma=window.rng.uniform(0.2, 0.5)),
+            colour_grid(window.image),
+            tile(window.image, factor=int(window.rng.choice((2, 4, 8)))),
+            face_points(window.image.shape, [] if face is None else face),
+        )
+        present = np.array([True, True, True, face is not None])
+        return np.concatenate(pictures, axis=-1), present
+
+    return make
+
+
+def mask_maker(images, cache, size):
+    """What makes the masks to train on: parts of faces, where the points of one are known, strokes,
+    boxes and halves.
+
+    Args:
+        images, cache: as `hint_maker`.
+        size: side of the windows, pixels.
+
+    Returns:
+        (`ddpm.conditions.Window`) -> float32 (size, size, 1), 0 or 1.
+    """
+    points = find_points(images, cache)
+
+    def make(window):
+        face = _face_in(window, points)
+        if face is not None and window.rng.random() < P_FACE_MASK:
+            part = random_part(face, (size, size), window.rng)[..., None]
+            if part.any():  # small faces have thin rings, and cuts may leave a face out
+                return part
+        return random_mask(size, window.rng)
+
+    return make
+
+
+def _face_in(window, points):
+    """The mesh of a picture's face in a window of it, float (478, 2); None where there is none."""
+    face = points[window.index]
+    if not np.isfinite(face).all():
+        return None
+    return face @ window.matrix[:, :2].T + window.matrix[:, 2]
+
+
+def find_points(images, cache):
+    """The mesh of each picture's largest face: float32 (N, 478, 2), NaN where there is none. Found
+    once, and kept in a file.
+
+    Raises:
+        ValueError: if the file is of other pictures.
+    """
+    cache = Path(cache)
+    if cache.exists():
+        points = np.load(cache)
+        if points.shape != (len(images), 478, 2):
+            raise ValueError(f"{cache} is not of these pictures; remove it, and it is made again.")
+        return points
+    from facekit.detect import detect, largest
+
+    points = np.full((len(images), 478, 2), np.nan, np.float32)
+    bar = progress(len(images), "finding faces", "picture")
+    for i, image in enumerate(images):
+        face = largest(detect(np.ascontiguousarray(image)))
+        if face is not None:
+            points[i] = face.mesh[:, :2]
+        bar.update()
+    bar.close()
+    with atomic_write(cache) as partial, partial.open("wb") as file:
+        np.save(file, points)
+    return points
