@@ -1,5 +1,4 @@
-"""Holes in faces and faces in templates, with known truth: numbers in
-benchmarks/results/portrait.json.
+"""Inpainting and portraits with known ground truth. Written to benchmarks/results/portrait.json.
 
     python -m data --n 400 --identities 400 --size 256 --seed 778 --drawn 0 --out data/fresh256
     python -m data --n 400 --identities 400 --size 256 --seed 779 --drawn 0 --out data/other256
@@ -8,7 +7,7 @@ benchmarks/results/portrait.json.
 
 Strengths and sizes of the portrait were tried on the first set, so pairs are of the second.
 
-holes      eyes, mouth, half, whole face and ring cut out of renders, and filled by each method
+holes      eyes, mouth, half, whole face and ring cut out of renders and filled by each method
 nfe        whole faces, filled with few and many network evaluations, RePaint in several settings
 pairs      the face of one rendered person painted into the picture of another
 """
@@ -116,12 +115,12 @@ def holes(painter, images, others, n):
 
 
 def _mean_in(mean, mean_mesh, image, face, small, mask, around):
-    """The mean face in a hole; where it does not reach, `around`."""
-    warped, seen = fuse.warp_face(mean, mean_mesh, face.mesh, image.shape)
-    seen = (resize(np.uint8(seen * 255)[..., None].repeat(3, 2), len(small)) > 127) & (
+    """The mean face in a hole; `around` outside it."""
+    warped, covered = fuse.warp_face(mean, mean_mesh, face.mesh, image.shape)
+    covered = (resize(np.uint8(covered * 255)[..., None].repeat(3, 2), len(small)) > 127) & (
         mask[..., None] > 0
     )
-    return np.where(seen, resize(warped, len(small)), around)
+    return np.where(covered, resize(warped, len(small)), around)
 
 
 def evaluations(painter, images, n):
@@ -224,7 +223,7 @@ def _possible(scene, shape):
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--fresh", type=Path, required=True, help="Renders that the model has not seen.")
+@click.option("--fresh", type=Path, required=True, help="Renders outside the training set.")
 @click.option("--weights", type=Path)
 @click.option("--control-weights", type=Path)
 @click.option("--part", "parts", multiple=True, default=("holes", "nfe", "pairs"))

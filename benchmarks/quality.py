@@ -1,17 +1,16 @@
-"""How good are a model's pictures, beside real renders? Written to benchmarks/results/.
+"""Sample quality against held-out renders. Written to benchmarks/results/.
 
     python -m benchmarks.quality --weights runs/faces64 --train data/faces64 --held-out data/new
 
-Several --weights, earlier ones of the same training for instance, are measured alike. Everything is
-compared with held-out renders, of other people and another seed; the training pictures measured the
-same way are the floor, which a perfect model that had learned nothing by heart would reach.
+Several --weights, checkpoints of one training for instance, are measured alike. Samples are
+compared with held-out renders, of other people and another seed; the floor, which a perfect model
+would reach without memorising, is that of the training pictures.
 
 distances   Fréchet and kernel distance, precision and recall (`ddpm/metrics.py`) on the features of
-            `benchmarks/features.py`, each with half of a 95% bootstrap interval
-faces       the share in which MediaPipe finds a face after enlarging to 256 px
-nearest     how near samples come to training pictures and their mirror images, at 32 px and in the
-            encoder's features, beside how near training pictures come to each other, and held-out
-            ones to them
+            `benchmarks/features.py`, each with half of its 95% bootstrap interval
+faces       share in which MediaPipe finds a face after enlargement to 256 px
+nearest     distances of samples to their nearest training pictures, mirror images included, at 32
+            px and in the encoder's features; the same of held-out and of training pictures
 """
 
 import json
@@ -29,12 +28,12 @@ from common.sheets import grid, save_png
 
 BATCH = 32
 ROUNDS = 40  # of a bootstrap
-PIXELS = 32  # side at which pictures are held side by side
+PIXELS = 32  # side at which pictures are compared
 PAIRS = 8
 
 
 def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None):
-    """Draw n pictures from a weights file, as sample.py does where nothing is asked for.
+    """Draw n pictures from a weights file, as sample.py does without further options.
 
     Returns:
         (uint8 (n, S, S, 3), the `Trained` model).
@@ -60,7 +59,7 @@ def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None):
 
 
 def compare(drawn, held):
-    """Distances of two sets of features.
+    """Distances between two sets of features.
 
     Args:
         drawn: float (N, D).
@@ -87,7 +86,7 @@ def share(found):
 
 
 class Closest:
-    """How near pictures come to training pictures and their mirror images.
+    """Distances to the nearest training picture, mirror images included.
 
     Args:
         train: uint8 (N, S, S, 3).
@@ -99,12 +98,12 @@ class Closest:
         self.known = np.concatenate([make(train), make(train[:, :, ::-1])])
 
     def __call__(self, images):
-        """Distances (M,) to the nearest, and its number; from N on mirrored."""
+        """Distances (M,) and indices (M,) of the nearest; from N on mirrored."""
         distances, indices = nearest(self.make(images), self.known)
         return distances[:, 0], indices[:, 0]
 
     def among(self, chosen):
-        """The same of chosen training pictures, themselves and their own mirror images apart."""
+        """Distances (M,) of chosen training pictures to the nearest other one."""
         distances, indices = nearest(self.known[chosen], self.known, 3)
         own = indices % self.n == np.asarray(chosen)[:, None]
         return np.where(own, np.inf, distances).min(1)
@@ -137,7 +136,7 @@ def summary(distances):
 @click.option("--out", type=Path, help="[default: benchmarks/results/quality_<preset>.json]")
 @sentences()
 def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, out):
-    """Measure a model's pictures against renders that it has not seen."""
+    """Measure samples against held-out renders."""
     from ddpm.run import read_preset
     from tqdm import tqdm
 
@@ -171,7 +170,7 @@ def measure(drawn, real, held, pictures=None):
         drawn: list of (uint8 (n, S, S, 3), `Trained`).
         real: uint8 (N, S, S, 3), training pictures.
         held: uint8 (M, S, S, 3), held-out ones.
-        pictures: where to show what comes nearest to training pictures, or None.
+        pictures: PNG of the samples nearest to training pictures, or None.
 
     Returns:
         what JSON can hold.

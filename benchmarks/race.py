@@ -6,8 +6,8 @@ benchmarks/results/race.json.
 
 Each preset trains in a process of its own, on its own share of the cores, on the same pictures, all
 at once, so that whatever else the machine does falls on all alike. At each mark, doubling, the
-averaged weights are kept; the clock counts everything, compilation too, but for that writing. Then
-the same number of pictures is drawn from each and compared with held-out renders.
+averaged weights are saved; the clock includes compilation but not saving. Samples of each
+checkpoint are then compared with held-out renders.
 """
 
 import json
@@ -53,14 +53,14 @@ def train(name, data, folder, minutes, seed):
     ready.touch()
     while not (folder / "go").exists():
         time.sleep(0.05)
-    began, seen, rows = time.monotonic(), 0, []
+    began, pictures, rows = time.monotonic(), 0, []
     parts = 1 if use_xla() else parts
     precision = choose_precision("auto")
     trainer = Trainer(preset, folder / name, precision, seed, parts=parts)
     waiting = marks(minutes)
     for batch in batches(images, preset.batch_size, seed, 0, preset.flip):
         trainer.model.train_on_batch(*batch)
-        seen += preset.batch_size
+        pictures += preset.batch_size
         took = time.monotonic() - began
         if took < waiting[0]:
             continue
@@ -69,7 +69,7 @@ def train(name, data, folder, minutes, seed):
         trainer._average()
         path = folder / f"{name}_{took:06.0f}.weights.h5"
         save_weights(trainer.averaged, preset, path, half=True)
-        rows.append({"seconds": took, "pictures_seen": seen, "weights": path.name})
+        rows.append({"seconds": took, "pictures_seen": pictures, "weights": path.name})
         (folder / f"{name}.json").write_text(json.dumps({"precision": precision, "rows": rows}))
         began += time.monotonic() - began - took  # writing is not training
         if not waiting:

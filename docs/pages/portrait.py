@@ -128,12 +128,8 @@ def pairs_table(found):
 
 
 def context(results):
-    found = results["portrait"]
-    return {
-        "holes": holes_table(found["holes"]),
-        "nfe": nfe_table(found["nfe"]),
-        "pairs": pairs_table(found["pairs"]),
-    }
+    tables = {"holes": holes_table, "nfe": nfe_table, "pairs": pairs_table}
+    return {part: make(results["portrait"][part]) for part, make in tables.items()}
 
 
 PAGE = Page(
