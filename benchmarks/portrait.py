@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks.common import RESULTS, merge_json, read_json
 from common.images import resize
+from ddpm.pipeline import Request
 from facekit import fuse, masks
 from facekit.align import warp
 from facekit.detect import detect, largest
@@ -88,11 +89,40 @@ def cut(cases, kind):
     return np.stack(result)
 
 
-def holes(painter, images, others, n):
+def fill(pipeline, images, masks, method, steps, **options):
+    """Fill holes in many pictures of which nothing else is requested, as one batch.
+
+    Args:
+        pipeline: a `Pipeline`.
+        images: uint8 (N, S, S, 3), S the model's size.
+        masks: float32 (N, S, S), 1 in the hole.
+        method: a word of `inpaint.METHODS`.
+        steps: levels to visit.
+        options: RePaint's `jump_length` and `resamplings`.
+
+    Returns:
+        (uint8 (N, S, S, 3), network evaluations of each picture).
+    """
+    request = Request(
+        n=len(images),
+        prompts=("",),
+        image=images,
+        mask=masks,
+        strength=1.0,
+        inpaint=method,
+        spacing="uniform",
+        steps=steps,
+        batch_size=len(images),
+        sampler_options=options,
+    )
+    return pipeline.draw(request), round(pipeline.nfe)
+
+
+def holes(pipeline, images, others, n):
     """PSNR in the hole, identity to the truth and seam energy of each method."""
-    known = [(image, face) for image, face, _ in cases_of(others, len(others), painter.size)]
+    known = [(image, face) for image, face, _ in cases_of(others, len(others), pipeline.size)]
     mean, mean_mesh = mean_face(*zip(*known, strict=True))
-    cases = cases_of(images, n, painter.size)
+    cases = cases_of(images, n, pipeline.size)
     small = np.stack([case[2] for case in cases])
     result, nfe = {}, {}
     for kind in HOLES:
@@ -108,10 +138,10 @@ def holes(painter, images, others, n):
             for case, m, telea in zip(cases, mask, filled["telea"], strict=True)
         ]
         for method in METHODS[2:]:
-            filled[method], nfe[method] = painter.fill(small, mask, method, STEPS)
+            filled[method], nfe[method] = fill(pipeline, small, mask, method, STEPS)
         result[kind] = {method: measured(found, cases, mask) for method, found in filled.items()}
         print(kind, json.dumps(result[kind]), flush=True)
-    return {"pictures": len(cases), "size": painter.size, "nfe": nfe, "holes": result}
+    return {"pictures": len(cases), "size": pipeline.size, "nfe": nfe, "holes": result}
 
 
 def _mean_in(mean, mean_mesh, image, face, small, mask, around):
@@ -123,12 +153,12 @@ def _mean_in(mean, mean_mesh, image, face, small, mask, around):
     return np.where(covered, resize(warped, len(small)), around)
 
 
-def evaluations(painter, images, n):
+def evaluations(pipeline, images, n):
     """Whole faces filled with few and many network evaluations."""
-    cases = cases_of(images, n, painter.size)
+    cases = cases_of(images, n, pipeline.size)
     small, mask, rows = np.stack([case[2] for case in cases]), cut(cases, "face"), []
     for method, steps, options in SETTINGS:
-        found, nfe = painter.fill(small, mask, method, steps, **options)
+        found, nfe = fill(pipeline, small, mask, method, steps, **options)
         row = {"method": method, "steps": steps, **options, "nfe": nfe}
         rows.append(row | measured(found, cases, mask))
         print(json.dumps(rows[-1]), flush=True)
@@ -240,9 +270,9 @@ def main(fresh, weights, control_weights, parts, n, count, maker):
         began = time.monotonic()
         if part == "holes":
             others = images[len(images) // 2 :][:100]
-            found = holes(painter, images, others, n)
+            found = holes(painter.pipeline, images, others, n)
         elif part == "nfe":
-            found = evaluations(painter, images, n)
+            found = evaluations(painter.pipeline, images, n)
         else:
             lines = (fresh / "faces.jsonl").read_text().splitlines()
             poses = [json.loads(line)["pose"] for line in lines]

@@ -18,13 +18,22 @@ from pathlib import Path
 
 import click
 import numpy as np
-from ddpm.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
 
 from benchmarks.common import RESULTS, spread, write_json
 from benchmarks.features import available, face_share, features
 from common.cli import sentences
+from common.devices import one_core_per_micro_batch
 from common.images import resize
 from common.sheets import grid, save_png
+from ddpm.bundle import read_preset
+from ddpm.core.metrics import (
+    bootstrap,
+    frechet_distance,
+    kernel_distance,
+    nearest,
+    precision_recall,
+)
+from ddpm.pipeline import Pipeline, Request
 
 BATCH = 32
 ROUNDS = 40  # of a bootstrap
@@ -36,26 +45,13 @@ def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None):
     """Draw n pictures from a weights file, as sample.py does without further options.
 
     Returns:
-        (uint8 (n, S, S, 3), the `Trained` model).
+        (uint8 (n, S, S, 3), the `Model`).
     """
-    import os
-
-    from ddpm.commands import one_core_a_part
-
-    parts = one_core_a_part(BATCH)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from ddpm.pictures import draw
-    from ddpm.run import load_weights
-    from ddpm.runtime import PRECISIONS, choose_precision, use_xla
-
-    trained = load_weights(weights, PRECISIONS[choose_precision("auto")])
-    schedule, size = trained.preset.make_schedule(), trained.preset.image_size
-    denoise = trained.denoiser(xla=use_xla(), parts=1 if use_xla() else parts)
-    images = draw(
-        denoise, schedule, n, (size, size, 3), sampler, spacing, steps, seed, BATCH,
-        observe, trained.unasked(seed),
-    )  # fmt: skip
-    return images, trained
+    pipeline = Pipeline.load(weights, micro_batches=one_core_per_micro_batch(BATCH))
+    request = Request(
+        n=n, sampler=sampler, spacing=spacing, steps=steps, seed=seed, batch_size=BATCH
+    )
+    return pipeline.draw(request, observe), pipeline.model
 
 
 def compare(drawn, held):
@@ -137,21 +133,20 @@ def summary(distances):
 @sentences()
 def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, out):
     """Measure samples against held-out renders."""
-    from ddpm.run import read_preset
     from tqdm import tqdm
 
     from data import load_images
 
     presets = [read_preset(path) for path in weights]
-    size = presets[0].image_size
-    if any(preset.image_size != size for preset in presets):
+    size = presets[0].network.image_size
+    if any(preset.network.image_size != size for preset in presets):
         raise ValueError("models of several sizes were named; measure each by itself.")
     real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
     drawn = []
     for path in weights:
         bar = tqdm(total=n, unit="picture", desc=f"drawing from {path}", mininterval=5)
 
-        def done(indices, i, x0_hat, bar=bar):
+        def done(indices, i, pictures, bar=bar):
             bar.update(len(indices) / steps)
 
         drawn.append(draw_samples(path, n, sampler, spacing, steps, seed, done))
@@ -167,7 +162,7 @@ def measure(drawn, real, held, pictures=None):
     """All numbers of some models' samples.
 
     Args:
-        drawn: list of (uint8 (n, S, S, 3), `Trained`).
+        drawn: list of (uint8 (n, S, S, 3), `Model`).
         real: uint8 (N, S, S, 3), training pictures.
         held: uint8 (M, S, S, 3), held-out ones.
         pictures: PNG of the samples nearest to training pictures, or None.
@@ -195,9 +190,9 @@ def measure(drawn, real, held, pictures=None):
     }
     result["nearest_among_training"] = {k: summary(c.among(chosen)) for k, c in closest.items()}
     result["nearest_of_held_out"] = {k: summary(c(held)[0]) for k, c in closest.items()}
-    for images, trained in drawn:
-        row = {"weights": str(trained.path), "weights_sha256": trained.digest}
-        row |= {"preset": trained.preset.name, "faces": share(face_share(images))}
+    for images, model in drawn:
+        row = {"weights": str(model.path), "weights_sha256": model.digest}
+        row |= {"preset": model.preset.name, "faces": share(face_share(images))}
         row["features"] = {
             name: compare(make(images), held_features[name]) for name, make in makers.items()
         }
