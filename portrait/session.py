@@ -27,6 +27,8 @@ from portrait.stages import STAGES
 MAX_FACES = 5
 SKIP = "skip"
 MAX_YAW = 60  # degrees, of a reference: beyond, half of the face cannot be seen
+LARGE_TURN = 45  # degrees of yaw between two faces, from which likeness suffers
+SMALL_FACE = 40  # px, a face's width from which on it is worked on as it is
 STEPS_FILE = "steps.json"
 _STEEP = 4  # a mask reaches 1 at a quarter of its way
 
@@ -174,25 +176,43 @@ def choose(template, references, faces_folder=None, template_name="", embedder="
         found = largest(there)
         if found is None:
             raise ValueError(f"{path}: no face found.")
-        if len(there) > 1:
-            notes.append(f"{path} shows {count(len(there), 'face')}: the largest is the reference.")
-        if abs(found.yaw) > MAX_YAW:
-            raise ValueError(
-                f"{path}: the face is seen from the side ({found.yaw:.0f} degrees), so half "
-                "of it is not known; choose a photo that shows it from the front."
-            )
-        if abs(face.yaw - found.yaw) > 45:
-            notes.append(
-                f"{path} looks {abs(face.yaw - found.yaw):.0f} degrees away from where the face in "
-                f"{template_name} does: expect less likeness."
-            )
-        if min(face.box[2:]) < 40:
-            notes.append(
-                f"A face in {template_name} is {min(face.box[2:]):.0f} px wide: it is painted "
-                "larger and made small again."
-            )
+        notes += _check_pair(face, found, path, len(there), template_name)
         pairs.append((face, path, image, found))
     return pairs, faces, notes
+
+
+def _check_pair(face, found, path, faces_there, template_name):
+    """Sentences worth telling about a face and its reference.
+
+    Args:
+        face: of the template.
+        found: of the reference.
+        path: of the reference.
+        faces_there: number of faces in the reference.
+        template_name: for the sentences.
+
+    Raises:
+        ValueError: if the reference is seen from the side.
+    """
+    if abs(found.yaw) > MAX_YAW:
+        raise ValueError(
+            f"{path}: the face is seen from the side ({found.yaw:.0f} degrees), so half of it is "
+            "not known; choose a photo that shows it from the front."
+        )
+    notes, turned = [], abs(face.yaw - found.yaw)
+    if faces_there > 1:
+        notes.append(f"{path} shows {count(faces_there, 'face')}: the largest is the reference.")
+    if turned > LARGE_TURN:
+        notes.append(
+            f"{path} looks {turned:.0f} degrees away from where the face in {template_name} does: "
+            "expect less likeness."
+        )
+    if min(face.box[2:]) < SMALL_FACE:
+        notes.append(
+            f"A face in {template_name} is {min(face.box[2:]):.0f} px wide: it is painted larger "
+            "and made small again."
+        )
+    return notes
 
 
 def best_of(folder, embedder="auto"):
