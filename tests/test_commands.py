@@ -3,7 +3,6 @@
 import errno
 import io
 import json
-import re
 import shlex
 import shutil
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EPOCHS, STEPS, draw_discs, invoke, names, start
+from conftest import EPOCHS, STEPS, draw_discs, invoke, lines_of, names, start
 from PIL import Image
 
 import sample
@@ -287,9 +286,8 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing_half_written(di
     words = ("--preset", "tiny", "--data", discs, "--epochs", 1, "--sample-epochs", 0)
     process = start("train.py", *words, "--out", small_disk / "run")
     _, complaints = process.communicate(timeout=600)
-    lines = [line for line in complaints.splitlines() if not PROGRESS.search(line)]
     assert process.returncode == 2
-    assert lines == [
+    assert lines_of(complaints)[1] == [
         "Error: the disk is full; what was saved before is safe. Make room and add --resume."
     ]
     assert not any("partial" in name for name in names(small_disk))
@@ -508,13 +506,9 @@ def test_each_script_runs_to_its_end_and_prints_no_line_that_is_not_its_own(disc
     few_progress_lines(complaints)
 
 
-# A line of a progress bar: "sampling: 100%|###| 12/12 [00:01<00:00, 9.5step/s]"
-PROGRESS = re.compile(r"^(sampling: +|epoch \d+: +)?\d+%\|.*\d+/\d+ \[.*(step/s|s/step)")
-
-
 def few_progress_lines(complaints):
     """Nothing but progress, and not a redraw for every step: a log would be full of them."""
-    lines = re.split(r"[\r\n]+", complaints.strip())
-    assert [line for line in lines if not PROGRESS.search(line)] == []
-    assert len(lines) <= 4 and complaints.endswith("\n")
-    assert ", 0 images/s" not in lines[-1]
+    bars, others = lines_of(complaints)
+    assert others == []
+    assert len(bars) <= 4 and complaints.endswith("\n")
+    assert ", 0 images/s" not in bars[-1]
