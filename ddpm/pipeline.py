@@ -95,8 +95,8 @@ class Request:
 
     @property
     def has_words(self):
-        """Whether prompts or the negative prompt say anything."""
-        return any(self.prompts) or bool(self.negative)
+        """Whether prompts, the negative prompt or tokens given directly say anything."""
+        return any(self.prompts) or bool(self.negative) or "tokens" in self.arrays
 
     @property
     def asks(self):

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from ddpm.checkpoint import Checkpoints, remove_partials, replaced
-from ddpm.diffusion import Diffusion
-from ddpm.schedule import linear_schedule
+from ddpm.training.checkpoint import Checkpoints, remove_partials, replaced
+from ddpm.training.objectives import DenoisingObjective
+from ddpm.core.schedule import linear_schedule
 from ddpm.training import AveragedAdam
 
 PICTURES = np.linspace(-1, 1, 8 * 4 * 4 * 3, dtype=np.float32).reshape(8, 4, 4, 3)
@@ -31,7 +31,7 @@ class Network(keras.layers.Layer):
 
 def make_model(steps=0, kernel=3):
     keras.utils.set_random_seed(0)
-    model = Diffusion(Network(kernel), linear_schedule(10))
+    model = DenoisingObjective(Network(kernel), linear_schedule(10))
     model.compile(AveragedAdam(0.1), run_eagerly=True)
     model.build((None, 4, 4, 3))
     model.optimizer.build(model.trainable_variables)

@@ -12,8 +12,8 @@ from ddpm.condition import Conditioner, drop, nothing, untold
 from ddpm.framing import framing
 from ddpm.presets import PRESETS
 from ddpm.run import save_weights, start_from
-from ddpm.text import PAD, START
-from ddpm.unet import Block, UNet
+from ddpm.conditions.text import PAD, START
+from ddpm.nets.unet import Block, UNet
 
 LENGTH = 6
 TEXT = {"vocabulary": 12, "length": LENGTH, "width": 16, "layers": 1, "head_width": 8}

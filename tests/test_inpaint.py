@@ -8,7 +8,7 @@ from keras import ops
 from layer_checks import randomise
 
 from ddpm.condition import drop
-from ddpm.control import Controlled
+from ddpm.nets.control import Controlled
 from ddpm.hints import KINDS
 from ddpm.inpaint import (
     begin,
@@ -21,9 +21,9 @@ from ddpm.inpaint import (
 from ddpm.pictures import to_float, to_uint8
 from ddpm.presets import PRESETS
 from ddpm.run import load_weights, save_weights, start_from
-from ddpm.samplers import SAMPLERS, PictureNoise
-from ddpm.schedule import SPACINGS, cosine_schedule, linear_schedule
-from ddpm.unet import UNet
+from ddpm.core.samplers import SAMPLERS, PictureNoise
+from ddpm.core.schedule import SPACINGS, cosine_schedule, linear_schedule
+from ddpm.nets.unet import UNet
 
 RHO = 0.9  # correlation of the two pixels of `gauss`
 SMALL = {

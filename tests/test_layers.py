@@ -1,21 +1,27 @@
-"""The blocks of the U-Net, against plain NumPy and against Keras' own."""
+"""The layers of the networks: under the contract, against plain NumPy and against Keras' own."""
+
+import importlib
+import pkgutil
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import randomise, run_layer_test
+from layer_checks import POLICIES, numpy_of, randomise, run_layer_test
 
-from ddpm import layers
-from ddpm.unet import Block
+import ddpm
+from ddpm.conditions import NoSettings
+from ddpm.conditions.text import TextSettings
+from ddpm.nets import layers
+from ddpm.nets.conditioner import Conditioner
+from ddpm.nets.config import UNetConfig
+from ddpm.nets.control import ControlBranch, Controlled, HintEncoder
+from ddpm.nets.text import TextEncoder, TransformerLayer
+from ddpm.nets.unet import Block, Level, UNet
 
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def numpy_of(x):
-    return ops.convert_to_numpy(ops.cast(x, "float32"))
 
 
 def group_norm(x, groups, gamma, beta, epsilon):
@@ -31,53 +37,246 @@ def swish(z):
     return z / (1 + np.exp(-z))
 
 
-@pytest.mark.parametrize(
-    ("cls", "arguments", "inputs", "shape"),
-    [
-        (layers.GroupNorm, {"groups": 4}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
-        (layers.GroupNorm, {"groups": 2, "swish": True}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
-        (
-            layers.TimeEmbedding,
-            {"width": 24, "sinusoid_width": 8},
-            (np.array([0, 7, 999], "int32"),),
-            (3, 24),
-        ),
-        (
-            layers.ResidualBlock,
-            {"width": 16, "groups": 4, "dropout": 0.1},
-            (normal(2, 6, 4, 8), normal(2, 12)),
-            (2, 6, 4, 16),
-        ),
-        (
-            layers.ResidualBlock,
-            {"width": 8, "groups": 4, "scale_shift": True},
-            (normal(2, 6, 4, 8), normal(2, 12)),
-            (2, 6, 4, 8),
-        ),
-        (
-            layers.SelfAttention,
-            {"head_width": 4, "groups": 2},
-            (normal(2, 4, 6, 8),),
-            (2, 4, 6, 8),
-        ),
-        (
-            Block,
-            {"width": 16, "attention": True, "head_width": 8, "groups": 4},
-            (normal(2, 4, 6, 8), normal(2, 12)),
-            (2, 4, 6, 16),
-        ),
-        (
-            Block,
-            {"width": 16, "cross_attention": 2, "head_width": 8, "groups": 4},
-            (normal(2, 4, 6, 8), normal(2, 12), normal(2, 5, 10)),
-            (2, 4, 6, 16),
-        ),
-        (layers.Downsample, {}, (normal(2, 6, 4, 8),), (2, 3, 2, 8)),
-        (layers.Upsample, {}, (normal(2, 3, 2, 8),), (2, 6, 4, 8)),
-    ],
+TIME, TOKENS = normal(2, 12), normal(2, 5, 10)  # (B, E) and (B, L, W) of a `BlockContext`
+TOKEN_MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+BLOCK = {"width": 16, "cross_attention_layers": 1, "head_width": 8, "groups": 4}
+TEXT = TextSettings(tuple("abcdefghij"), length=6, width=16, layers=1, head_width=8)
+CONFIG = UNetConfig(
+    image_size=16,
+    widths=(8,),
+    blocks=1,
+    attention=(),
+    cross_attention_layers=(1,),
+    groups=4,
+    head_width=8,
+    conditions={"text": TEXT, "size_crop": NoSettings(), "inpaint": NoSettings()},
 )
-def test_layer_contract(cls, arguments, inputs, shape):
-    run_layer_test(cls, arguments, inputs, shape)
+CONDITION = {
+    "tokens": np.array([[1, 5, 3, 7, 0, 0], [1, 4, 8, 0, 0, 0]], "int32"),
+    "size_crop": np.array([[32, 32, 0, 0, 16, 16], [20, 30, 2, 5, 18, 27]], "float32"),
+}
+IMAGES = {"mask": np.float32(normal(2, 16, 16, 1) > 0), "masked_image": normal(2, 16, 16, 3)}
+X_T, T = normal(2, 16, 16, 3), np.array([30, 430], "int32")
+BRANCH_SHAPES = [(2, 16, 16, 8)] * 3  # for the stem, in0's block and mid
+HINTS, STRENGTHS = normal(2, 16, 16, 6), np.array([[1, 0.5], [0.25, 0]], "float32")
+# Whole networks, in the harder precision: both have tests of their own.
+LARGE = {"steps": 2, "policies": ("mixed_bfloat16",)}
+
+
+def blocks(policy):
+    return [Block(16, groups=4, dtype=policy), Block(**BLOCK, dtype=policy)]
+
+
+def case(cls, arguments, inputs, shape, **options):
+    """What the layer contract takes, under the name of the class."""
+    return pytest.param(cls, arguments, inputs, shape, options, id=cls.__name__)
+
+
+CONTRACT = [
+    case(layers.GroupNorm, {"groups": 4}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
+    case(layers.GroupNorm, {"groups": 2, "swish": True}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
+    case(
+        layers.TimeEmbedding,
+        {"width": 24, "sinusoid_width": 8},
+        (np.array([0, 7, 999], "int32"),),
+        (3, 24),
+    ),
+    case(
+        layers.NumberEmbedding,
+        {"count": 3, "sinusoid_width": 8},
+        (np.array([[640, 0, -1], [1, 2, 3]], "float32"),),
+        (2, 24),
+    ),
+    case(
+        layers.ResidualBlock,
+        {"width": 16, "groups": 4, "dropout": 0.1},
+        (normal(2, 6, 4, 8), TIME),
+        (2, 6, 4, 16),
+    ),
+    case(
+        layers.ResidualBlock,
+        {"width": 8, "groups": 4, "scale_shift": True},
+        (normal(2, 6, 4, 8), TIME),
+        (2, 6, 4, 8),
+    ),
+    case(
+        layers.SelfAttention,
+        {"head_width": 4, "groups": 2},
+        (normal(2, 4, 6, 8),),
+        (2, 4, 6, 8),
+    ),
+    case(
+        layers.CrossAttention,
+        {"head_width": 4, "groups": 2},
+        (normal(2, 4, 6, 8), TOKENS, TOKEN_MASK),
+        (2, 4, 6, 8),
+    ),
+    case(
+        Block,
+        {"width": 16, "attention": True, "head_width": 8, "groups": 4},
+        (normal(2, 4, 6, 8), TIME),
+        (2, 4, 6, 16),
+    ),
+    case(
+        Block,
+        {**BLOCK, "cross_attention_layers": 2, "dropout": 0.1, "scale_shift": True},
+        (normal(2, 4, 6, 8), TIME, TOKENS, TOKEN_MASK),
+        (2, 4, 6, 16),
+    ),
+    case(layers.Downsample, {}, (normal(2, 6, 4, 8),), (2, 3, 2, 8)),
+    case(layers.Upsample, {}, (normal(2, 3, 2, 8),), (2, 6, 4, 8)),
+    case(
+        Level,
+        lambda policy: {"blocks": blocks(policy), "down": True},
+        (normal(2, 4, 6, 8), (TIME, TOKENS, TOKEN_MASK)),
+        (2, 2, 3, 16),
+    ),
+    case(
+        Level,
+        lambda policy: {"blocks": blocks(policy), "up": True},
+        (normal(2, 4, 6, 8), (TIME, TOKENS, TOKEN_MASK)),
+        (2, 8, 12, 16),
+    ),
+    case(
+        TransformerLayer,
+        {"width": 16, "head_width": 8},
+        (normal(2, 5, 16), TOKEN_MASK),
+        (2, 5, 16),
+    ),
+    case(
+        TextEncoder,
+        {"vocabulary_size": 12, "length": 6, "width": 16, "layers": 2, "head_width": 8},
+        (CONDITION["tokens"],),
+        [(2, 16), (2, 6, 16), (2, 6)],
+    ),
+    case(
+        Conditioner,
+        {"width": 24, "conditions": {"text": TEXT, "size_crop": NoSettings()}},
+        (T, CONDITION),
+        [(2, 24), (2, 6, 16), (2, 6)],
+    ),
+    case(
+        HintEncoder,
+        {"width": 8, "patch": 2, "groups": 4},
+        (normal(2, 8, 4, 6),),
+        (2, 4, 2, 8),
+    ),
+    case(
+        UNet,
+        {"config": CONFIG},
+        (X_T, T, {**CONDITION, **IMAGES}),
+        (2, 16, 16, 3),
+        output_dtype="float32",
+        **LARGE,
+    ),
+    case(
+        ControlBranch,
+        {"config": CONFIG, "kinds": ["canny", "depth"]},
+        (X_T, (normal(2, 32), normal(2, 6, 16), CONDITION["tokens"] > 0), HINTS, STRENGTHS),
+        BRANCH_SHAPES,
+        **LARGE,
+    ),
+    case(
+        Controlled,
+        lambda policy: {"base": UNet(CONFIG, dtype=policy), "kinds": ["canny", "depth"]},
+        (X_T, T, {**CONDITION, **IMAGES, "hints": HINTS, "strengths": STRENGTHS}),
+        (2, 16, 16, 3),
+        output_dtype="float32",
+        **LARGE,
+    ),
+]
+# Not layers of a network: they hold one, to train it and to draw with it, and are never saved.
+HOLDERS = {"DenoisingObjective", "DenoisingStep"}
+
+
+@pytest.mark.parametrize(("cls", "arguments", "inputs", "shape", "options"), CONTRACT)
+def test_layer_contract(cls, arguments, inputs, shape, options):
+    run_layer_test(cls, arguments, inputs, shape, **options)
+    for policy in POLICIES:
+        own = arguments(policy) if callable(arguments) else arguments
+        expected = keras.DTypePolicy(policy).compute_dtype
+        assert cls(**own, dtype=policy).compute_dtype == expected
+
+
+def test_every_layer_is_under_the_contract():
+    defined = set()
+    for module in pkgutil.walk_packages(ddpm.__path__, "ddpm."):
+        for cls in vars(importlib.import_module(module.name)).values():
+            own = isinstance(cls, type) and cls.__module__ == module.name
+            if own and issubclass(cls, keras.layers.Layer):
+                defined.add(cls.__name__)
+    assert defined - HOLDERS == {parameters.values[0].__name__ for parameters in CONTRACT}
+    assert HOLDERS <= defined
+
+
+class Scale(keras.layers.Layer):
+    """A layer that keeps the contract, but for what a subclass breaks: x times a weight."""
+
+    def __init__(self, units=1, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
+
+    def call(self, x):
+        return x * self.scale
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+class Idle(Scale):
+    """One weight is never used."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.idle = self.add_weight(shape=(1,), initializer="ones", name="idle")
+
+
+class Forgetful(Scale):
+    """An argument is not in the config."""
+
+    def get_config(self):
+        return {k: v for k, v in super().get_config().items() if k != "units"}
+
+
+class Wrong(Scale):
+    """An argument is another one in the config."""
+
+    def get_config(self):
+        return {**super().get_config(), "units": 1}
+
+
+class Float32(Scale):
+    """The result is float32 under every policy."""
+
+    def call(self, x):
+        return ops.cast(super().call(x), "float32")
+
+
+class Rounded(Scale):
+    """The weights are kept in the compute dtype."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(
+            shape=(input_shape[-1],), initializer="ones", dtype=self.compute_dtype
+        )
+
+
+class Fixed(Scale):
+    """The batch size is fixed."""
+
+    def call(self, x):
+        return ops.reshape(super().call(x), (2, 3))
+
+
+@pytest.mark.parametrize("cls", [Idle, Forgetful, Wrong, Float32, Rounded, Fixed])
+def test_the_contract_finds_what_is_broken(cls):
+    x = normal(2, 3)
+    run_layer_test(Scale, {"units": 5}, (x,), (2, 3))
+    with pytest.raises((AssertionError, TypeError)):  # JAX itself refuses `Fixed`
+        run_layer_test(cls, {"units": 5}, (x,), (2, 3))
 
 
 def test_sinusoidal_embedding_is_its_closed_form():

@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 import scipy.spatial
 
-from ddpm import metrics
-from ddpm.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
+from ddpm.core import metrics
+from ddpm.core.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
 
 RNG = np.random.default_rng
 

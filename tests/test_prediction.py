@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ddpm.prediction import PREDICTIONS, WEIGHTINGS, loss_weights, target, to_eps, to_x0
-from ddpm.schedule import SCHEDULES
+from ddpm.core.prediction import PREDICTIONS, WEIGHTINGS, loss_weights, target, to_eps, to_x0
+from ddpm.core.schedule import SCHEDULES
 
 all_predictions = pytest.mark.parametrize("prediction", PREDICTIONS)
 all_schedules = pytest.mark.parametrize("name", SCHEDULES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mixture import Mixture, draw_start
 
-from ddpm.samplers import (
+from ddpm.core.samplers import (
     SAMPLERS,
     PictureNoise,
     sample_ddim,
@@ -15,7 +15,7 @@ from ddpm.samplers import (
     sample_euler,
     sample_heun,
 )
-from ddpm.schedule import (
+from ddpm.core.schedule import (
     SCHEDULES,
     SPACINGS,
     Schedule,

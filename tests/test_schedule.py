@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ddpm.schedule import (
+from ddpm.core.schedule import (
     SCHEDULES,
     SPACINGS,
     Schedule,

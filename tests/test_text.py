@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from layer_checks import POLICIES, randomise
 
-from ddpm.text import PAD, SPECIAL, START, TextEncoder, Tokenizer, split
+from ddpm.conditions.text import PAD, SPECIAL, START, TextEncoder, Tokenizer, split
 
 CAPTIONS = [
     "a woman with red hair, looking left",

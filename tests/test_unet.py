@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from layer_checks import POLICIES, randomise
 
-from ddpm.unet import UNet
+from ddpm.nets.unet import UNet
 
 SMALL = {
     "image_size": 16,

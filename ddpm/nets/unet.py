@@ -90,6 +90,7 @@ class Block(keras.layers.Layer):
         }
 
 
+@keras.saving.register_keras_serializable(package="ddpm")
 class Level(keras.layers.Layer):
     """The blocks of one level on the way down or up, or in the middle.
 
@@ -146,8 +147,21 @@ class Level(keras.layers.Layer):
         return h if self.up is None else self.up(h)
 
     def call(self, h, context, training=False):
-        """Features through all blocks: (B, H, W, C) -> (B, H', W', width)."""
-        return self.descend(h, context, training)[-1]
+        """Features through the whole level, without skips: (B, H, W, C) -> (B, H', W', width)."""
+        h = self.descend(h, context, training)[-1]
+        return h if self.up is None else self.up(h)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "blocks": [block.get_config() for block in self.blocks],
+            "down": self.down is not None,
+            "up": self.up is not None,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "blocks": [Block.from_config(c) for c in config["blocks"]]})
 
 
 @keras.saving.register_keras_serializable(package="ddpm")

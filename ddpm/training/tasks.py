@@ -89,33 +89,25 @@ def base(options, data):
 
 def inpaint(options, data):
     """Teach a model to paint into pictures: it goes on, conditioned on mask and masked picture."""
-    run, preset = open_run("inpaint", options), None
-    if not run.config:
-        weights = run.options.weights or default_weights()
-        run = replace(run, options=replace(run.options, weights=weights, start_from=weights))
-        preset = read_preset(weights).with_conditions(inpaint=NoSettings())
-    run = run.settle(preset)
+    run = _open_over_model("inpaint", options, lambda p: p.with_conditions(inpaint=NoSettings()))
     return _train(
         run,
         data,
-        begin=_starting_from(run.options.start_from),
+        begin=_starting_from(run.options.weights),
         use="Use it: python sample.py --init photo.jpg --mask mask.png --weights {}",
     )
 
 
 def control(options, data):
     """Train a control branch: edges, colours, coarse shapes and face points that a model obeys."""
-    run, preset = open_run("control", options), None
-    if not run.config:
-        weights = run.options.weights or default_weights()
-        run = replace(run, options=replace(run.options, weights=weights))
+
+    def change(preset):
+        if options.start_from:
+            load_control(options.start_from, preset)  # fails early where it does not fit
         # Mirrored faces would show their left eye in the colour of the right one.
-        preset = read_preset(weights).with_(
-            data={"flip": False}, objective={"p_uncond": P_UNCOND_CONTROL}
-        )
-        if run.options.start_from:
-            load_control(run.options.start_from, preset)  # fails early where it does not fit
-    run = run.settle(preset)
+        return preset.with_(data={"flip": False}, objective={"p_uncond": P_UNCOND_CONTROL})
+
+    run = _open_over_model("control", options, change)
     return _train(
         run,
         data,
@@ -127,6 +119,22 @@ def control(options, data):
 
 
 TASKS = {"base": base, "control": control, "inpaint": inpaint}
+
+
+def _open_over_model(task, options, change):
+    """The run of a task that has a model: `options.weights`, or the default one.
+
+    Args:
+        task: a word of `TASKS`.
+        options: `Options`.
+        change: (the model's preset) -> the run's preset.
+    """
+    run, preset = open_run(task, options), None
+    if not run.config:
+        weights = run.options.weights or default_weights()
+        run = replace(run, options=replace(run.options, weights=weights))
+        preset = change(read_preset(weights))
+    return run.settle(preset)
 
 
 def _starting_from(path):
@@ -253,7 +261,8 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         _restore(trainer, run)
         if begin is not None and trainer.step == 0:  # also if stopped before its first checkpoint
             taken, total = trainer.begin_with(lambda network: begin(network, run.preset))
-            click.echo(f"{taken / total:.0%} of them begin as in {run.options.start_from}.")
+            source = run.options.start_from or run.options.weights
+            click.echo(f"{taken / total:.0%} of them begin as in {printable(source)}.")
         if _is_finished(trainer, pictures, run):
             return True
         found = {"folder": str(folder), "pictures": len(pictures.images)}

@@ -12,11 +12,11 @@ import pytest
 from conftest import ROOT
 from keras import ops
 
-from ddpm.diffusion import Diffusion
-from ddpm.prediction import PREDICTIONS, loss_weights, target
+from ddpm.training.objectives import DenoisingObjective
+from ddpm.core.prediction import PREDICTIONS, loss_weights, target
 from ddpm.presets import PRESETS
-from ddpm.runtime import use_xla
-from ddpm.schedule import cosine_schedule, linear_schedule
+from common.devices import use_xla
+from ddpm.core.schedule import cosine_schedule, linear_schedule
 
 # What runs again on JAX: what differs there quickly, and what takes minutes to compile there.
 QUICK = ("prediction", "samplers", "diffusion", "training")
@@ -39,7 +39,7 @@ class Spy(keras.layers.Layer):
 def show(x0, schedule, times=1, **options):
     """What the network sees of x0: x_t and t of each call, and the losses."""
     spy = Spy()
-    model = Diffusion(spy, schedule, **options)
+    model = DenoisingObjective(spy, schedule, **options)
     losses = [ops.convert_to_numpy(model(x0)) for _ in range(times)]
     x_t, t = zip(*spy.shown, strict=True)
     return np.stack(x_t), np.stack(t), np.stack(losses)
@@ -95,7 +95,7 @@ def test_each_step_sees_new_noise_and_new_timesteps():
 
 
 def test_compiled_steps_see_new_noise_too():
-    model = Diffusion(Spy(remembers=False), linear_schedule(), "eps", "plain")
+    model = DenoisingObjective(Spy(remembers=False), linear_schedule(), "eps", "plain")
     model.compile(keras.optimizers.SGD(0.0))
     x0 = np.zeros((4, 8, 8, 3), np.float32)
     losses = model.fit(x0, epochs=3, batch_size=4, verbose=0).history["loss"]
@@ -127,7 +127,7 @@ def test_the_exact_target_has_no_loss(prediction, rng):
     schedule = linear_schedule()
     x0 = np.repeat(rng.uniform(-1, 1, (1, 4, 4, 3)).astype(np.float32), 64, 0)
     network = known_answer(prediction, schedule, x0)
-    loss = Diffusion(network, schedule, prediction, "plain")(x0)
+    loss = DenoisingObjective(network, schedule, prediction, "plain")(x0)
     assert ops.convert_to_numpy(loss).shape == (64,)
     assert ops.convert_to_numpy(loss).max() < 1e-8
 
@@ -138,7 +138,7 @@ def test_a_mistake_is_weighed_by_its_timestep(prediction, weighting, rng):
     schedule = linear_schedule()
     x0 = np.repeat(rng.uniform(-1, 1, (1, 4, 4, 3)).astype(np.float32), 64, 0)
     network = known_answer(prediction, schedule, x0, mistake=0.5)
-    model = Diffusion(network, schedule, prediction, weighting, gamma=3.0)
+    model = DenoisingObjective(network, schedule, prediction, weighting, gamma=3.0)
     loss = ops.convert_to_numpy(model(x0))
     t = network.shown[0][1]
     weights = loss_weights(weighting, prediction, schedule.log_snr, 3.0)[t]
@@ -146,7 +146,7 @@ def test_a_mistake_is_weighed_by_its_timestep(prediction, weighting, rng):
 
 
 def test_the_loss_of_fit_is_the_mean_over_the_batch():
-    model = Diffusion(Spy(), linear_schedule())
+    model = DenoisingObjective(Spy(), linear_schedule())
     assert float(model.compute_loss(y_pred=np.float32([1, 2, 6]))) == 3.0
 
 
@@ -154,8 +154,8 @@ def test_parts_of_a_batch_are_shown_alone_and_weigh_the_same(rng):
     x0 = rng.uniform(-1, 1, (6, 4, 4, 3)).astype(np.float32)
     schedule = cosine_schedule(20)
     whole, parted = (Spy(lambda x_t, t: 0.3 * x_t) for _ in range(2))
-    expected = Diffusion(whole, schedule, seed=5)(x0, training=True)
-    found = Diffusion(parted, schedule, seed=5, parts=3)(x0, training=True)
+    expected = DenoisingObjective(whole, schedule, seed=5)(x0, training=True)
+    found = DenoisingObjective(parted, schedule, seed=5, parts=3)(x0, training=True)
     assert [len(x_t) for x_t, _ in parted.shown] == [2, 2, 2]
     assert np.array_equal(np.concatenate([t for _, t in parted.shown]), whole.shown[0][1])
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -177,7 +177,7 @@ def test_offset_noise_is_constant_over_each_pictures_channel():
 
 def test_a_short_fit_learns(rng):
     preset = replace(PRESETS["tiny"], image_size=16, widths=(32,), blocks=(1,))
-    model = Diffusion(preset.make_network(), preset.make_schedule(), "x0", "min_snr")
+    model = DenoisingObjective(preset.make_network(), preset.make_schedule(), "x0", "min_snr")
     model.compile(keras.optimizers.Adam(2e-3), jit_compile=use_xla())
     colours = rng.uniform(-1, 1, (16, 1, 1, 3))
     x0 = np.broadcast_to(colours, (16, 16, 16, 3)).astype(np.float32)

@@ -8,14 +8,14 @@ from layer_checks import randomise
 from PIL import Image
 
 from ddpm.condition import nothing
-from ddpm.control import Controlled
-from ddpm.denoiser import Step, x0_denoiser
+from ddpm.nets.control import Controlled
+from ddpm.core.denoiser import Step, x0_denoiser
 from ddpm.framing import framing
 from ddpm.guidance import conditioned, guided, scheduled
 from ddpm.hints import KINDS, Control, stack
-from ddpm.samplers import SAMPLERS, PictureNoise
-from ddpm.schedule import cosine_schedule, uniform_timesteps
-from ddpm.unet import UNet
+from ddpm.core.samplers import SAMPLERS, PictureNoise
+from ddpm.core.schedule import cosine_schedule, uniform_timesteps
+from ddpm.nets.unet import UNet
 
 SIZE, LENGTH, T = 16, 6, 100
 TOLD = {

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm.denoiser import x0_denoiser
+from ddpm.core.denoiser import x0_denoiser
 from ddpm.pictures import draw, grid, save_gif, save_png, to_uint8
 from ddpm.presets import PRESETS
-from ddpm.runtime import use_xla
-from ddpm.samplers import SAMPLERS
-from ddpm.schedule import SPACINGS, linear_schedule
+from common.devices import use_xla
+from ddpm.core.samplers import SAMPLERS
+from ddpm.core.schedule import SPACINGS, linear_schedule
 
 SHAPE = (4, 5, 3)
 

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from ddpm.presets import PRESETS
-from ddpm.runtime import use_xla
+from common.devices import use_xla
 from ddpm.training import AveragedAdam, Composer, Every, Log, StopWhen, WarmUp, batches
 
 
