@@ -8,6 +8,10 @@ from keras import ops
 
 POLICIES = ("float32", "mixed_bfloat16")
 STEPS = 3  # of training
+# Options of `compile`: on TensorFlow a few steps take less time than compiling them; on JAX it is
+# the other way.
+EAGER = keras.backend.backend() == "tensorflow"
+FEW_STEPS = {"run_eagerly": EAGER, "jit_compile": False if EAGER else "auto"}
 
 
 class Probe(keras.Model):
@@ -131,10 +135,7 @@ def check_training(layer, inputs, steps=STEPS):
     before = layer.get_weights()
     probe = Probe(layer)
     target = np.random.default_rng(1).normal(size=probe(inputs).shape).astype("float32")
-    # On TensorFlow a few steps take less time than compiling them; on JAX it is the other way.
-    eager = keras.backend.backend() == "tensorflow"
-    jit = False if eager else "auto"
-    probe.compile(SignDescent(3e-3), "mse", run_eagerly=eager, jit_compile=jit)
+    probe.compile(SignDescent(3e-3), "mse", **FEW_STEPS)
     losses = [float(probe.train_on_batch(inputs, target))]
     frozen = {id(v) for part in layer._flatten_layers() if not part.trainable for v in part.weights}
     for weight, old in zip(layer.weights, before, strict=True):

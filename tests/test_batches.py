@@ -1,17 +1,13 @@
-"""Batches, the learning rate, averaged weights and the callbacks of `fit`."""
+"""Batches in a fixed order, and their conditions."""
 
-import csv
-from dataclasses import replace
-from types import SimpleNamespace
-
-import keras
 import numpy as np
 import pytest
-from keras import ops
 
+from ddpm.conditions import NoSettings, Source
+from ddpm.conditions.hints import HintSettings
+from ddpm.conditions.text import START, TextSettings, Tokenizer
 from ddpm.presets import PRESETS
-from common.devices import use_xla
-from ddpm.training import AveragedAdam, Composer, Every, Log, StopWhen, WarmUp, batches
+from ddpm.training.batches import BatchBuilder, batches
 
 
 def numbered(n):
@@ -90,208 +86,104 @@ def test_memory_mapped_pictures_give_the_same_batches(tmp_path):
     assert np.array_equal(take(6, mapped, 8, seed=0), take(6, numbered(20), 8, seed=0))
 
 
-def test_the_rate_rises_stays_and_falls_as_the_root_of_the_step():
-    rate = WarmUp(0.5, warmup_steps=10, decay_steps=40)
-    steps = np.arange(200)
-    expected = 0.5 * np.minimum(1, (steps + 1) / 10) / np.sqrt(np.maximum(1, steps / 40))
-    np.testing.assert_allclose([float(rate(step)) for step in steps], expected, rtol=1e-6)
-    assert float(rate(0)) == pytest.approx(0.05)
-    assert float(rate(40)) == 0.5
-    assert float(rate(160)) == pytest.approx(0.25)
-
-
-def test_without_warm_up_and_decay_the_rate_is_constant():
-    assert {float(WarmUp(0.25)(step)) for step in (0, 1, 10**6)} == {0.25}
-
-
-def test_the_rate_can_be_saved():
-    rate = WarmUp(0.5, warmup_steps=10, decay_steps=40)
-    back = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(rate))
-    assert [float(back(s)) for s in (0, 20, 99)] == [float(rate(s)) for s in (0, 20, 99)]
-
-
-def take_steps(optimizer, n, rng):
-    """n steps on two variables along gradients of their own; the value after each step."""
-    starts = (rng.standard_normal((3, 2)), np.ones(4))
-    variables = [keras.Variable(start, dtype="float32") for start in starts]
-    values = [[np.array(v) for v in variables]]
-    optimizer.build(variables)
-    for _ in range(n):
-        grads = [ops.convert_to_tensor(rng.standard_normal(v.shape), "float32") for v in variables]
-        optimizer.apply(grads, variables)
-        values.append([np.array(v) for v in variables])
-    return values
-
-
-def test_the_average_is_the_exponential_one_with_its_warm_up():
-    optimizer = AveragedAdam(0.1, average=0.5)
-    history = take_steps(optimizer, 20, np.random.default_rng(0))
-    for i in range(2):
-        average = history[0][i].astype(np.float64)
-        for n, values in enumerate(history[1:], start=1):
-            decay = min(0.5, (1 + n) / (10 + n))
-            average = decay * average + (1 - decay) * values[i]
-        assert np.abs(np.array(optimizer.averages[i]) - average).max() < 1e-6
-
-
-def test_a_long_average_follows_its_own_decay_in_the_end():
-    optimizer = AveragedAdam(0.1, average=0.2)
-    take_steps(optimizer, 3, np.random.default_rng(0))
-    average = np.array(optimizer.averages[0])
-    variables = optimizer._trainable_variables
-    optimizer.apply([ops.zeros(v.shape) for v in variables], variables)
-    expected = 0.2 * average + 0.8 * np.array(variables[0])
-    assert np.abs(np.array(optimizer.averages[0]) - expected).max() < 1e-6
-
-
-def test_averaging_leaves_adam_as_it_is():
-    averaged = AveragedAdam(0.1, average=0.9, global_clipnorm=1.0)
-    plain = keras.optimizers.Adam(0.1, epsilon=1e-8, global_clipnorm=1.0)
-    ours = take_steps(averaged, 10, np.random.default_rng(0))
-    theirs = take_steps(plain, 10, np.random.default_rng(0))
-    for a, b in zip(ours, theirs, strict=True):
-        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def test_the_optimizer_can_be_saved():
-    optimizer = AveragedAdam(WarmUp(0.5, 10), average=0.7, global_clipnorm=1.0)
-    back = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    assert (back.average, back.global_clipnorm, back.epsilon) == (0.7, 1.0, 1e-8)
-
-
-MODEL = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1))
-
-
-def log_steps(log, losses):
-    """Tell a log of steps as `fit` would, with its running mean since the epoch or `fit` began."""
-    log.set_model(MODEL)
-    seen, epoch = [], log.step // log.steps
-    for loss in losses:
-        if not seen:
-            log.on_epoch_begin(epoch)
-        seen.append(loss)
-        log.on_train_batch_end(len(seen) - 1, {"loss": np.mean(seen)})
-        if log.step % log.steps == 0:
-            log.on_epoch_end(epoch, {})
-            seen, epoch = [], epoch + 1
-    if seen:
-        log.on_epoch_end(epoch, {})
-    log.on_train_end()
-
-
-def rows(folder):
-    with (folder / "log.csv").open() as file:
-        return [(int(r["epoch"]), int(r["step"]), float(r["loss"])) for r in csv.DictReader(file)]
-
-
-def test_the_log_has_a_row_an_epoch_with_its_mean_loss(tmp_path):
-    log_steps(Log(tmp_path, steps=2, batch_size=4), [1, 3, 5, 7, 9])
-    assert rows(tmp_path) == [(1, 2, 2.0), (2, 4, 6.0)]
-
-
-def test_an_epoch_in_two_parts_is_logged_once_with_all_its_steps(tmp_path):
-    first = Log(tmp_path, steps=4, batch_size=4)
-    log_steps(first, [1, 1, 1, 1, 1])
-    log_steps(Log(tmp_path, 4, 4, step=5, loss_before=first.loss), [5, 5, 5, 2])
-    assert rows(tmp_path) == [(1, 4, 1.0), (2, 8, 4.0)]
-
-
-def test_the_time_of_an_interrupted_epoch_counts(tmp_path):
-    log_steps(Log(tmp_path, 2, 4, step=1, loss_before=1.0, seconds_before=500.0), [1])
-    with (tmp_path / "log.csv").open() as file:
-        assert [row["seconds"] for row in csv.DictReader(file)] == ["500"]
-
-
-def test_rows_behind_the_step_that_a_run_resumes_from_are_dropped(tmp_path):
-    log_steps(Log(tmp_path, steps=2, batch_size=4), [1, 1, 2, 2, 3, 3])
-    log_steps(Log(tmp_path, 2, 4, step=3, loss_before=2.0), [4, 5, 5])
-    assert rows(tmp_path) == [(1, 2, 1.0), (2, 4, 3.0), (3, 6, 5.0)]
-
-
-def test_a_row_is_written_before_anything_can_be_saved_at_its_step(tmp_path):
-    """Else a run killed right after that checkpoint would never write the row."""
-    log = Log(tmp_path, steps=2, batch_size=4)
-    log.set_model(MODEL)
-    log.on_epoch_begin(0)
-    log.on_train_batch_end(0, {"loss": 1.0})
-    assert rows(tmp_path) == []
-    log.on_train_batch_end(1, {"loss": 1.0})
-    assert rows(tmp_path) == [(1, 2, 1.0)]
-
-
-def test_a_row_that_was_cut_short_is_dropped(tmp_path):
-    log_steps(Log(tmp_path, steps=2, batch_size=4), [1, 1])
-    with (tmp_path / "log.csv").open("a") as file:
-        file.write("2,4")
-    log_steps(Log(tmp_path, 2, 4, step=4), [3, 3])
-    assert rows(tmp_path) == [(1, 2, 1.0), (3, 6, 3.0)]
-
-
-def test_every_so_many_epochs_an_action_is_called():
-    calls = []
-    every = Every(lambda: calls.append(epoch), epochs=3)
-    model = SimpleNamespace(stop_training=False)
-    every.set_model(model)
-    for epoch in range(7):
-        every.on_train_batch_end(0)
-        every.on_epoch_end(epoch)
-    model.stop_training = True  # in the ninth epoch, which `fit` then ends as if it were whole
-    every.on_epoch_end(8)
-    assert calls == [2, 5]
-
-
-def test_an_action_is_called_between_steps_when_its_time_has_come(monkeypatch):
-    now, calls = [0.0], []
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    every = Every(lambda: calls.append(now[0]), seconds=10)
-    every.set_model(MODEL)
-    for second in (4, 9, 11, 15, 20, 22):
-        now[0] = second
-        every.on_train_batch_end(0)
-    assert calls == [11, 22]
-
-
-def test_what_an_action_reads_between_steps_is_up_to_date():
-    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
-    model.compile(AveragedAdam(0.1), loss="mse", jit_compile=use_xla())
-    seen = []
-
-    def read():
-        seen.append((int(model.optimizer.iterations), float(np.array(model.weights[0])[0, 0])))
-
-    every = Every(read, seconds=0)
-    model.fit(np.ones((8, 1)), np.zeros((8, 1)), batch_size=2, callbacks=[every], verbose=0)
-    assert [step for step, _ in seen] == [1, 2, 3, 4]
-    assert len({weight for _, weight in seen}) == 4
-    assert seen[-1][1] == float(np.array(model.weights[0])[0, 0])
-
-
-def test_training_stops_at_the_next_step_once_asked():
-    model, asked = SimpleNamespace(stop_training=False), []
-    stop = StopWhen(lambda: bool(asked))
-    stop.set_model(model)
-    stop.on_train_batch_end(0)
-    assert not model.stop_training
-    asked.append(True)
-    stop.on_train_batch_end(1)
-    assert model.stop_training
+def preset(**conditions):
+    """Windows of 16 px with conditions."""
+    tiny = PRESETS["tiny"].with_(network={"image_size": 16, "widths": (32,), "blocks": 1})
+    return tiny.with_conditions(**conditions)
 
 
 def test_masks_of_windows_come_with_the_pictures_that_they_cover(rng):
     images = rng.integers(0, 256, (8, 20, 20, 3), np.uint8)
-    preset = replace(PRESETS["tiny"], image_size=16, crops=0.5, inpainting=True, unmasked=0.5)
     asked = []
 
-    def masks(i, matrix, rng):
-        asked.append((i, matrix.shape))
-        return (rng.random((16, 16, 1)) < 0.5).astype(np.float32)
+    def make_mask(window):
+        asked.append((window.index, window.matrix.shape))
+        return (window.rng.random((16, 16, 1)) < 0.5).astype(np.float32)
 
-    composer = Composer(images, preset, masks=masks)
+    source = Source(images, make_mask=make_mask)
+    inpaint = preset(inpaint=NoSettings()).with_(
+        data={"p_crop": 0.5}, objective={"p_full_mask": 0.5}
+    )
+    build = BatchBuilder(source, inpaint)
     indices = np.arange(200) % 8
-    batch = composer(indices, np.zeros(200, bool), np.random.default_rng(0))
+    batch = build(indices, np.zeros(200, bool), np.random.default_rng(0))
     assert [i for i, _ in asked] == indices.tolist() and asked[0][1] == (2, 3)
-    np.testing.assert_array_equal(batch["known"], batch["x0"])
+    np.testing.assert_array_equal(batch["masked_image"], batch["x0"])
     whole = (batch["mask"] == 1).all((1, 2, 3))
     assert 0.35 < whole.mean() < 0.65
-    told = composer(indices, np.zeros(200, bool), np.random.default_rng(0), forget=False)
-    assert not (told["mask"] == 1).all((1, 2, 3)).any()
+    kept = build(indices, np.zeros(200, bool), np.random.default_rng(0), drop=False)
+    assert not (kept["mask"] == 1).all((1, 2, 3)).any()
+
+
+CAPTIONS = ["a disc on the left", "a red disc", "the right one"]
+
+
+def source(rng, n=3, **options):
+    captions = CAPTIONS[:n]
+    return Source(rng.integers(0, 256, (n, 20, 25, 3), np.uint8), captions, **options)
+
+
+def test_captions_are_mirrored_with_their_pictures(rng):
+    text = TextSettings(Tokenizer.of(CAPTIONS).words, length=8)
+    build = BatchBuilder(source(rng), preset(text=text))
+    indices, mirrored = np.array([0, 0, 1, 2, 2]), np.array([False, True, True, False, True])
+    batch = build(indices, mirrored, rng, drop=False)
+    assert set(batch) == {"x0", "tokens"} and batch["x0"].shape == (5, 16, 16, 3)
+    tokenizer = Tokenizer(text.vocabulary, 8)
+    said = ["a disc on the left", "a disc on the right", "a red disc", "the right one"]
+    said.append("the left one")
+    np.testing.assert_array_equal(batch["tokens"], tokenizer.encode_all(said))
+    np.testing.assert_array_equal(batch["x0"][0], batch["x0"][1][:, ::-1])
+
+
+def test_size_and_crop_are_those_of_the_window(rng):
+    sizes = np.array([[200, 250], [20, 25], [24, 30]])
+    build = BatchBuilder(source(rng, sizes=sizes), preset(size_crop=NoSettings()))
+    batch = build(np.arange(3), np.zeros(3, bool), rng, drop=False)
+    expected = [[32, 40, 0, 2, 16, 20], [20, 25, 0, 2, 16, 20], [24, 30, 0, 2, 16, 20]]
+    np.testing.assert_array_equal(batch["size_crop"], expected)
+
+
+def test_hints_are_made_of_the_window_and_dropped_in_training(rng):
+    def make_hints(window):
+        hints = np.concatenate([window.image, 255 - window.image], axis=-1)
+        return hints, np.array([True, window.index != 1])
+
+    conditions = {"hints": HintSettings(("one", "two"))}
+    build = BatchBuilder(source(rng, make_hints=make_hints), preset(), conditions)
+    batch = build(np.arange(3), np.zeros(3, bool), rng, drop=False)
+    np.testing.assert_array_equal(batch["hints"][..., :3], batch["x0"])
+    np.testing.assert_allclose(batch["hints"][..., 3:], -batch["x0"], atol=1e-6)
+    assert batch["strengths"].tolist() == [[1, 1], [1, 0], [1, 1]]
+    assert batch["strengths"].dtype == batch["hints"].dtype == np.float32
+    indices = np.arange(300) % 3
+    dropped = build(indices, np.zeros(300, bool), rng)["strengths"]
+    assert (dropped[indices == 1, 1] == 0).all()
+    assert 0.4 < dropped[:, 0].mean() < 0.8
+
+
+def test_conditions_are_dropped_at_the_rate_of_the_preset(rng):
+    text = TextSettings(Tokenizer.of(CAPTIONS).words, length=8)
+    rarely = preset(text=text, size_crop=NoSettings()).with_(objective={"p_uncond": 0.3})
+    build = BatchBuilder(source(rng), rarely)
+    batch = build(np.zeros(1000, int), np.zeros(1000, bool), rng)
+    expected = 1 - 0.7**2  # alone, or all at once
+    for gone in ((batch["tokens"] == 0)[:, 1], (batch["size_crop"] == -1).all(1)):
+        assert abs(gone.mean() - expected) < 4 * np.sqrt(expected * (1 - expected) / 1000)
+    assert (batch["tokens"][:, 0] == START).all()
+
+
+def test_a_builder_of_nothing_but_crops_gives_pictures_alone(rng):
+    build = BatchBuilder(source(rng), preset().with_(data={"p_crop": 1.0}))
+    batch = build(np.arange(3), np.zeros(3, bool), rng)
+    assert set(batch) == {"x0"} and batch["x0"].dtype == np.float32
+
+
+def test_built_batches_follow_the_seed_and_the_step(rng):
+    text = TextSettings(Tokenizer.of(CAPTIONS).words, length=8)
+    build = BatchBuilder(source(rng), preset(text=text).with_(data={"p_crop": 0.5}))
+    whole = take(6, build.source.images, 2, seed=3, build=build)
+    late = take(3, build.source.images, 2, seed=3, start=3, build=build)
+    for a, b in zip(whole[3:], late, strict=True):
+        for name in ("x0", "tokens"):
+            np.testing.assert_array_equal(a[name], b[name])

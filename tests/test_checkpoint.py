@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from ddpm.training.checkpoint import Checkpoints, remove_partials, replaced
-from ddpm.training.objectives import DenoisingObjective
+from common.files import remove_partials
 from ddpm.core.schedule import linear_schedule
-from ddpm.training import AveragedAdam
+from ddpm.training.checkpoint import Checkpoints
+from ddpm.training.objectives import DenoisingObjective
+from ddpm.training.optimizer import AveragedAdam
 
 PICTURES = np.linspace(-1, 1, 8 * 4 * 4 * 3, dtype=np.float32).reshape(8, 4, 4, 3)
 
@@ -205,31 +206,3 @@ def test_a_checkpoint_holds_no_code(saved):
     with np.load(checkpoints.folder / "step-00000002.npz", allow_pickle=False) as file:
         assert json.loads(str(file["meta"]))["step"] == 2
         assert all(file[name].dtype != object for name in file.files)
-
-
-def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
-    path = tmp_path / "picture.png"
-    path.write_text("old")
-    with replaced(path) as partial:
-        partial.write_text("new")
-        assert partial.suffix == ".png"
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
-    assert files(tmp_path) == ["picture.png"]
-
-
-def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "picture.png"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), replaced(path) as partial:
-        partial.write_text("half")
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    assert files(tmp_path) == ["picture.png"]
-
-
-def test_a_name_that_cannot_be_taken_leaves_nothing(tmp_path):
-    (tmp_path / "picture.png").mkdir()
-    with pytest.raises(OSError), replaced(tmp_path / "picture.png") as partial:
-        partial.write_text("new")
-    assert files(tmp_path) == ["picture.png"]

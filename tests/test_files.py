@@ -142,3 +142,19 @@ def test_a_folder_is_held_by_one_process_until_it_ends_however_it_ends(tmp_path)
         pass
     with folder_lock(folder):  # let go of at the end of the block
         pass
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_text("old")
+    with atomic_write(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new" and names(tmp_path) == ["picture.png"]
+
+
+def test_a_name_that_cannot_be_taken_leaves_nothing(tmp_path):
+    (tmp_path / "picture.png").mkdir()
+    with pytest.raises(OSError), atomic_write(tmp_path / "picture.png") as partial:
+        partial.write_text("new")
+    assert names(tmp_path) == ["picture.png"]

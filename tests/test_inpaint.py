@@ -1,29 +1,29 @@
-"""Painting into pictures: where it begins, what is kept, what a network that sees a mask does."""
-
-from dataclasses import replace
+"""Painting into pictures: where it begins, what is kept, what a network conditioned on a mask
+does."""
 
 import numpy as np
 import pytest
 from keras import ops
 from layer_checks import randomise
 
-from ddpm.condition import drop
-from ddpm.nets.control import Controlled
-from ddpm.hints import KINDS
-from ddpm.inpaint import (
-    begin,
-    composite,
-    projected,
-    random_mask,
-    repaint_walk,
+from ddpm.bundle import load_model, save_model, start_from
+from ddpm.codec import to_float, to_uint8
+from ddpm.conditions import DropRates, NoSettings, drop_conditions
+from ddpm.conditions.hints import KINDS
+from ddpm.conditions.inpaint import composite, inpaint_condition, random_mask
+from ddpm.core.samplers import (
+    SAMPLERS,
+    PictureNoise,
+    repaint_path,
     sample_repaint,
+    sdedit_start,
 )
-from ddpm.pictures import to_float, to_uint8
-from ddpm.presets import PRESETS
-from ddpm.run import load_weights, save_weights, start_from
-from ddpm.core.samplers import SAMPLERS, PictureNoise
 from ddpm.core.schedule import SPACINGS, cosine_schedule, linear_schedule
+from ddpm.core.wrappers import projected
+from ddpm.nets.config import UNetConfig
+from ddpm.nets.control import Controlled
 from ddpm.nets.unet import UNet
+from ddpm.presets import PRESETS
 
 RHO = 0.9  # correlation of the two pixels of `gauss`
 SMALL = {
@@ -34,6 +34,7 @@ SMALL = {
     "groups": 4,
     "head_width": 8,
 }
+INPAINT = {"inpaint": NoSettings()}
 
 
 def gauss(schedule):
@@ -73,18 +74,18 @@ def test_beginning_at_a_noise_level():
     timesteps = SPACINGS["uniform"](schedule, 50)
     picture = np.full((2, 4, 4, 3), 0.5, np.float32)
     eps = np.random.default_rng(0).standard_normal(picture.shape, np.float32)
-    levels, x = begin(schedule, timesteps, picture, eps, 0.4)
+    levels, x = sdedit_start(schedule, timesteps, picture, eps, 0.4)
     t = levels[0]
     assert t == 400 and np.all(np.diff(levels) < 0)
     np.testing.assert_array_equal(levels[1:], timesteps[timesteps < 400])
     np.testing.assert_allclose(
         x, schedule.alpha[t] * picture + schedule.sigma[t] * eps, rtol=1e-6, atol=1e-6
     )
-    levels, x = begin(schedule, timesteps, picture, eps, 1.0)
+    levels, x = sdedit_start(schedule, timesteps, picture, eps, 1.0)
     np.testing.assert_array_equal(levels, timesteps)
     np.testing.assert_array_equal(x, eps)
     for strength, first in ((1e-6, 0), (0.001, 1), (0.3, 300)):  # however few the levels
-        levels, _ = begin(schedule, timesteps[-1:], picture, eps, strength)
+        levels, _ = sdedit_start(schedule, timesteps[-1:], picture, eps, strength)
         assert levels[0] == first and len(levels) == 1 + (timesteps[-1] < first)
 
 
@@ -95,23 +96,25 @@ def test_the_less_strength_the_nearer_the_picture(sampler, rng):
     far = []
     for strength in (0.2, 0.5, 0.9):
         noise = PictureNoise(0, range(4), (4, 2, 1))
-        levels, x = begin(schedule, SPACINGS["uniform"](schedule, 20), picture, noise(), strength)
+        levels, x = sdedit_start(
+            schedule, SPACINGS["uniform"](schedule, 20), picture, noise(), strength
+        )
         x = SAMPLERS[sampler](gauss(schedule), schedule, levels, x, noise)
         far.append(np.abs(x - picture).mean())
     assert far[0] < far[1] < far[2]
 
 
 @pytest.mark.parametrize(("n", "jump", "again"), [(20, 5, 3), (23, 10, 10), (4, 10, 2), (1, 3, 4)])
-def test_the_walk_of_repaint(n, jump, again):
-    walk = list(repaint_walk(n, jump, again))
-    assert walk[0][0] == 0 and walk[-1][1] == n
-    assert all(abs(i - j) == 1 for i, j in walk)
-    assert all(a[1] == b[0] for a, b in zip(walk, walk[1:], strict=False))
-    down = [i for i, j in walk if j > i]
+def test_the_path_of_repaint(n, jump, again):
+    path = list(repaint_path(n, jump, again))
+    assert path[0][0] == 0 and path[-1][1] == n
+    assert all(abs(i - j) == 1 for i, j in path)
+    assert all(a[1] == b[0] for a, b in zip(path, path[1:], strict=False))
+    down = [i for i, j in path if j > i]
     counts = np.bincount(down, minlength=n)
     # The step onto the clean picture cannot be taken back, so it is taken once.
     assert (counts[: n - 1] == again).all() and counts[n - 1] == 1
-    assert list(repaint_walk(n, jump, 1)) == [(i, i + 1) for i in range(n)]
+    assert list(repaint_path(n, jump, 1)) == [(i, i + 1) for i in range(n)]
 
 
 def test_repaint_finds_what_belongs_to_what_is_known_where_projection_does_not():
@@ -133,7 +136,7 @@ def test_repaint_finds_what_belongs_to_what_is_known_where_projection_does_not()
             x = SAMPLERS["ddpm"](denoise, schedule, timesteps, noise(), noise)
         else:
             x = sample_repaint(
-                gauss(schedule), schedule, timesteps, noise(), noise, picture=picture, mask=mask
+                gauss(schedule), schedule, timesteps, noise(), noise, x0_known=picture, mask=mask
             )
         assert (x[:, 0, 0, 0] == known).all()
         found[name] = x[:, 0, 1, 0]
@@ -160,7 +163,7 @@ def test_a_soft_mask_blends_once_and_outside_it_no_bit_changes(method, rng):
     timesteps = SPACINGS["uniform"](schedule, 10)
     if method == "repaint":
         x = sample_repaint(
-            white, schedule, timesteps, noise(), noise, picture=x0, mask=mask, jump_length=4
+            white, schedule, timesteps, noise(), noise, x0_known=x0, mask=mask, jump_length=4
         )
     else:
         x = SAMPLERS["ddpm"](projected(white, x0, mask), schedule, timesteps, noise(), noise)
@@ -182,64 +185,73 @@ def test_masks_to_train_on():
     assert (masks.mean(0) > 0.1).all()  # no corner is left out
 
 
-def test_how_often_nothing_is_known():
+def test_how_often_the_mask_covers_everything():
     mask = np.zeros((4000, 2, 2, 1), np.float32)
     mask[:, 0] = 1
-    gone = drop({"mask": mask}, np.random.default_rng(0), unmasked=0.3)["mask"]
+    rates, rng = DropRates(full_mask=0.3), np.random.default_rng(0)
+    gone = drop_conditions(INPAINT, {"mask": mask}, rng, rates)["mask"]
     whole = (gone == 1).all((1, 2, 3))
     assert abs(whole.mean() - 0.3) < 0.03
     np.testing.assert_array_equal(gone[~whole], mask[~whole])
     assert (mask[:, 1] == 0).all()
 
 
+def test_the_condition_hides_no_grey_and_nothing_else():
+    """A network meets no grey mask in training: what is painted at all is painted whole."""
+    mask = np.array([0, 0.01, 0.5, 1], np.float32).reshape(1, 2, 2, 1)
+    picture = np.ones((1, 2, 2, 3), np.float32)
+    condition = inpaint_condition(picture, mask)
+    assert set(condition) == {"mask", "masked_image"}
+    assert condition["mask"].ravel().tolist() == [0, 1, 1, 1]
+    assert condition["mask"].dtype == np.float32 and condition["masked_image"] is picture
+
+
 def test_a_network_that_is_to_inpaint_begins_as_the_one_it_grew_from(tmp_path, rng):
-    preset = replace(
-        PRESETS["tiny"], image_size=16, widths=(8, 16), blocks=(1, 1), groups=4, head_width=8
-    )
+    preset = PRESETS["tiny"].with_(network={**SMALL, "patch": 1})
     plain = preset.make_network()
     randomise(plain, 0.2)
-    save_weights(plain, preset, tmp_path / "model.weights.h5")
-    growing = replace(preset, inpainting=True)
+    save_model(plain, preset, tmp_path / "model.weights.h5")
+    growing = preset.with_conditions(**INPAINT)
     network = growing.make_network()
-    taken, whole = start_from(network, tmp_path / "model.weights.h5")
-    assert taken == plain.count_params() < whole
+    taken, total = start_from(network, tmp_path / "model.weights.h5")
+    assert taken == plain.count_params() < total
     x, t = rng.normal(size=(2, 16, 16, 3)).astype(np.float32), np.array([3, 70])
-    seen = {"mask": random_mask(16, rng)[None].repeat(2, 0), "known": x / 4}
+    given = {"mask": random_mask(16, rng)[None].repeat(2, 0), "masked_image": x / 4}
     expected = ops.convert_to_numpy(plain(x, t))
-    for condition in (None, seen):
+    for condition in (None, given):
         np.testing.assert_array_equal(ops.convert_to_numpy(network(x, t, condition)), expected)
-    save_weights(network, growing, tmp_path / "grown.weights.h5")
-    assert load_weights(tmp_path / "grown.weights.h5").preset.inpainting
+    save_model(network, growing, tmp_path / "grown.weights.h5")
+    assert "inpaint" in load_model(tmp_path / "grown.weights.h5").config.conditions
 
 
 def test_what_the_mask_covers_is_not_seen_and_the_rest_is(rng):
-    network = UNet(**SMALL, inpainting=True)
+    network = UNet(UNetConfig(**SMALL, conditions=INPAINT))
     randomise(network)
     x, t = rng.normal(size=(1, 16, 16, 3)).astype(np.float32), np.array([40])
     mask = np.zeros((1, 16, 16, 1), np.float32)
     mask[:, 4:12, 4:12] = 1
 
     def predict(known, mask=mask):
-        return ops.convert_to_numpy(network(x, t, {"mask": mask, "known": known}))
+        return ops.convert_to_numpy(network(x, t, {"mask": mask, "masked_image": known}))
 
     known = rng.uniform(-1, 1, x.shape).astype(np.float32)
     other = np.where(mask == 1, -known, known)
     np.testing.assert_array_equal(predict(known), predict(other))
     assert np.abs(predict(known) - predict(-known)).max() > 1e-3
-    # Told nothing, all is to be painted.
+    # Without a mask, everything is to be painted.
     silent = ops.convert_to_numpy(network(x, t))
     np.testing.assert_array_equal(predict(known, np.ones_like(mask)), silent)
     assert np.abs(predict(known) - silent).max() > 1e-3
 
 
 def test_control_goes_with_a_mask(rng):
-    network = UNet(**SMALL, inpainting=True)
+    network = UNet(UNetConfig(**SMALL, conditions=INPAINT))
     randomise(network)
     controlled = Controlled(network)
     for weight in controlled.branch.weights:
         weight.assign(weight + 0.1 * rng.normal(size=weight.shape).astype(np.float32))
     x, t = rng.normal(size=(1, 16, 16, 3)).astype(np.float32), np.array([40])
-    seen = {"mask": random_mask(16, rng)[None], "known": x / 4}
+    seen = {"mask": random_mask(16, rng)[None], "masked_image": x / 4}
     hints = rng.uniform(-1, 1, (1, 16, 16, 3 * len(KINDS))).astype(np.float32)
 
     def predict(**condition):

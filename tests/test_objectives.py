@@ -1,30 +1,21 @@
-"""The training objective: what the network is shown, what is asked of it, and that it learns."""
+"""The training objective: the network's inputs, its targets, and that it learns."""
 
 import math
-import os
-import subprocess
-import sys
-from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
 from keras import ops
 
-from ddpm.training.objectives import DenoisingObjective
-from ddpm.core.prediction import PREDICTIONS, loss_weights, target
-from ddpm.presets import PRESETS
 from common.devices import use_xla
+from ddpm.core.prediction import PREDICTIONS, loss_weights, target
 from ddpm.core.schedule import cosine_schedule, linear_schedule
-
-# What runs again on JAX: what differs there quickly, and what takes minutes to compile there.
-QUICK = ("prediction", "samplers", "diffusion", "training")
-BUILDING = ("layers", "unet", "text", "condition", "guidance")
+from ddpm.presets import PRESETS
+from ddpm.training.objectives import DenoisingObjective
 
 
 class Spy(keras.layers.Layer):
-    """A network that remembers what it was shown and answers what it is told to."""
+    """A network that records its inputs and answers with a function of them."""
 
     def __init__(self, answer=lambda x_t, t: ops.zeros_like(x_t), remembers=True):
         super().__init__()
@@ -150,12 +141,12 @@ def test_the_loss_of_fit_is_the_mean_over_the_batch():
     assert float(model.compute_loss(y_pred=np.float32([1, 2, 6]))) == 3.0
 
 
-def test_parts_of_a_batch_are_shown_alone_and_weigh_the_same(rng):
+def test_micro_batches_are_computed_alone_and_weigh_the_same(rng):
     x0 = rng.uniform(-1, 1, (6, 4, 4, 3)).astype(np.float32)
     schedule = cosine_schedule(20)
     whole, parted = (Spy(lambda x_t, t: 0.3 * x_t) for _ in range(2))
     expected = DenoisingObjective(whole, schedule, seed=5)(x0, training=True)
-    found = DenoisingObjective(parted, schedule, seed=5, parts=3)(x0, training=True)
+    found = DenoisingObjective(parted, schedule, seed=5, micro_batches=3)(x0, training=True)
     assert [len(x_t) for x_t, _ in parted.shown] == [2, 2, 2]
     assert np.array_equal(np.concatenate([t for _, t in parted.shown]), whole.shown[0][1])
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -176,8 +167,9 @@ def test_offset_noise_is_constant_over_each_pictures_channel():
 
 
 def test_a_short_fit_learns(rng):
-    preset = replace(PRESETS["tiny"], image_size=16, widths=(32,), blocks=(1,))
-    model = DenoisingObjective(preset.make_network(), preset.make_schedule(), "x0", "min_snr")
+    preset = PRESETS["tiny"].with_(network={"image_size": 16, "widths": (32,), "blocks": 1})
+    schedule = preset.objective.make_schedule()
+    model = DenoisingObjective(preset.make_network(), schedule, "x0", "min_snr")
     model.compile(keras.optimizers.Adam(2e-3), jit_compile=use_xla())
     colours = rng.uniform(-1, 1, (16, 1, 1, 3))
     x0 = np.broadcast_to(colours, (16, 16, 16, 3)).astype(np.float32)
@@ -185,19 +177,27 @@ def test_a_short_fit_learns(rng):
     assert losses["loss"][-1] < 0.5 * losses["loss"][0]
 
 
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the JAX run")
-@pytest.mark.parametrize(
-    "names", [QUICK, pytest.param(BUILDING, marks=pytest.mark.slow)], ids=["quick", "building"]
-)
-def test_the_core_passes_its_tests_on_jax(names):
-    pytest.importorskip("jax")
-    files = [ROOT / "tests" / f"test_{name}.py" for name in names]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
-        + [str(file) for file in files if file.exists()],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-5000:]
+def test_the_timestep_bias_draws_noisy_levels_more_often():
+    """t / T is 1 - (1 - u)^bias for u uniform: P(t / T < s) = 1 - (1 - s)^(1 / bias)."""
+    schedule, x0 = linear_schedule(100), np.zeros((500, 1, 1, 1), np.float32)
+    for bias in (1.0, 1.5, 3.0):
+        t = np.sort(show(x0, schedule, times=10, timestep_bias=bias)[1].ravel())
+        assert t.min() >= 0 and t.max() <= 99
+        expected = 1 - (1 - (np.arange(100) + 1) / 100) ** (1 / bias)
+        found = np.searchsorted(t, np.arange(100), "right") / len(t)
+        assert np.abs(found - expected).max() < 0.01
+
+
+def test_conditions_reach_the_network_row_by_row():
+    seen = {}
+
+    class Conditional(keras.layers.Layer):
+        def call(self, x_t, t, condition, training=None):
+            seen.update(condition)
+            return ops.zeros_like(x_t)
+
+    batch = {"x0": np.zeros((4, 2, 2, 3), np.float32), "tokens": np.arange(8).reshape(4, 2)}
+    DenoisingObjective(Conditional(), linear_schedule())(batch)
+    assert list(seen) == ["tokens"]
+    np.testing.assert_array_equal(ops.convert_to_numpy(seen["tokens"]), batch["tokens"])
+    assert set(batch) == {"x0", "tokens"}

@@ -1,10 +1,11 @@
-"""Windows of pictures, and the numbers that say where they lie."""
+"""Training windows, and the six numbers that say how they were cut."""
 
 import numpy as np
 import pytest
 from skimage.transform import resize
 
-from ddpm.framing import check, framing, window
+from ddpm.conditions.size_crop import check_size_crop, size_crop
+from ddpm.training.batches import cut_window
 
 SIZE = 64
 
@@ -36,7 +37,7 @@ def detail(image):
 @pytest.mark.parametrize("side", [128, 160])
 def test_a_square_without_crops_is_only_resized(rng, side):
     image = noise(side, side)
-    cut, told, matrix = window(image, SIZE, rng)
+    cut, numbers, matrix = cut_window(image, SIZE, rng)
     # Means over areas, exactly: every pixel twice a side, then squares of whole pixels.
     fine = image.astype(np.float64).repeat(2, 0).repeat(2, 1)
     block = 2 * side // SIZE
@@ -44,79 +45,81 @@ def test_a_square_without_crops_is_only_resized(rng, side):
     assert cut.shape == (SIZE, SIZE, 3) and cut.dtype == np.uint8
     assert np.abs(cut - means).max() <= 1
     capped = min(side, 2 * SIZE)
-    assert told.dtype == np.float32
-    assert told.tolist() == [capped, capped, 0, 0, SIZE, SIZE]
+    assert numbers.dtype == np.float32
+    assert numbers.tolist() == [capped, capped, 0, 0, SIZE, SIZE]
     np.testing.assert_allclose(matrix, [[SIZE / side, 0, 0], [0, SIZE / side, 0]], rtol=1e-6)
 
 
 def test_a_picture_of_the_windows_size_stays_as_it_is(rng):
     image = noise(SIZE, SIZE)
-    cut, told, matrix = window(image, SIZE, rng)
+    cut, numbers, matrix = cut_window(image, SIZE, rng)
     np.testing.assert_array_equal(cut, image)
-    np.testing.assert_array_equal(told, [SIZE, SIZE, 0, 0, SIZE, SIZE])
+    np.testing.assert_array_equal(numbers, [SIZE, SIZE, 0, 0, SIZE, SIZE])
     np.testing.assert_array_equal(matrix, [[1, 0, 0], [0, 1, 0]])
 
 
 def test_a_mirrored_window_is_the_window_of_the_mirrored_picture(rng):
     image = noise(90, 120)
     seeds = (np.random.default_rng(4) for _ in range(2))
-    cut, told, _ = window(image, SIZE, next(seeds), mirror=True, crops=1.0)
-    other, said, _ = window(image[:, ::-1], SIZE, next(seeds), crops=1.0)
+    cut, numbers, _ = cut_window(image, SIZE, next(seeds), mirror=True, p_crop=1.0)
+    other, other_numbers, _ = cut_window(image[:, ::-1], SIZE, next(seeds), p_crop=1.0)
     np.testing.assert_array_equal(cut, other)
-    np.testing.assert_array_equal(told, said)
+    np.testing.assert_array_equal(numbers, other_numbers)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize(
     ("height", "width"), [(160, 160), (160, 220), (230, 90), (40, 52)], ids=str
 )
-@pytest.mark.parametrize("small", [0.0, 1.0])
-def test_a_point_is_seen_where_the_matrix_says(height, width, mirror, small):
+@pytest.mark.parametrize("p_downscale", [0.0, 1.0])
+def test_a_point_is_seen_where_the_matrix_says(height, width, mirror, p_downscale):
     rng, seen, radius = np.random.default_rng(0), 0, 0.03 * min(height, width)
     for _ in range(60):
         point = np.array([width, height]) * rng.uniform(0.25, 0.75, 2)
         image = marked(height, width, *point, radius)
-        cut, _, matrix = window(image, SIZE, rng, mirror=mirror, crops=0.8, small=small)
+        cut, _, matrix = cut_window(
+            image, SIZE, rng, mirror=mirror, p_crop=0.8, p_downscale=p_downscale
+        )
         assert matrix.dtype == np.float32 and matrix.shape == (2, 3)
-        said = matrix @ [*point, 1]
-        if min(said) > 12 and max(said) < SIZE - 12:  # else a part of the spot may be cut away
+        expected = matrix @ [*point, 1]
+        if min(expected) > 12 and max(expected) < SIZE - 12:  # else a part may be cut away
             seen += 1
-            assert np.abs(centre(cut) - said).max() < 0.5, (point, centre(cut), said)
+            assert np.abs(centre(cut) - expected).max() < 0.5, (point, centre(cut), expected)
     assert seen > 10
 
 
 @pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(120, 120), (100, 125), (90, 70)], ids=str)
-def test_the_numbers_told_say_the_same_as_the_matrix(rng, height, width, mirror):
+def test_the_numbers_say_the_same_as_the_matrix(rng, height, width, mirror):
     """A point p is seen at p target / original - crop: what a model can make of the numbers."""
     corners = set()
     for _ in range(20):
         image = noise(height, width)
-        _, told, matrix = window(image, SIZE, rng, mirror=mirror, crops=1.0)
-        original, crop, target = told.reshape(3, 2)[:, ::-1]  # (x, y)
+        _, numbers, matrix = cut_window(image, SIZE, rng, mirror=mirror, p_crop=1.0)
+        original, crop, target = numbers.reshape(3, 2)[:, ::-1]  # (x, y)
         assert original.tolist() == [width, height]
         for p in ([0, 0], [31, 5], [width, height]):
             expected = np.array(p) * target / original - crop
             p = [width - p[0], p[1]] if mirror else p
             np.testing.assert_allclose(matrix @ [*p, 1], expected, atol=1e-3)
-        check(SIZE, crop=tuple(told[2:4]), target=tuple(told[4:]))
+        check_size_crop(SIZE, crop=tuple(numbers[2:4]), target=tuple(numbers[4:]))
         corners.add(tuple(crop))
     assert len(corners) > 10
 
 
-def test_the_numbers_told_speak_of_the_file_where_the_picture_is_a_reduced_copy(rng):
+def test_the_numbers_speak_of_the_file_where_the_picture_is_a_reduced_copy(rng):
     # A file of 400 x 600, of which a quarter of the pixels was kept.
-    _, told, matrix = window(noise(200, 300), 128, rng, original=(400, 600), crops=1.0)
-    shrink = 256 / 400  # beyond twice the window it is told no more
-    np.testing.assert_array_equal(told[:2], [256, 384])
+    _, numbers, matrix = cut_window(noise(200, 300), 128, rng, original=(400, 600), p_crop=1.0)
+    shrink = 256 / 400  # beyond twice the window it is given no larger
+    np.testing.assert_array_equal(numbers[:2], [256, 384])
     seen = matrix @ [150, 50, 1]
-    expected = np.array([300, 100]) * shrink * told[[5, 4]] / told[[1, 0]] - told[[3, 2]]
+    expected = np.array([300, 100]) * shrink * numbers[[5, 4]] / numbers[[1, 0]] - numbers[[3, 2]]
     np.testing.assert_allclose(seen, expected, atol=1e-3)
 
 
 def test_crops_come_from_everywhere_and_at_every_scale(rng):
-    told = np.array([window(noise(80, 110), 32, rng, crops=1.0)[1] for _ in range(400)])
-    crop, target = told[:, 2:4], told[:, 4:]
+    numbers = np.array([cut_window(noise(80, 110), 32, rng, p_crop=1.0)[1] for _ in range(400)])
+    crop, target = numbers[:, 2:4], numbers[:, 4:]
     assert target[:, 0].min() == 32 and 43 <= target[:, 0].max() <= 1.4 * 32 + 0.5
     spare = target - 32
     assert (crop >= 0).all() and (crop <= spare).all()
@@ -130,36 +133,38 @@ def test_the_chance_of_a_crop_is_the_one_asked_for(rng):
     image, n = noise(80, 110), 600
     cropped = 0
     for _ in range(n):
-        _, told, _ = window(image, 32, rng, crops=0.3)
-        whole = told[4:].tolist() == [32, 44] and told[2:4].tolist() == [0, 6]
+        _, numbers, _ = cut_window(image, 32, rng, p_crop=0.3)
+        whole = numbers[4:].tolist() == [32, 44] and numbers[2:4].tolist() == [0, 6]
         cropped += not whole
     # A random window is the middle one by chance less than once in a hundred.
     assert abs(cropped / n - 0.3) < 4 * np.sqrt(0.3 * 0.7 / n) + 0.01
 
 
-@pytest.mark.parametrize("crops", [0.0, 1.0])
-def test_a_picture_made_small_is_soft_and_said_to_be_small(crops):
+@pytest.mark.parametrize("p_crop", [0.0, 1.0])
+def test_a_picture_made_small_is_soft_and_said_to_be_small(p_crop):
     image = noise(160, 160)
     softer = []
     for seed in range(12):
-        sharp, told, matrix = window(image, SIZE, np.random.default_rng(seed), crops=crops)
-        soft, said, other = window(image, SIZE, np.random.default_rng(seed), crops=crops, small=1.0)
-        assert (told[:2] == 128).all()
-        assert 16 <= said[0] <= 128 and said[0] == said[1]
-        if said[0] < 80:
+        sharp, numbers, matrix = cut_window(image, SIZE, np.random.default_rng(seed), p_crop=p_crop)
+        soft, other_numbers, other = cut_window(
+            image, SIZE, np.random.default_rng(seed), p_crop=p_crop, p_downscale=1.0
+        )
+        assert (numbers[:2] == 128).all()
+        assert 16 <= other_numbers[0] <= 128 and other_numbers[0] == other_numbers[1]
+        if other_numbers[0] < 80:
             softer.append(detail(soft) / detail(sharp))
-        if not crops:  # else the random numbers go to other places
-            np.testing.assert_array_equal(said[2:], told[2:])
+        if not p_crop:  # else the random numbers go to other places
+            np.testing.assert_array_equal(other_numbers[2:], numbers[2:])
             np.testing.assert_allclose(other, matrix)
     assert len(softer) > 3 and max(softer) < 0.8
 
 
 def test_the_smaller_it_is_said_to_be_the_softer_it_is(rng):
     image = noise(160, 160)
-    cuts = [window(image, SIZE, rng, small=1.0) for _ in range(40)]
+    cuts = [cut_window(image, SIZE, rng, p_downscale=1.0) for _ in range(40)]
     sizes, details = (
         np.array([f(*cut[:2]) for cut in cuts])
-        for f in (lambda _, told: told[0], lambda cut, _: detail(cut))
+        for f in (lambda _, numbers: numbers[0], lambda cut, _: detail(cut))
     )
     below = sizes < SIZE  # enlarged again: what is lost depends on the size alone
     assert below.sum() > 10
@@ -170,18 +175,18 @@ def test_the_smaller_it_is_said_to_be_the_softer_it_is(rng):
 
 def test_pictures_smaller_than_the_smallest_are_not_made_smaller(rng):
     for _ in range(10):
-        _, told, _ = window(noise(16, 20), SIZE, rng, small=1.0)
-        assert told[:2].tolist() == [16, 20]
+        _, numbers, _ = cut_window(noise(16, 20), SIZE, rng, p_downscale=1.0)
+        assert numbers[:2].tolist() == [16, 20]
 
 
 def test_small_pictures_are_kept_and_enlarged(rng):
     image = marked(30, 30, 12, 20)
-    cut, told, _ = window(image, SIZE, rng)
+    cut, numbers, _ = cut_window(image, SIZE, rng)
     assert cut.shape == (SIZE, SIZE, 3)
-    assert told.tolist() == [30, 30, 0, 0, SIZE, SIZE]
+    assert numbers.tolist() == [30, 30, 0, 0, SIZE, SIZE]
     smooth = 255 * resize(image, (SIZE, SIZE), order=3, mode="edge")
     assert np.abs(cut - smooth).max() < 8  # another cubic
-    single = window(np.full((1, 1, 3), 77, np.uint8), SIZE, rng, crops=1.0)[0]
+    single = cut_window(np.full((1, 1, 3), 77, np.uint8), SIZE, rng, p_crop=1.0)[0]
     assert single.shape == (SIZE, SIZE, 3) and (single == 77).all()
 
 
@@ -191,11 +196,11 @@ def test_small_pictures_are_kept_and_enlarged(rng):
 )
 def test_the_middle_of_a_picture_that_is_not_square_is_taken(rng, height, width, crop, target):
     image = noise(height, width)
-    cut, told, _ = window(image, SIZE, rng)
-    assert told[2:].tolist() == [*crop, *target]
+    cut, numbers, _ = cut_window(image, SIZE, rng)
+    assert numbers[2:].tolist() == [*crop, *target]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square, _, _ = window(image[top : top + side, left : left + side], SIZE, rng)
+    square, _, _ = cut_window(image[top : top + side, left : left + side], SIZE, rng)
     margin = 3  # cubic interpolation looks at two pixels beyond the cut
     inner = np.s_[margin:-margin, margin:-margin]
     assert np.abs(cut[inner].astype(int) - square[inner].astype(int)).max() <= 1
@@ -205,18 +210,20 @@ def test_sides_that_round_badly_still_give_a_whole_window(rng):
     for _ in range(150):
         height, width = rng.integers(1, 300, 2)
         image = np.zeros((height, width, 3), np.uint8)
-        cut, told, _ = window(image, 24, rng, mirror=rng.random() < 0.5, crops=0.7, small=0.5)
+        cut, numbers, _ = cut_window(
+            image, 24, rng, mirror=rng.random() < 0.5, p_crop=0.7, p_downscale=0.5
+        )
         assert cut.shape == (24, 24, 3)
-        check(24, tuple(told[:2]), tuple(told[2:4]), tuple(told[4:]))
+        check_size_crop(24, tuple(numbers[:2]), tuple(numbers[2:4]), tuple(numbers[4:]))
 
 
 def test_the_same_generator_cuts_the_same_window():
     image = noise(120, 90)
-    options = {"crops": 0.5, "small": 0.5}
+    options = {"p_crop": 0.5, "p_downscale": 0.5}
     first, second = (np.random.default_rng(7) for _ in range(2))
     windows = []
     for _ in range(8):
-        one, other = (window(image, 32, rng, **options) for rng in (first, second))
+        one, other = (cut_window(image, 32, rng, **options) for rng in (first, second))
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
         windows.append(one[1])
@@ -228,12 +235,12 @@ def test_cutting_leaves_the_picture_as_it_is(rng):
     before = image.copy()
     image.flags.writeable = False  # a memory-mapped set is
     for mirror in (False, True):
-        window(image, 32, rng, mirror=mirror, crops=1.0, small=1.0)
+        cut_window(image, 32, rng, mirror=mirror, p_crop=1.0, p_downscale=1.0)
     np.testing.assert_array_equal(image, before)
 
 
 @pytest.mark.parametrize(
-    ("original", "told"),
+    ("original", "given"),
     [
         (None, (128, 128)),
         ((128, 128), (128, 128)),
@@ -244,20 +251,20 @@ def test_cutting_leaves_the_picture_as_it_is(rng):
         ((1, 1), (1, 1)),
     ],
 )
-def test_the_original_size_is_told_up_to_twice_the_window(original, told):
-    numbers = framing(SIZE, original)
+def test_the_original_size_is_given_up_to_twice_the_window(original, given):
+    numbers = size_crop(SIZE, original)
     assert numbers.dtype == np.float32 and numbers.shape == (6,)
-    assert numbers.tolist() == [*told, 0, 0, SIZE, SIZE]
+    assert numbers.tolist() == [*given, 0, 0, SIZE, SIZE]
 
 
-def test_crop_and_target_are_told_as_they_are():
-    assert framing(64, (70, 80), (3, 9), (90, 100)).tolist() == [70, 80, 3, 9, 90, 100]
+def test_crop_and_target_are_given_as_they_are():
+    assert size_crop(64, (70, 80), (3, 9), (90, 100)).tolist() == [70, 80, 3, 9, 90, 100]
 
 
 def test_windows_that_lie_within_are_accepted():
-    check(64)
-    check(64, crop=(0, 0), target=(64, 64))
-    check(64, original=(10, 10), crop=(36, 16), target=(100, 80))
+    check_size_crop(64)
+    check_size_crop(64, crop=(0, 0), target=(64, 64))
+    check_size_crop(64, original=(10, 10), crop=(36, 16), target=(100, 80))
 
 
 @pytest.mark.parametrize(
@@ -272,4 +279,10 @@ def test_windows_that_lie_within_are_accepted():
 )
 def test_windows_outside_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
-        check(SIZE, **options)
+        check_size_crop(SIZE, **options)
+
+
+@pytest.mark.parametrize("options", [{"original": (0, 5)}, {"crop": (-1, 0)}], ids=str)
+def test_sizes_and_crops_that_no_picture_has_are_refused(options):
+    with pytest.raises(ValueError, match="sizes are at least 1 pixel and crops at least 0"):
+        check_size_crop(SIZE, **options)

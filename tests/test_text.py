@@ -1,4 +1,4 @@
-"""Words to tokens, and tokens to vectors."""
+"""Text: captions to tokens, and tokens to vectors."""
 
 import re
 
@@ -6,21 +6,20 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from layer_checks import POLICIES, randomise
+from layer_checks import POLICIES, numpy_of, randomise
 
-from ddpm.conditions.text import PAD, SPECIAL, START, TextEncoder, Tokenizer, split
+from common.devices import use_xla
+from ddpm.conditions.text import PAD, SPECIAL, START, Tokenizer
+from ddpm.conditions.vocabulary import split
+from ddpm.nets.text import TextEncoder
 
 CAPTIONS = [
     "a woman with red hair, looking left",
     "a man with a hat, lit from the right",
     "a man in a t-shirt with a beard",
 ]
-SMALL = {"vocabulary": 12, "length": 12, "width": 16, "layers": 2, "head_width": 8}
+SMALL = {"vocabulary_size": 12, "length": 12, "width": 16, "layers": 2, "head_width": 8}
 ROW = [START, 5, 9, 3, 7]
-
-
-def numpy_of(x):
-    return ops.convert_to_numpy(ops.cast(x, "float32"))
 
 
 def rows(*captions, length=12):
@@ -54,7 +53,7 @@ def test_the_order_of_captions_does_not_matter():
 
 
 def test_the_rarest_words_of_too_many_are_left_out(monkeypatch):
-    monkeypatch.setattr("ddpm.text.MOST_WORDS", 2)
+    monkeypatch.setattr("ddpm.conditions.text.MAX_VOCABULARY", 2)
     assert Tokenizer.of(["c b a", "c b", "c"]).words == ("c", "b")
 
 
@@ -70,7 +69,7 @@ def test_hyphens_and_apostrophes_within_a_word_count():
     tokenizer = Tokenizer.of(CAPTIONS)
     assert words_of(tokenizer, tokenizer.encode("T-shirt")) == ["t-shirt"]
     with pytest.raises(ValueError, match="never met the word 't'"):
-        tokenizer.encode("t shirt")
+        tokenizer.encode("t shirt", strict=True)
 
 
 def test_words_of_other_scripts_are_words():
@@ -97,13 +96,24 @@ def test_every_word_has_a_token_of_its_own_and_comes_back():
         assert row[0] == START and row.shape == (48,)
 
 
-def test_an_unknown_word_is_named_with_the_nearest():
+def test_strict_names_an_unknown_word_with_the_nearest():
     tokenizer = Tokenizer.of(CAPTIONS)
     with pytest.raises(ValueError, match="'beerd'.*nearest.*beard"):
-        tokenizer.encode("a man with a beerd")
+        tokenizer.encode("a man with a beerd", strict=True)
     # Where nothing is near, the most frequent words show what may be said.
     with pytest.raises(ValueError, match="'zyzzyva'.*among others: a, "):
-        tokenizer.encode("a zyzzyva")
+        tokenizer.encode("a zyzzyva", strict=True)
+
+
+def test_unknown_words_are_replaced_or_left_out_and_told():
+    tokenizer = Tokenizer.of(CAPTIONS)
+    row = tokenizer.encode("a guy with a beard and zyzzyva")
+    assert words_of(tokenizer, row) == ["a", "man", "with", "a", "beard"]
+    line = tokenizer.describe("a guy with a beard and zyzzyva")
+    assert all(f"'{word}'" in line for word in ("guy", "man", "zyzzyva")) and "\n" not in line
+    assert tokenizer.describe("a man with a beard") is None
+    with pytest.raises(ValueError, match="knows none of the words in 'zyzzyva'"):
+        tokenizer.encode("zyzzyva")
 
 
 def test_a_prompt_that_is_too_long_is_refused():
@@ -158,22 +168,22 @@ def test_a_prompt_without_a_word_is_refused(prompt):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_shapes_types_and_the_vector_of_the_whole(policy):
+def test_shapes_types_and_the_pooled_vector(policy):
     layer = encoder(dtype=policy)
     tokens = rows(ROW, [START])
-    sequence, pooled, known = layer(tokens)
+    pooled, sequence, token_mask = layer(tokens)
     assert sequence.shape == (2, 12, 16) and pooled.shape == (2, 16)
     assert keras.backend.standardize_dtype(sequence.dtype) == layer.compute_dtype
     assert {v.dtype for v in layer.weights} == {"float32"}
     assert np.isfinite(numpy_of(sequence)).all()
     np.testing.assert_array_equal(numpy_of(pooled), numpy_of(sequence)[:, 0])
-    np.testing.assert_array_equal(ops.convert_to_numpy(known), tokens != PAD)
+    np.testing.assert_array_equal(ops.convert_to_numpy(token_mask), tokens != PAD)
 
 
 def test_both_policies_nearly_agree():
     exact, rough = (encoder(dtype=policy) for policy in POLICIES)
     rough.set_weights(exact.get_weights())
-    a, b = (numpy_of(layer(rows(ROW))[0]) for layer in (exact, rough))
+    a, b = (numpy_of(layer(rows(ROW)).tokens) for layer in (exact, rough))
     assert 0 < np.abs(a - b).max() < 0.03 * np.abs(a).max()
 
 
@@ -185,14 +195,14 @@ def norm(x, gamma, beta):
 def reference(layer, caption):
     """One caption without padding in float64, head by head, straight from the paper."""
     d = 8  # elements of a head
-    words = np.float64(layer.words.get_weights()[0])[caption]
-    kernel, bias = map(np.float64, layer.neighbours.get_weights())
+    words = np.float64(layer.token_embedding.get_weights()[0])[caption]
+    kernel, bias = map(np.float64, layer.conv.get_weights())
     room = len(kernel) // 2
     around = np.pad(words, ((room, room), (0, 0)))  # beyond the caption there is nothing
-    heard = [around[i : i + len(words)] @ kernel[i] for i in range(len(kernel))]
-    h = words + sum(heard) + bias
-    h = h + np.float64(layer.places.get_weights()[0])[: len(caption)]
-    for one in layer.layers:
+    conv = [around[i : i + len(words)] @ kernel[i] for i in range(len(kernel))]
+    h = words + sum(conv) + bias
+    h = h + np.float64(layer.position_embedding.get_weights()[0])[: len(caption)]
+    for one in layer.transformer:
         (qkv, qkv_bias), (out, out_bias) = one.qkv.get_weights(), one.out.get_weights()
         q, k, v = np.split(norm(h, *one.norm1.get_weights()) @ qkv + qkv_bias, 3, axis=-1)
         heads = []
@@ -206,25 +216,27 @@ def reference(layer, caption):
     return norm(h, *layer.norm.get_weights())
 
 
-def test_the_encoder_is_its_definition():
+def test_the_text_encoder_is_its_definition():
     layer = encoder()
-    sequence = numpy_of(layer(rows(ROW))[0])
+    sequence = numpy_of(layer(rows(ROW)).tokens)
     np.testing.assert_allclose(sequence[0, : len(ROW)], reference(layer, ROW), atol=2e-4)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_padding_does_not_reach_the_words(policy):
-    """The same weights in a longer row: more PAD, with places of their own."""
+    """The same weights in a longer row: more PAD, with positions of their own."""
     short, long = encoder(dtype=policy), encoder(length=40, dtype=policy)
-    places = long.places.get_weights()[0]
-    places[:12] = short.places.get_weights()[0]
+    positions = long.position_embedding.get_weights()[0]
+    positions[:12] = short.position_embedding.get_weights()[0]
     long.set_weights(
         [
-            places if weight is short.places.weights[0] else ops.convert_to_numpy(weight)
+            positions
+            if weight is short.position_embedding.weights[0]
+            else ops.convert_to_numpy(weight)
             for weight in short.weights
         ]
     )
-    (a, pooled_a, _), (b, pooled_b, _) = (
+    (pooled_a, a, _), (pooled_b, b, _) = (
         layer(rows(ROW, ROW[:3], length=layer.length)) for layer in (short, long)
     )
     tolerance = 1e-5 if policy == "float32" else 0.05
@@ -235,27 +247,27 @@ def test_padding_does_not_reach_the_words(policy):
 
 def test_the_vector_of_padding_itself_does_not_reach_the_words():
     layer = encoder()
-    before = numpy_of(layer(rows(ROW))[0])[0, :5]
-    table = layer.words.get_weights()[0]
+    before = numpy_of(layer(rows(ROW)).tokens)[0, :5]
+    table = layer.token_embedding.get_weights()[0]
     table[PAD] += 100
-    layer.words.set_weights([table])
-    np.testing.assert_allclose(numpy_of(layer(rows(ROW))[0])[0, :5], before, atol=1e-5)
+    layer.token_embedding.set_weights([table])
+    np.testing.assert_allclose(numpy_of(layer(rows(ROW)).tokens)[0, :5], before, atol=1e-5)
 
 
 def test_the_order_of_words_matters():
-    pooled = numpy_of(encoder()(rows(ROW, [START, 9, 5, 3, 7]))[1])
+    pooled = numpy_of(encoder()(rows(ROW, [START, 9, 5, 3, 7])).features)
     assert np.abs(pooled[0] - pooled[1]).max() > 0.01
 
 
 def test_captions_of_a_batch_do_not_see_each_other():
     layer = encoder()
-    together = numpy_of(layer(rows(ROW, [START, 2, 4], [START]))[0])
-    alone = numpy_of(layer(rows([START, 2, 4]))[0])
+    together = numpy_of(layer(rows(ROW, [START, 2, 4], [START])).tokens)
+    alone = numpy_of(layer(rows([START, 2, 4])).tokens)
     np.testing.assert_allclose(together[1], alone[0], atol=1e-5)
 
 
-class TellApart(keras.Model):
-    """What the vector of the whole says of a caption, as one number."""
+class Classifier(keras.Model):
+    """The pooled vector of a caption as one number."""
 
     def __init__(self, layer):
         super().__init__()
@@ -263,7 +275,7 @@ class TellApart(keras.Model):
         self.head = keras.layers.Dense(1)
 
     def call(self, tokens):
-        return self.head(self.layer(tokens)[1])
+        return self.head(self.layer(tokens).features)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -277,11 +289,11 @@ def test_it_learns_which_of_two_words_a_caption_has_and_every_weight_moves(polic
         row[rng.integers(1, n)] = 2 + word
     keras.utils.set_random_seed(0)
     layer = TextEncoder(**SMALL, dtype=policy)
-    model = TellApart(layer)
+    model = Classifier(layer)
     model(tokens[:1])
     before = layer.get_weights()
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-2), loss=loss, jit_compile=False)
+    model.compile(keras.optimizers.Adam(1e-2), loss=loss, jit_compile=use_xla())
     train, test = slice(0, 96), slice(96, None)
     model.fit(tokens[train], has[train, None], batch_size=48, epochs=16, verbose=0)
     found = numpy_of(model(tokens[test]))[:, 0]
