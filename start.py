@@ -41,7 +41,9 @@ def demo():
     resume = ["--resume"] if os.path.isdir("runs/demo") else []
     run(python, *"train.py --preset tiny --out runs/demo".split(), *resume)
     run(python, *"sample.py --n 16 --weights runs/demo --out demo.png --zoom 4".split())
-    print("\ndemo.png: what a minute of training gives, at 32 px: it shows that training works, not")
+    print(
+        "\ndemo.png: what a minute of training gives, at 32 px: it shows that training works, not"
+    )
     print("how well; the faces that the project can draw are those in faces.png.")
     print(f"Next, the real thing: {os.path.relpath(python)} train.py --epochs 800")
 
