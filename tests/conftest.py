@@ -265,7 +265,7 @@ def refused(call):
         out, complaints = call(main, *words, code=2)
         (line,) = lines_of(complaints)[1]
         assert line.startswith("Error: ") and "object at 0x" not in line
-        for part in [says] if isinstance(says, str) else says:
+        for part in says if isinstance(says, (list, tuple)) else [says]:
             assert str(part) in line
         return out
 

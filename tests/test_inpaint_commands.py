@@ -56,7 +56,7 @@ def test_a_run_of_its_own_that_goes_on_from_the_model(inpainter, trained):
     assert json.loads((inpainter / "config.json").read_text())["task"] == "inpaint"
     old, new = load_model(trained).network, load_model(inpainter).network
     assert new.count_params() > old.count_params()
-    assert np.abs(new.known.get_weights()[0]).max() > 0  # it has learned to look
+    assert np.abs(new.condition_stem.get_weights()[0]).max() > 0  # it has learned to look
 
 
 HOLE = np.zeros((32, 32), bool)

@@ -59,6 +59,22 @@ def test_a_supported_python_does_what_is_asked(monkeypatch, version, words, word
     assert done == [word]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_the_demo_goes_on_with_its_run_only_where_there_is_one(
+    monkeypatch, tmp_path, capsys, there
+):
+    commands = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(start, "environment", lambda name, requirement: "python")
+    monkeypatch.setattr(start, "run", lambda *command: commands.append(command[1:]))
+    if there:
+        (tmp_path / "runs" / "demo").mkdir(parents=True)
+    start.demo()
+    assert [command[0] for command in commands] == ["sample.py", "train.py", "sample.py"]
+    assert ("--resume" in commands[1]) == there
+    assert "a minute of training" in capsys.readouterr().out
+
+
 def test_a_step_that_fails_stops_with_its_exit_code():
     with pytest.raises(SystemExit) as stop:
         start.run(sys.executable, "-c", "raise SystemExit(3)")
