@@ -6,7 +6,13 @@ import scipy.linalg
 import scipy.spatial
 
 from ddpm.core import metrics
-from ddpm.core.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
+from ddpm.core.metrics import (
+    bootstrap,
+    frechet_distance,
+    kernel_distance,
+    nearest,
+    precision_recall,
+)
 
 RNG = np.random.default_rng
 
