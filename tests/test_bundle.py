@@ -216,6 +216,13 @@ def test_weights_that_are_missing_from_the_start_are_refused(network, saved):
         load_weights(deeper.make_network(), saved)
 
 
+def test_weights_beyond_those_of_the_network_are_refused(saved):
+    """A file whose header describes a smaller network than the one that it holds."""
+    deeper = SMALL.with_(network={"blocks": (2,)}).make_network()
+    save_model(deeper, SMALL, saved)
+    refused(saved, "does not hold the weights of the model that it describes")
+
+
 def test_one_flipped_byte_anywhere_is_refused(saved):
     content = saved.read_bytes()
     for at in np.linspace(0, len(content) - 1, 60).astype(int):
