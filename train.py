@@ -9,7 +9,8 @@ import click
 
 from common.cli import STOPPED, check_finite, count, note, printable, sentences
 from ddpm.presets import PRESETS
-from ddpm.training.tasks import TASKS, DataSource, Options
+from ddpm.training.run_folder import Options
+from ddpm.training.tasks import TASKS, DataSource
 
 # The default set: as many portraits as the DDPM that started it had; a handful for tiny presets.
 FACES = {"n": 972, "identities": 243, "seed": 0, "drawn": 0}

@@ -1,12 +1,12 @@
-"""Attributes of rendered faces: their labels, prompts that name them, and a classifier that has
-seen renders alone, which judges what a prompted model draws.
+"""Attributes of rendered faces: their labels, prompts that name them, and a classifier, trained on
+renders only, that measures how well samples follow their prompts.
 """
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-# Each attribute: its values in words of captions. What lies between two values is left out (-1).
+# The values of each attribute. What is in between two values has no label (-1).
 VALUES = {
     "sex": ("man", "woman"),
     "age": ("young", "middle", "old"),
@@ -40,13 +40,13 @@ AGES = {"young": (0, 28), "middle": (40, 60), "old": (72, 200)}
 
 
 def labels(attributes):
-    """The values of one record's attributes.
+    """Labels of one rendered face.
 
     Args:
         attributes: of a line of `faces.jsonl`.
 
     Returns:
-        int (8,): for each of `VALUES` the place of its value, -1 where it has none of them.
+        int (8,): for each attribute the index of its value in `VALUES`, -1 for none of them.
     """
     a = attributes
     covered = bool(a["hat"])
@@ -81,7 +81,7 @@ def prompts(n, rng):
     """
     chosen = [{name: rng.choice(values) for name, values in VALUES.items()} for _ in range(n)]
     for face in chosen:
-        # As among the people of the renders: see `unseen` for what never met there.
+        # Only combinations that renders have; for others see `benchmarks.conditioning.unseen`.
         if face["sex"] == "woman":
             face["beard"] = "none"
             if face["hair length"] == "bald":
@@ -92,7 +92,7 @@ def prompts(n, rng):
 
 
 def prompt(face):
-    """The sentence for one face, a dict of values; what is missing is not said."""
+    """The prompt for one face: a dict of values; a missing attribute is not named."""
     sex, age = face["sex"], face.get("age")
     who = {"young": f"young {sex}", "old": f"elderly {sex}"}.get(age, sex)
     mood = {"smiling": "smiling ", "serious": "serious "}.get(face.get("smile"), "")
@@ -135,7 +135,7 @@ def make_classifier(size):
         h = layers.Conv2D(width, 3, padding="same", activation="swish")(h)
         x = x + layers.Conv2D(width, 3, padding="same", kernel_initializer="zeros")(h)
     x = layers.GroupNormalization(8)(x)
-    # Where something is counts (a beard is not a fringe), so places are kept until the end.
+    # Position matters (a beard is not a fringe), hence no global pooling.
     x = layers.Conv2D(64, 1, activation="swish")(x)
     x = layers.Dropout(0.3)(layers.Flatten()(x))
     x = layers.Dense(256, activation="swish")(x)
@@ -157,7 +157,7 @@ def masked_loss(truth, logits):
 
 
 def train(images, truth, epochs, seed=0):
-    """Train the classifier on renders, with mirrors, shifts, blur and other brightness.
+    """Train the classifier on renders, augmented by flips, shifts, blur, brightness and noise.
 
     Args:
         images: uint8 (N, S, S, 3).
@@ -192,15 +192,22 @@ def _varied(images, rng):
     x = images.astype(np.float32)
     x = np.where(rng.random((len(x), 1, 1, 1)) < 0.5, x[:, :, ::-1], x)
     x = np.roll(x, tuple(rng.integers(-2, 3, 2)), (1, 2))
-    if rng.random() < 0.5:  # soft, as young models paint
+    if rng.random() < 0.5:  # soft, as samples of a briefly trained model are
         x = (x + np.roll(x, 1, 1) + np.roll(x, 1, 2) + np.roll(x, (1, 1), (1, 2))) / 4
     x = x * rng.uniform(0.85, 1.15, (len(x), 1, 1, 1)) + rng.normal(0, 6, x.shape)
     return np.clip(x, 0, 255).astype(np.float32)
 
 
 def accuracies(said, truth):
-    """The balanced accuracy of each attribute: the mean over its values of the share that is right,
-    so that renders, where values are of very different numbers, and prompts compare. A dict."""
+    """Balanced accuracy of each attribute: the mean over its values, so that sets of different
+    composition can be compared.
+
+    Args:
+        said, truth: int (N, 8) labels.
+
+    Returns:
+        {attribute: float}.
+    """
     result = {}
     for i, name in enumerate(VALUES):
         shares = [(said[truth[:, i] == v, i] == v).mean() for v in np.unique(truth[:, i]) if v >= 0]

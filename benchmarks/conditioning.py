@@ -16,21 +16,28 @@ cost       seconds of a conditional training step over an unconditional one's, a
 import json
 import os
 import time
-from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import click
 import cv2
 import numpy as np
-from ddpm.condition import nothing, untold
-from ddpm.framing import framing
-from ddpm.guidance import conditioned, guided
-from ddpm.pictures import to_float
 
 from benchmarks.attributes import VALUES, accuracies, labels, prompt, prompts, train
 from benchmarks.common import RESULTS, merge_json, ratios, read_json
+from common.devices import PRECISIONS, one_core_per_micro_batch, use_xla
 from common.images import resize
 from data import load_images
+from ddpm.bundle import default_control, load_control
+from ddpm.codec import to_float
+from ddpm.conditions import NoSettings, Source
+from ddpm.conditions.hints import KINDS
+from ddpm.conditions.size_crop import size_crop
+from ddpm.conditions.text import Tokenizer
+from ddpm.core.metrics import frechet_distance
+from ddpm.core.wrappers import clipped, conditioned
+from ddpm.pipeline import Pipeline, Request
+from ddpm.presets import PRESETS
 
 OUT = RESULTS / "conditioning.json"
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -39,74 +46,67 @@ UNSEEN = (
     {"sex": "man", "hair length": "bob", "beard": "full beard", "hair colour": "black"},
     {"sex": "woman", "hair length": "bald", "glasses": "glasses"},
 )
+BATCH = 32  # of sampling
 LARGE = 256  # pixels to which pictures are enlarged where a point or a line is measured
 
 
 class Model:
-    """A trained model, and one call that draws with it.
+    """A trained model, without and with its control branch.
 
     Args:
         weights, control_weights: files or run folders.
-        steps, guidance, batch: of sampling.
+        steps, guidance: of sampling.
+        micro_batches: see `Pipeline`.
     """
 
-    def __init__(self, weights, control_weights, steps, guidance, batch):
-        from ddpm.run import default_control, default_weights, load_control, load_weights
-        from ddpm.runtime import PRECISIONS, choose_precision
+    def __init__(self, weights, control_weights, steps, guidance, micro_batches=1):
+        self.base = Pipeline.load(weights, micro_batches=micro_batches)
+        self.control_weights, self.micro_batches = control_weights, micro_batches
+        self.steps, self.guidance = steps, guidance
+        self.size = self.base.size
+        text = self.base.model.config.conditions["text"]
+        self.tokenizer = Tokenizer(text.vocabulary, text.length)
 
-        base = load_weights(weights or default_weights(), PRECISIONS[choose_precision("auto")])
-        self.base, self.preset = base, base.preset
-        self.steps, self.guidance, self.batch = steps, guidance, batch
-        self.schedule, self.tokenizer = base.preset.make_schedule(), base.preset.make_tokenizer()
-        self._control = lambda: load_control(control_weights or default_control(base), base)
-        self._denoisers = {}
+    @cached_property
+    def branch(self):
+        """The control branch, which not every part needs."""
+        model = self.base.model
+        return load_control(self.control_weights or default_control(model.path), model.preset)
 
-    def draw(self, n, words=None, frame=None, hints=None, strength=1.0, seed=0):
-        """n pictures, uint8; words: n prompts; frame: six numbers; hints: float (n, H, W, 3 K) and
-        strengths (n, K)."""
-        from ddpm.pictures import draw
+    @cached_property
+    def controlled(self):
+        """The pipeline with the control branch."""
+        return Pipeline(self.base.model, (self.branch,), self.micro_batches)
 
-        size = self.preset.image_size
-        denoise = self._denoiser("control" if hints else "base", clip=words is None)
-        tokens = np.stack([self.tokenizer.encode(w) for w in words]) if words else None
-        frame = framing(size) if frame is None else frame
-
-        def told(denoise, pictures):
-            at = np.array(pictures) % n
-            silent = nothing(len(at), self.preset.text_length)
-            condition = {**silent, "framing": np.tile(frame, (len(at), 1))}
-            if hints:
-                condition |= {"hints": hints[0][at], "strengths": strength * hints[1][at]}
-            if words is None:
-                return conditioned(denoise, condition)
-            positive = {**condition, "tokens": tokens[at]}
-            return guided(denoise, positive, condition, self.guidance, T=self.preset.timesteps)
-
-        shape = (size, size, 3)
-        return draw(
-            denoise,
-            self.schedule,
-            n,
-            shape,
-            "dpmpp_2m",
-            "uniform",
-            self.steps,
-            seed,
-            self.batch,
-            wrap=told,
+    def draw(self, n, words=None, size_crop=None, hints=None, strength=1.0, seed=0):
+        """n pictures, uint8; words: n prompts, each with noise of its own; size_crop: six numbers;
+        hints: float (n, H, W, 3 K) and strengths (n, K)."""
+        arrays = {"size_crop": size_crop[None]} if size_crop is not None else {}
+        if words:
+            arrays["tokens"] = self.encode(words)
+        if hints:
+            arrays |= {"hints": hints[0], "strengths": strength * hints[1]}
+        request = Request(
+            n=n,
+            prompts=("",),  # no words where the arrays have none
+            guidance=self.guidance,
+            spacing="uniform",
+            steps=self.steps,
+            seed=seed,
+            batch_size=BATCH,
+            arrays=arrays,
         )
+        return (self.controlled if hints else self.base).draw(request)
 
-    def _denoiser(self, which, clip):
-        if (which, clip) not in self._denoisers:
-            trained = self._control() if which == "control" else self.base
-            self._denoisers[which, clip] = trained.denoiser(clip=clip, parts=PARTS)
-        return self._denoisers[which, clip]
+    def encode(self, words):
+        """The tokens of a list of prompts: int32 (N, L)."""
+        return np.stack([self.tokenizer.encode(prompt, strict=True) for prompt in words])
 
 
 def words(model, training, fresh, n, epochs):
     """Balanced accuracy of the classifier on fresh renders and on prompted samples."""
     classify = classifier(model, training, epochs)
-    images, truth = _renders(fresh, model.preset.image_size)
+    images, truth = _renders(fresh, model.size)
     on_renders = accuracies(classify(images), truth)
     sentences, asked = prompts(n, np.random.default_rng(1))
     said = classify(model.draw(n, sentences, seed=1))
@@ -146,7 +146,7 @@ _CLASSIFIER = {}
 def classifier(model, training, epochs):
     """The classifier, trained once."""
     if not _CLASSIFIER:
-        images, truth = _renders(training, model.preset.image_size)
+        images, truth = _renders(training, model.size)
         began = time.monotonic()
         _CLASSIFIER["it"] = train(images, truth, epochs)
         print(f"classifier: {time.monotonic() - began:.0f} s", flush=True)
@@ -159,14 +159,15 @@ def _renders(folder, size):
     return load_images(folder, size).images if size else None, truth
 
 
-def size_crop(model, n):
+def size_and_crop(model, n):
     """How far the face moves for off-centre crops, beside the shift that was requested."""
-    size = model.preset.image_size
+    size = model.size
     room = size // 4
     target = (size + room, size + room)
     sets = {}
     for crop in ((0, 0), (0, room), (room, 0), (room, room), (room // 2, room // 2)):
-        sets[crop] = _centres(model.draw(n, frame=framing(size, None, crop, target), seed=3))
+        numbers = size_crop(size, None, crop, target)
+        sets[crop] = _centres(model.draw(n, size_crop=numbers, seed=3))
     moved = []
     middle = sets.pop((room // 2, room // 2))
     for (top, left), found in sets.items():
@@ -177,7 +178,7 @@ def size_crop(model, n):
         moved.append(row | {"faces": int(both.sum())})
     sharpness = {}
     for original in (16, 24, 32, 48, 64, 96, 128):
-        drawn = model.draw(n, frame=framing(size, (original, original)), seed=3)
+        drawn = model.draw(n, size_crop=size_crop(size, (original, original)), seed=3)
         sharpness[original] = float(np.median([_sharpness(image) for image in drawn]))
     return {"target": target[0], "window": size, "moved": moved, "sharpness": sharpness}
 
@@ -204,7 +205,7 @@ def control(model, fresh, n):
     from facekit.control import canny, colour_grid, face_points, tile
     from facekit.detect import detect, largest
 
-    size = model.preset.image_size
+    size = model.size
     images = np.load(fresh / "images.npy", mmap_mode="r")
     sources, meshes = [], []
     for image in images[:: max(1, len(images) // (2 * n))]:
@@ -227,11 +228,11 @@ def control(model, fresh, n):
     }
     result = {"pictures": len(sources)}
     stacked = {}
-    for k, (kind, hint) in enumerate(pictures.items()):
-        result[kind] = {}
-        arrays = np.zeros((len(sources), size, size, 12), np.float32)
+    for k, kind in enumerate(KINDS):
+        hint, result[kind] = pictures[kind], {}
+        arrays = np.zeros((len(sources), size, size, 3 * len(KINDS)), np.float32)
         arrays[..., 3 * k : 3 * k + 3] = to_float(np.stack(hint))
-        present = np.tile(np.eye(4, dtype=np.float32)[k], (len(sources), 1))
+        present = np.tile(np.eye(len(KINDS), dtype=np.float32)[k], (len(sources), 1))
         stacked[kind] = (arrays, present)
         for strength in STRENGTHS:
             drawn = model.draw(len(sources), hints=(arrays, present), strength=strength, seed=4)
@@ -315,48 +316,45 @@ def mesh_distance(image, mesh):
 
 def crops(training, minutes, n):
     """Three small models alike but for their windows: how far their faces are from renders."""
-    from ddpm.metrics import frechet_distance
-    from ddpm.pictures import draw
-    from ddpm.run import Trained
-    from ddpm.trainer import Trainer
-
     from benchmarks.features import Features
-    from ddpm.presets import PRESETS
-    from ddpm.training import Composer, batches
+    from ddpm.training.batches import BatchBuilder, batches
+    from ddpm.training.trainer import Trainer
 
-    plain = replace(PRESETS["tiny_told"], cross_attention=(), framing=False, crops=0.0, small=0.0)
+    plain = PRESETS["tiny_conditional"].with_(
+        network={"conditions": {}}, data={"p_crop": 0.0, "p_downscale": 0.0}
+    )
+    cropped = plain.with_(data={"p_crop": 0.7})
     arms = {
         "whole pictures": plain,
-        "random crops, not conditioned": replace(plain, crops=0.7),
-        "random crops, conditioned": replace(plain, crops=0.7, framing=True),
+        "random crops, not conditioned": cropped,
+        "random crops, conditioned": cropped.with_conditions(size_crop=NoSettings()),
     }
     images = np.load(training / "images.npy", mmap_mode="r")
-    size = plain.image_size
+    size = plain.network.image_size
     whole = np.stack([resize(image, size) for image in images[:: max(1, len(images) // 4000)]])
     features = Features(whole)
     # Halves, since neighbours are pictures of one person.
     reference, others = whole[: len(whole) // 2][:n], whole[len(whole) // 2 :][:n]
     result = {"minutes_each": minutes, "samples": n, "pictures_seen": None}
-    steps, batch_size = None, 32
+    steps, batch_size = None, plain.run.batch_size
     for name, preset in arms.items():
-        trainer = Trainer(preset, Path("runs") / "crops", "bfloat16", 0)
-        compose = Composer(images, preset)
+        make_network = partial(preset.make_network, PRECISIONS["bfloat16"])
+        # Nothing is written to the folder: only `fit` would.
+        trainer = Trainer(make_network, preset, Path("runs") / "crops", None)
+        build = BatchBuilder(Source(images), preset)
         began, done = time.monotonic(), 0
-        for (batch,) in batches(images, preset.batch_size, 0, 0, True, compose):
+        for (batch,) in batches(images, batch_size, 0, 0, True, build):
             trainer.model.train_on_batch(batch)
             done += 1
             # The first arm's minutes are the steps of all.
             if done == steps or (steps is None and time.monotonic() - began > 60 * minutes):
                 break
         steps = done
-        trainer._average()
-        denoise = Trained(trainer.averaged, preset, None, "").denoiser()
-        denoise = conditioned(denoise, untold(preset, batch_size))
-        drawn = draw(denoise, trainer.schedule, n, (size, size, 3), "dpmpp_2m", steps=20,
-                     batch_size=batch_size)  # fmt: skip
+        trainer.update_average()
+        drawn = trainer.pipeline.draw(Request(n=n, spacing="uniform", steps=20, batch_size=BATCH))
         result[name] = float(frechet_distance(features(drawn), features(reference)))
         print(name, result[name], flush=True)
-    result["pictures_seen"] = steps * plain.batch_size
+    result["pictures_seen"] = steps * batch_size
     result["renders against renders"] = float(
         frechet_distance(features(others), features(reference))
     )
@@ -366,49 +364,47 @@ def crops(training, minutes, n):
 def cost(model, rounds):
     """Seconds of a conditional training step over an unconditional one's, and of a sampling step
     with control over one without."""
-    from ddpm.control import Controlled
-    from ddpm.diffusion import Diffusion
-    from ddpm.runtime import use_xla
+    from ddpm.core.denoiser import x0_denoiser
+    from ddpm.nets.control import Controlled
+    from ddpm.training.objectives import DenoisingObjective
+    from ddpm.training.optimizer import AveragedAdam
 
-    from ddpm.training import AveragedAdam
-
-    preset = model.preset
+    preset, schedule = model.base.model.preset, model.base.schedule
+    objective = preset.objective
     rng = np.random.default_rng(0)
-    size, batch = preset.image_size, preset.batch_size
+    size, batch = model.size, preset.run.batch_size
     x0 = rng.uniform(-1, 1, (batch, size, size, 3)).astype(np.float32)
-    tokens = np.stack([model.tokenizer.encode(p) for p in prompts(batch, rng)[0]])
-    told = {"tokens": tokens, "framing": np.tile(framing(size), (batch, 1))}
-    hinted = {
-        **told,
-        "hints": rng.uniform(-1, 1, (batch, size, size, 12)).astype(np.float32),
-        "strengths": np.ones((batch, 4), np.float32),
-    }
-    dtype = model.base.network.dtype_policy
+    tokens = model.encode(prompts(batch, rng)[0])
+    condition = {"tokens": tokens, "size_crop": np.tile(size_crop(size), (batch, 1))}
+    hints = rng.uniform(-1, 1, (batch, size, size, 3 * len(KINDS))).astype(np.float32)
+    hinted = {**condition, "hints": hints, "strengths": np.ones((batch, len(KINDS)), np.float32)}
+    network = model.base.model.network
+    dtype = network.dtype_policy
 
-    def trainer(network, batch):
-        step = Diffusion(network, model.schedule, preset.prediction, preset.weighting)
+    def training_step(network, batch):
+        step = DenoisingObjective(network, schedule, objective.prediction, objective.weighting)
         step.compile(AveragedAdam(1e-5, global_clipnorm=1.0), jit_compile=use_xla())
         return lambda: step.train_on_batch(batch)
 
-    unconditional = replace(preset, cross_attention=(), vocabulary=(), framing=False)
+    def sampling_step(network, condition):
+        denoise = x0_denoiser(network, schedule, objective.prediction, xla=use_xla())
+        denoise = clipped(conditioned(denoise, condition), model.base.model.codec.bounds)
+        return lambda: denoise(x0, np.full(batch, 500, np.int32))
+
+    unconditional = preset.with_(network={"conditions": {}})
+    controlled = Controlled(preset.make_network(dtype))
     sides = {
-        "unconditional": trainer(unconditional.make_network(dtype), x0),
-        "text, size and crop": trainer(preset.make_network(dtype), {"x0": x0, **told}),
-        "control branch": trainer(Controlled(preset.make_network(dtype)), {"x0": x0, **hinted}),
+        "unconditional": training_step(unconditional.make_network(dtype), x0),
+        "text, size and crop": training_step(preset.make_network(dtype), {"x0": x0, **condition}),
+        "control branch": training_step(controlled, {"x0": x0, **hinted}),
     }
     training = ratios(sides, "unconditional", rounds)
-    t = np.full(batch, 500, np.int32)
-    bare = model._denoiser("base", True)
-    controlled = model._denoiser("control", True)
     sides = {
-        "text, size and crop": lambda: bare(x0, t, told),
-        "text, size, crop and control": lambda: controlled(x0, t, hinted),
+        "text, size and crop": sampling_step(network, condition),
+        "text, size, crop and control": sampling_step(model.branch.apply(network), hinted),
     }
     sampling = ratios(sides, "text, size and crop", rounds)
     return {"rounds": rounds, "batch": batch, "training": training, "sampling": sampling}
-
-
-PARTS = 1
 
 
 @click.command(context_settings={"show_default": True})
@@ -432,16 +428,14 @@ PARTS = 1
 def main(training, fresh, weights, control_weights, parts, n, hints, steps, guidance, epochs,
          minutes, rounds):  # fmt: skip
     """Measure, and add to the results."""
-    global PARTS
-    from ddpm.commands import one_core_a_part
-
-    if not {"cost", "crops"} & set(parts):
-        PARTS = one_core_a_part(32)  # faster sampling; not how training runs
-    model = Model(weights, control_weights, steps, guidance, 32)
+    # Micro-batches are faster, but not how training runs.
+    trains = {"cost", "crops"} & set(parts)
+    micro_batches = 1 if trains else one_core_per_micro_batch(BATCH)
+    model = Model(weights, control_weights, steps, guidance, micro_batches)
     actions = {
         "words": lambda: words(model, training, fresh, n, epochs),
         "unseen": lambda: unseen(model, training, 100, epochs),
-        "size_crop": lambda: size_crop(model, hints),
+        "size_crop": lambda: size_and_crop(model, hints),
         "control": lambda: control(model, fresh, hints),
         "crops": lambda: crops(training, minutes, 1000),
         "cost": lambda: cost(model, rounds),
@@ -450,8 +444,8 @@ def main(training, fresh, weights, control_weights, parts, n, hints, steps, guid
         found = actions[part]()
         made = read_json(OUT).get("made", {})
         made[part] = {
-            "weights": model.base.path.name,
-            "weights_sha256": model.base.digest,
+            "weights": model.base.model.path.name,
+            "weights_sha256": model.base.model.digest,
             "steps": steps,
             "guidance": guidance,
         }

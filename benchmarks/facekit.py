@@ -1,4 +1,4 @@
-"""Measures facekit. Written to benchmarks/results/facekit.json, one key a part.
+"""The functions of facekit. Written to benchmarks/results/facekit.json, one key a part.
 
     python -m benchmarks.facekit                      # all parts: about ten minutes
     python -m benchmarks.facekit --part speed
@@ -11,7 +11,7 @@ fuse       gradient energy in the ring beside the template's, bits changed outsi
 quality    steps of blur, noise, JPEG, darkness and downscaling on which quality did not fall
 speed      milliseconds for a photo of 640 px, models warm
 
-Pictures are of a seed that nothing was tuned on. How well people are told apart is measured by
+Pictures are of a seed that nothing was tuned on. Face verification is measured by
 `python -m benchmarks.identity`.
 """
 

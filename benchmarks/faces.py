@@ -1,14 +1,14 @@
-"""Measures the rendered faces. Written to benchmarks/results/faces.json, one key a part.
+"""The rendered faces. Written to benchmarks/results/faces.json, one key a part.
 
     python -m benchmarks.faces                                  # all parts: about an hour
     python -m benchmarks.faces --part identity --people 40
     python -m benchmarks.faces --part detection --pictures data/faces256
 
 detection  the share of pictures in which MediaPipe finds a face, and how far its points are off
-identity   how well dlib's face recognition tells the people apart
-balance    shares and quantiles of what is known about people and views, without rendering
-speed      pictures a second on two processes, start-up apart, and processor seconds a picture
-memory     what a process keeps, along a run of --n pictures of 64 px
+identity   verification of people by dlib's embedding
+balance    shares and quantiles of the attributes of people and views, without rendering
+speed      pictures a second with two processes, without start-up, and CPU seconds a picture
+memory     memory growth of a process over a run of --n pictures of 64 px
 kill       the bytes of such a run, and of one that is killed twice and started again
 
 Pictures are of a seed that nothing was tuned on. `memory` and `kill` share a run.
@@ -97,7 +97,7 @@ PARTS = ("detection", "identity", "balance", "speed", "memory", "kill")
 @click.option("--seed", type=click.IntRange(0), default=SEED)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "faces.json")
 def main(parts, n, people, rounds, pictures, seed, out):
-    """Measure the rendered faces: how they are recognised, who they are, what they cost."""
+    """Measure the rendered faces: recognition, composition, cost."""
     measures = {
         "detection": lambda: measure_detection(n, pictures, seed),
         "identity": lambda: measure_identity(people, pictures, seed),

@@ -1,4 +1,4 @@
-"""Who and what is in rendered faces: counted over samples, without rendering."""
+"""Composition of the rendered faces, counted over sampled people without rendering."""
 
 from collections import Counter
 

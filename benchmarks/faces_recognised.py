@@ -1,8 +1,8 @@
-"""What programs that learned from photographs make of the rendered faces: MediaPipe finds them and
-marks their points, dlib tells them apart.
+"""Detection and recognition of rendered faces by models trained on photographs: MediaPipe's
+detector and mesh, dlib's embedding.
 
-MediaPipe must not run in a process that has opened a `data.light.render.Renderer`. `make_faces` renders
-in processes of its own, so calling it first does no harm.
+MediaPipe must not run in a process that has opened a `data.light.render.Renderer`. `make_faces`
+renders in processes of its own, so calling it first does no harm.
 """
 
 import itertools
@@ -63,7 +63,7 @@ def auc(same, different):
 
 
 def detection(folder):
-    """Whether MediaPipe finds the faces, and where it says their points are.
+    """Detection by MediaPipe, and the error of its points.
 
     Args:
         folder: a rendered dataset.
@@ -141,7 +141,7 @@ class Recogniser:
 
 
 def identity(folder):
-    """How well dlib tells the people apart.
+    """Verification by dlib's embedding.
 
     Args:
         folder: a rendered dataset with several views of each person.
@@ -153,7 +153,7 @@ def identity(folder):
     images, records = load(folder)
     recognise = Recogniser()
     described = [recognise(i, r["points5"]) for i, r in zip(images, records, strict=True)]
-    numbers, seen = map(np.array, zip(*described, strict=True))
+    numbers, detected = map(np.array, zip(*described, strict=True))
     who = np.array([record["identity"] for record in records])
     distance = np.linalg.norm(numbers[:, None] - numbers[None], axis=-1)
     first, second = np.triu_indices(len(who), 1)
@@ -172,7 +172,7 @@ def identity(folder):
         "within_a_person": spread(apart[same]),
         "between_people": spread(apart[~same]),
         "between_people_same_sex_and_main_origin": spread(apart[alike]),
-        "not_found_by_detector": int((~seen).sum()),
+        "not_found_by_detector": int((~detected).sum()),
         "closest_people": closest_people(distance, who, records),
     }
 

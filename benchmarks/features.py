@@ -1,13 +1,13 @@
-"""What the distances between sets of pictures are taken on: three ways to make a vector of each.
+"""Features for distances between sets of pictures.
 
     shape and colour    48 principal components of a histogram of oriented gradients and 16 of an
-                        8 x 8 LAB thumbnail, of training pictures, scaled to variance 1 there: the
-                        whole picture, hair and background too
-    encoder             the project's identity encoder, on what lies where faces lie: the face
-    dlib                dlib's, likewise, where it is installed: a network that saw photographs
+                        8 x 8 LAB thumbnail, fitted to training pictures, whitened: the whole
+                        picture with hair and background
+    encoder             the project's face encoder, on the mean place of a face
+    dlib                dlib's, likewise, where installed: trained on photographs
 
-The identity networks look at one fixed place, that of the mean face of the training pictures, and
-not at faces that a detector found: what is no face must not be left out of the comparison.
+The face encoders take one fixed crop, at the mean face of the training pictures, rather than
+detected faces: samples without a face must not be left out of the comparison.
 """
 
 import cv2
@@ -16,7 +16,7 @@ import numpy as np
 SHAPE, COLOUR = 48, 16
 SIDE = 64
 LARGE = 256
-KNOWN = 200  # training pictures whose faces say where faces lie
+KNOWN = 200  # training pictures from which the mean place of a face is taken
 
 
 def features(names, train):
@@ -86,11 +86,11 @@ class Features:
 
 
 class Faces:
-    """What an identity network makes of the place where faces lie.
+    """Embeddings of a face encoder at the mean place of a face.
 
     Args:
         name: "encoder" or "dlib".
-        images: uint8 (N, S, S, 3): the training pictures, whose faces say where that is.
+        images: uint8 (N, S, S, 3): the training pictures, from whose faces that place is taken.
 
     Calling it with pictures returns float32 (M, 128).
 

@@ -1,16 +1,16 @@
-"""How well embeddings tell people apart. Written to benchmarks/results/identity.json.
+"""Face verification by embeddings. Written to benchmarks/results/identity.json.
 
     python -m data --n 600 --identities 100 --size 160 --seed 777 --drawn 0 --out data/heldout160
     python -m benchmarks.identity --data data/heldout160
     python -m benchmarks.identity --photos FOLDER          # a folder of photos for each person
 
-Every pair of pictures is a question: one person, or two? For each maker that works here:
+All pairs of pictures, of one person or of two. For each embedding that works here:
 
 true_points      crops by the points that the renderer knows
 detected_points  by those that `facekit.detect` finds, over the pictures where it finds a face
 degraded         true points, but each picture in other light and colour, small, noisy and as JPEG
 
-The encoder must not have seen the people: use a seed that it was not trained on.
+Use people outside the encoder's training set: another seed.
 """
 
 import json
@@ -42,7 +42,7 @@ SMALLEST = 40  # px a side, of a degraded picture
 )
 @sentences()
 def main(data, photos, maker, weights, out):
-    """Measure how well embeddings tell people apart."""
+    """Measure face verification."""
     if not data and not photos:
         raise ValueError("Say what to measure: --data FOLDER, --photos FOLDER or both.")
     makers = find_makers(maker, weights)

@@ -1,5 +1,4 @@
-"""Holes in faces and faces in templates, with known truth: numbers in
-benchmarks/results/portrait.json.
+"""Inpainting and portraits with known ground truth. Written to benchmarks/results/portrait.json.
 
     python -m data --n 400 --identities 400 --size 256 --seed 778 --drawn 0 --out data/fresh256
     python -m data --n 400 --identities 400 --size 256 --seed 779 --drawn 0 --out data/other256
@@ -8,7 +7,7 @@ benchmarks/results/portrait.json.
 
 Strengths and sizes of the portrait were tried on the first set, so pairs are of the second.
 
-holes      eyes, mouth, half, whole face and ring cut out of renders, and filled by each method
+holes      eyes, mouth, half, whole face and ring cut out of renders and filled by each method
 nfe        whole faces, filled with few and many network evaluations, RePaint in several settings
 pairs      the face of one rendered person painted into the picture of another
 """
@@ -25,6 +24,7 @@ import numpy as np
 
 from benchmarks.common import RESULTS, merge_json, read_json
 from common.images import resize
+from ddpm.pipeline import Request
 from facekit import fuse, masks
 from facekit.align import warp
 from facekit.detect import detect, largest
@@ -89,11 +89,40 @@ def cut(cases, kind):
     return np.stack(result)
 
 
-def holes(painter, images, others, n):
+def fill(pipeline, images, masks, method, steps, **options):
+    """Fill holes in many pictures of which nothing else is requested, as one batch.
+
+    Args:
+        pipeline: a `Pipeline`.
+        images: uint8 (N, S, S, 3), S the model's size.
+        masks: float32 (N, S, S), 1 in the hole.
+        method: a word of `inpaint.METHODS`.
+        steps: levels to visit.
+        options: RePaint's `jump_length` and `resamplings`.
+
+    Returns:
+        (uint8 (N, S, S, 3), network evaluations of each picture).
+    """
+    request = Request(
+        n=len(images),
+        prompts=("",),
+        image=images,
+        mask=masks,
+        strength=1.0,
+        inpaint=method,
+        spacing="uniform",
+        steps=steps,
+        batch_size=len(images),
+        sampler_options=options,
+    )
+    return pipeline.draw(request), round(pipeline.nfe)
+
+
+def holes(pipeline, images, others, n):
     """PSNR in the hole, identity to the truth and seam energy of each method."""
-    known = [(image, face) for image, face, _ in cases_of(others, len(others), painter.size)]
+    known = [(image, face) for image, face, _ in cases_of(others, len(others), pipeline.size)]
     mean, mean_mesh = mean_face(*zip(*known, strict=True))
-    cases = cases_of(images, n, painter.size)
+    cases = cases_of(images, n, pipeline.size)
     small = np.stack([case[2] for case in cases])
     result, nfe = {}, {}
     for kind in HOLES:
@@ -109,27 +138,27 @@ def holes(painter, images, others, n):
             for case, m, telea in zip(cases, mask, filled["telea"], strict=True)
         ]
         for method in METHODS[2:]:
-            filled[method], nfe[method] = painter.fill(small, mask, method, STEPS)
+            filled[method], nfe[method] = fill(pipeline, small, mask, method, STEPS)
         result[kind] = {method: measured(found, cases, mask) for method, found in filled.items()}
         print(kind, json.dumps(result[kind]), flush=True)
-    return {"pictures": len(cases), "size": painter.size, "nfe": nfe, "holes": result}
+    return {"pictures": len(cases), "size": pipeline.size, "nfe": nfe, "holes": result}
 
 
 def _mean_in(mean, mean_mesh, image, face, small, mask, around):
-    """The mean face in a hole; where it does not reach, `around`."""
-    warped, seen = fuse.warp_face(mean, mean_mesh, face.mesh, image.shape)
-    seen = (resize(np.uint8(seen * 255)[..., None].repeat(3, 2), len(small)) > 127) & (
+    """The mean face in a hole; `around` outside it."""
+    warped, covered = fuse.warp_face(mean, mean_mesh, face.mesh, image.shape)
+    covered = (resize(np.uint8(covered * 255)[..., None].repeat(3, 2), len(small)) > 127) & (
         mask[..., None] > 0
     )
-    return np.where(seen, resize(warped, len(small)), around)
+    return np.where(covered, resize(warped, len(small)), around)
 
 
-def evaluations(painter, images, n):
+def evaluations(pipeline, images, n):
     """Whole faces filled with few and many network evaluations."""
-    cases = cases_of(images, n, painter.size)
+    cases = cases_of(images, n, pipeline.size)
     small, mask, rows = np.stack([case[2] for case in cases]), cut(cases, "face"), []
     for method, steps, options in SETTINGS:
-        found, nfe = painter.fill(small, mask, method, steps, **options)
+        found, nfe = fill(pipeline, small, mask, method, steps, **options)
         row = {"method": method, "steps": steps, **options, "nfe": nfe}
         rows.append(row | measured(found, cases, mask))
         print(json.dumps(rows[-1]), flush=True)
@@ -160,7 +189,7 @@ def _measured(who, out, image, face, small, mask):
 
 def pairs(painter, images, poses, n, maker):
     """One rendered person painted into the picture of another; poses are the renderer's."""
-    from portrait import studio
+    from portrait import session
     from portrait.settings import Settings
     from portrait.stages import STAGES
 
@@ -172,10 +201,10 @@ def pairs(painter, images, poses, n, maker):
     off = np.array([np.subtract(_pose(face), pose) for _, face, pose in found])
     for i in range(min(n, len(found) // 2)):
         (template, face, _), (reference, other, _) = found[2 * i], found[2 * i + 1]
-        made = studio.reconstruct(
+        made = session.reconstruct(
             template, (face, "", reference, other), [], Settings(seed=i), painter
         )
-        result = studio.put_back(template, made)
+        result = session.put_back(template, made)
         again = largest(detect(result))
         turned = [float("nan")] * 3
         if again is not None:
@@ -183,9 +212,9 @@ def pairs(painter, images, poses, n, maker):
         mask = _possible(made.scene, template.shape)
         # What is judged is the file that comes out, not the crop before it is put back.
         made.pictures[STAGES[-1]] = warp(result, made.scene.matrix, len(made.scene.view))
-        row = studio.score(made, STAGES[-1], who)
+        row = session.score(made, STAGES[-1], who)
         row |= {
-            "fused_reference": studio.score(made, "fused", who)["reference"],
+            "fused_reference": session.score(made, "fused", who)["reference"],
             "turned": turned,
             "changed_outside": int(((result != template).any(-1) & ~mask).sum()),
         }
@@ -224,7 +253,7 @@ def _possible(scene, shape):
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--fresh", type=Path, required=True, help="Renders that the model has not seen.")
+@click.option("--fresh", type=Path, required=True, help="Renders outside the training set.")
 @click.option("--weights", type=Path)
 @click.option("--control-weights", type=Path)
 @click.option("--part", "parts", multiple=True, default=("holes", "nfe", "pairs"))
@@ -241,9 +270,9 @@ def main(fresh, weights, control_weights, parts, n, count, maker):
         began = time.monotonic()
         if part == "holes":
             others = images[len(images) // 2 :][:100]
-            found = holes(painter, images, others, n)
+            found = holes(painter.pipeline, images, others, n)
         elif part == "nfe":
-            found = evaluations(painter, images, n)
+            found = evaluations(painter.pipeline, images, n)
         else:
             lines = (fresh / "faces.jsonl").read_text().splitlines()
             poses = [json.loads(line)["pose"] for line in lines]

@@ -1,17 +1,16 @@
-"""How good are a model's pictures, beside real renders? Written to benchmarks/results/.
+"""Sample quality against held-out renders. Written to benchmarks/results/.
 
     python -m benchmarks.quality --weights runs/faces64 --train data/faces64 --held-out data/new
 
-Several --weights, earlier ones of the same training for instance, are measured alike. Everything is
-compared with held-out renders, of other people and another seed; the training pictures measured the
-same way are the floor, which a perfect model that had learned nothing by heart would reach.
+Several --weights, checkpoints of one training for instance, are measured alike. Samples are
+compared with held-out renders, of other people and another seed; the floor, which a perfect model
+would reach without memorising, is that of the training pictures.
 
 distances   Fréchet and kernel distance, precision and recall (`ddpm/metrics.py`) on the features of
-            `benchmarks/features.py`, each with half of a 95% bootstrap interval
-faces       the share in which MediaPipe finds a face after enlarging to 256 px
-nearest     how near samples come to training pictures and their mirror images, at 32 px and in the
-            encoder's features, beside how near training pictures come to each other, and held-out
-            ones to them
+            `benchmarks/features.py`, each with half of its 95% bootstrap interval
+faces       share in which MediaPipe finds a face after enlargement to 256 px
+nearest     distances of samples to their nearest training pictures, mirror images included, at 32
+            px and in the encoder's features; the same of held-out and of training pictures
 """
 
 import json
@@ -19,48 +18,44 @@ from pathlib import Path
 
 import click
 import numpy as np
-from ddpm.metrics import bootstrap, frechet_distance, kernel_distance, nearest, precision_recall
 
 from benchmarks.common import RESULTS, spread, write_json
 from benchmarks.features import available, face_share, features
 from common.cli import sentences
+from common.devices import one_core_per_micro_batch
 from common.images import resize
 from common.sheets import grid, save_png
+from ddpm.bundle import read_preset
+from ddpm.core.metrics import (
+    bootstrap,
+    frechet_distance,
+    kernel_distance,
+    nearest,
+    precision_recall,
+)
+from ddpm.pipeline import Pipeline, Request
 
 BATCH = 32
 ROUNDS = 40  # of a bootstrap
-PIXELS = 32  # side at which pictures are held side by side
+PIXELS = 32  # side at which pictures are compared
 PAIRS = 8
 
 
 def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None):
-    """Draw n pictures from a weights file, as sample.py does where nothing is asked for.
+    """Draw n pictures from a weights file, as sample.py does without further options.
 
     Returns:
-        (uint8 (n, S, S, 3), the `Trained` model).
+        (uint8 (n, S, S, 3), the `Model`).
     """
-    import os
-
-    from ddpm.commands import one_core_a_part
-
-    parts = one_core_a_part(BATCH)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from ddpm.pictures import draw
-    from ddpm.run import load_weights
-    from ddpm.runtime import PRECISIONS, choose_precision, use_xla
-
-    trained = load_weights(weights, PRECISIONS[choose_precision("auto")])
-    schedule, size = trained.preset.make_schedule(), trained.preset.image_size
-    denoise = trained.denoiser(xla=use_xla(), parts=1 if use_xla() else parts)
-    images = draw(
-        denoise, schedule, n, (size, size, 3), sampler, spacing, steps, seed, BATCH,
-        observe, trained.unasked(seed),
-    )  # fmt: skip
-    return images, trained
+    pipeline = Pipeline.load(weights, micro_batches=one_core_per_micro_batch(BATCH))
+    request = Request(
+        n=n, sampler=sampler, spacing=spacing, steps=steps, seed=seed, batch_size=BATCH
+    )
+    return pipeline.draw(request, observe), pipeline.model
 
 
 def compare(drawn, held):
-    """Distances of two sets of features.
+    """Distances between two sets of features.
 
     Args:
         drawn: float (N, D).
@@ -87,7 +82,7 @@ def share(found):
 
 
 class Closest:
-    """How near pictures come to training pictures and their mirror images.
+    """Distances to the nearest training picture, mirror images included.
 
     Args:
         train: uint8 (N, S, S, 3).
@@ -99,12 +94,12 @@ class Closest:
         self.known = np.concatenate([make(train), make(train[:, :, ::-1])])
 
     def __call__(self, images):
-        """Distances (M,) to the nearest, and its number; from N on mirrored."""
+        """Distances (M,) and indices (M,) of the nearest; from N on mirrored."""
         distances, indices = nearest(self.make(images), self.known)
         return distances[:, 0], indices[:, 0]
 
     def among(self, chosen):
-        """The same of chosen training pictures, themselves and their own mirror images apart."""
+        """Distances (M,) of chosen training pictures to the nearest other one."""
         distances, indices = nearest(self.known[chosen], self.known, 3)
         own = indices % self.n == np.asarray(chosen)[:, None]
         return np.where(own, np.inf, distances).min(1)
@@ -137,22 +132,21 @@ def summary(distances):
 @click.option("--out", type=Path, help="[default: benchmarks/results/quality_<preset>.json]")
 @sentences()
 def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, out):
-    """Measure a model's pictures against renders that it has not seen."""
-    from ddpm.run import read_preset
+    """Measure samples against held-out renders."""
     from tqdm import tqdm
 
     from data import load_images
 
     presets = [read_preset(path) for path in weights]
-    size = presets[0].image_size
-    if any(preset.image_size != size for preset in presets):
+    size = presets[0].network.image_size
+    if any(preset.network.image_size != size for preset in presets):
         raise ValueError("models of several sizes were named; measure each by itself.")
     real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
     drawn = []
     for path in weights:
         bar = tqdm(total=n, unit="picture", desc=f"drawing from {path}", mininterval=5)
 
-        def done(indices, i, x0_hat, bar=bar):
+        def done(indices, i, pictures, bar=bar):
             bar.update(len(indices) / steps)
 
         drawn.append(draw_samples(path, n, sampler, spacing, steps, seed, done))
@@ -168,10 +162,10 @@ def measure(drawn, real, held, pictures=None):
     """All numbers of some models' samples.
 
     Args:
-        drawn: list of (uint8 (n, S, S, 3), `Trained`).
+        drawn: list of (uint8 (n, S, S, 3), `Model`).
         real: uint8 (N, S, S, 3), training pictures.
         held: uint8 (M, S, S, 3), held-out ones.
-        pictures: where to show what comes nearest to training pictures, or None.
+        pictures: PNG of the samples nearest to training pictures, or None.
 
     Returns:
         what JSON can hold.
@@ -196,9 +190,9 @@ def measure(drawn, real, held, pictures=None):
     }
     result["nearest_among_training"] = {k: summary(c.among(chosen)) for k, c in closest.items()}
     result["nearest_of_held_out"] = {k: summary(c(held)[0]) for k, c in closest.items()}
-    for images, trained in drawn:
-        row = {"weights": str(trained.path), "weights_sha256": trained.digest}
-        row |= {"preset": trained.preset.name, "faces": share(face_share(images))}
+    for images, model in drawn:
+        row = {"weights": str(model.path), "weights_sha256": model.digest}
+        row |= {"preset": model.preset.name, "faces": share(face_share(images))}
         row["features"] = {
             name: compare(make(images), held_features[name]) for name, make in makers.items()
         }

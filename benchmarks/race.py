@@ -6,8 +6,8 @@ benchmarks/results/race.json.
 
 Each preset trains in a process of its own, on its own share of the cores, on the same pictures, all
 at once, so that whatever else the machine does falls on all alike. At each mark, doubling, the
-averaged weights are kept; the clock counts everything, compilation too, but for that writing. Then
-the same number of pictures is drawn from each and compared with held-out renders.
+averaged weights are saved; the clock includes compilation but not saving. Samples of each
+checkpoint are then compared with held-out renders.
 """
 
 import json
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,6 +24,15 @@ import numpy as np
 
 from benchmarks.common import RESULTS, machine, spread, write_json
 from common.cli import sentences
+from common.devices import (
+    PRECISIONS,
+    choose_precision,
+    one_core_per_micro_batch,
+    start_backend,
+    use_xla,
+)
+from ddpm.bundle import save_model
+from ddpm.presets import PRESETS
 
 FOLDER = Path("runs/race")
 MARKS = 7  # of them, the last is the end
@@ -35,41 +45,38 @@ def marks(minutes):
 
 def train(name, data, folder, minutes, seed):
     """Train one preset for so long and keep its weights at the marks."""
-    from ddpm.commands import one_core_a_part
-
-    from ddpm.presets import PRESETS
-
     preset = PRESETS[name]
-    parts = one_core_a_part(preset.batch_size)
-    from ddpm.run import save_weights
-    from ddpm.runtime import choose_precision, use_xla
-    from ddpm.trainer import Trainer
-
+    batch_size = preset.run.batch_size
+    micro_batches = one_core_per_micro_batch(batch_size)
+    start_backend()
     from data import load_images
-    from ddpm.training import batches
+    from ddpm.training.batches import batches
+    from ddpm.training.trainer import Trainer
 
-    images = load_images(data, preset.image_size).images
+    images = load_images(data, preset.network.image_size).images
     ready = folder / f"{name}.ready"
     ready.touch()
     while not (folder / "go").exists():
         time.sleep(0.05)
-    began, seen, rows = time.monotonic(), 0, []
-    parts = 1 if use_xla() else parts
+    began, pictures, rows = time.monotonic(), 0, []
+    micro_batches = 1 if use_xla() else micro_batches
     precision = choose_precision("auto")
-    trainer = Trainer(preset, folder / name, precision, seed, parts=parts)
+    make_network = partial(preset.make_network, PRECISIONS[precision])
+    # It writes nothing by itself: only `fit` would.
+    trainer = Trainer(make_network, preset, folder / name, None, seed, micro_batches)
     waiting = marks(minutes)
-    for batch in batches(images, preset.batch_size, seed, 0, preset.flip):
+    for batch in batches(images, batch_size, seed, 0, preset.data.flip):
         trainer.model.train_on_batch(*batch)
-        seen += preset.batch_size
+        pictures += batch_size
         took = time.monotonic() - began
         if took < waiting[0]:
             continue
         while waiting and took >= waiting[0]:
             waiting.pop(0)
-        trainer._average()
+        trainer.update_average()
         path = folder / f"{name}_{took:06.0f}.weights.h5"
-        save_weights(trainer.averaged, preset, path, half=True)
-        rows.append({"seconds": took, "pictures_seen": seen, "weights": path.name})
+        save_model(trainer.averaged, preset, path, half=True)
+        rows.append({"seconds": took, "pictures_seen": pictures, "weights": path.name})
         (folder / f"{name}.json").write_text(json.dumps({"precision": precision, "rows": rows}))
         began += time.monotonic() - began - took  # writing is not training
         if not waiting:
@@ -104,9 +111,8 @@ def measure(presets, folder, data, held_out, n, steps, seed):
     from benchmarks.features import available, face_share, features
     from benchmarks.quality import compare, draw_samples
     from data import load_images
-    from ddpm.presets import PRESETS
 
-    size = PRESETS[presets[0]].image_size
+    size = PRESETS[presets[0]].network.image_size
     real = np.asarray(load_images(data, size).images)
     held = np.asarray(load_images(held_out, size).images)
     makers = features(available(), real)
@@ -121,12 +127,12 @@ def measure(presets, folder, data, held_out, n, steps, seed):
         run = json.loads((folder / f"{name}.json").read_text())
         for row in run["rows"]:
             path = folder / row["weights"]
-            images, trained = draw_samples(path, n, "dpmpp_2m", "uniform", steps, seed)
+            images, model = draw_samples(path, n, "dpmpp_2m", "uniform", steps, seed)
             row |= {"features": distances(images), "faces": float(face_share(images).mean())}
             shape = row["features"]["shape and colour"]
             print(name, round(row["seconds"]), row["pictures_seen"], shape, flush=True)
             np.save(path.with_suffix("").with_suffix(".npy"), images[:64])
-        result["runs"][name] = {**run, "parameters": trained.network.count_params()}
+        result["runs"][name] = {**run, "parameters": model.network.count_params()}
     return result
 
 

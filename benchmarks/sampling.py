@@ -14,12 +14,16 @@ from pathlib import Path
 
 import click
 import numpy as np
-from ddpm.metrics import bootstrap, kernel_distance
 
 from benchmarks.common import RESULTS, spread, write_json
 from benchmarks.features import features
 from benchmarks.quality import BATCH
 from common.cli import sentences
+from common.devices import one_core_per_micro_batch
+from ddpm.core.metrics import bootstrap, kernel_distance
+from ddpm.core.samplers import SAMPLERS
+from ddpm.core.schedule import SPACINGS
+from ddpm.pipeline import Pipeline, Request
 
 NFE = (5, 10, 20, 40)
 FEATURES = ("shape and colour", "encoder")
@@ -43,22 +47,12 @@ def steps_of(sampler, nfe):
 @sentences()
 def main(weights, train, held_out, n, counts, samplers, spacings, seed, out):
     """Measure every sampler and spacing at several numbers of steps."""
-    from ddpm.commands import one_core_a_part
-
-    parts = one_core_a_part(BATCH)
-    from ddpm.pictures import draw
-    from ddpm.run import default_weights, load_weights
-    from ddpm.runtime import PRECISIONS, choose_precision, use_xla
-    from ddpm.samplers import SAMPLERS
-    from ddpm.schedule import SPACINGS
-
     from data import load_images
 
-    weights = weights or default_weights()
-    trained = load_weights(weights, PRECISIONS[choose_precision("auto")])
-    schedule, size = trained.preset.make_schedule(), trained.preset.image_size
-    real, held = (np.asarray(load_images(folder, size).images) for folder in (train, held_out))
-    denoise = trained.denoiser(xla=use_xla(), parts=1 if use_xla() else parts)
+    pipeline = Pipeline.load(weights, micro_batches=one_core_per_micro_batch(BATCH))
+    real, held = (
+        np.asarray(load_images(folder, pipeline.size).images) for folder in (train, held_out)
+    )
     makers = features(FEATURES, real)
     held = {name: make(held) for name, make in makers.items()}
     rows = []
@@ -66,10 +60,11 @@ def main(weights, train, held_out, n, counts, samplers, spacings, seed, out):
         for sampler in samplers or SAMPLERS:
             for count in counts:
                 began = time.monotonic()
-                images = draw(
-                    denoise, schedule, n, (size, size, 3), sampler, spacing,
-                    steps_of(sampler, count), seed, BATCH, wrap=trained.unasked(seed),
-                )  # fmt: skip
+                steps = steps_of(sampler, count)
+                request = Request(
+                    n=n, sampler=sampler, spacing=spacing, steps=steps, seed=seed, batch_size=BATCH
+                )
+                images = pipeline.draw(request)
                 row = {"sampler": sampler, "spacing": spacing, "nfe": count}
                 for name, make in makers.items():
                     sets = make(images), held[name]
@@ -80,7 +75,8 @@ def main(weights, train, held_out, n, counts, samplers, spacings, seed, out):
                 print(json.dumps(row), flush=True)
     chosen = real[spread(real, n)]
     floor = {name: kernel_distance(make(chosen), held[name]) for name, make in makers.items()}
-    about = {"weights_sha256": trained.digest, "preset": trained.preset.name, "samples": n}
+    model = pipeline.model
+    about = {"weights_sha256": model.digest, "preset": model.preset.name, "samples": n}
     write_json({**about, "seed": seed, "floor": floor, "rows": rows}, out)
 
 

@@ -1,4 +1,4 @@
-"""How fast is a step, beside diffusers' UNet2DModel? Written to benchmarks/results/step_cpu.json.
+"""Speed of a step against diffusers' UNet2DModel. Written to benchmarks/results/step_cpu.json.
 
     python -m benchmarks.step
 

@@ -16,14 +16,14 @@ import time
 
 import numpy as np
 
-LEARNING_RATE, AVERAGE = 1e-4, 0.999
+LEARNING_RATE, EMA_DECAY = 1e-4, 0.999
 
 # What each side may try; the fastest of its own is what is compared.
 MODES = {
     "ours": {
         "mixed": {"policy": "mixed_bfloat16"},
         # Each core takes its own half of the batch, and never waits for the other.
-        "mixed halves": {"policy": "mixed_bfloat16", "parts": 2},
+        "mixed halves": {"policy": "mixed_bfloat16", "micro_batches": 2},
         "bfloat16": {"policy": "bfloat16"},  # for sampling only: too coarse to train in
         "float32": {"policy": "float32"},
     },
@@ -46,27 +46,28 @@ def example(settings):
     return x_t, np.linspace(0, 999, batch).astype("int32"), target
 
 
-def ours(settings, policy, parts=1):
+def ours(settings, policy, micro_batches=1):
     """Our steps in graph mode; XLA is several times slower on processors (see README.md here)."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    if parts > 1:
+    if micro_batches > 1:
         os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-        os.environ["TF_NUM_INTEROP_THREADS"] = str(parts)
+        os.environ["TF_NUM_INTEROP_THREADS"] = str(micro_batches)
     import keras
     import tensorflow as tf
-    from ddpm.unet import UNet
 
-    from ddpm.training import AveragedAdam
+    from ddpm.core.denoiser import in_micro_batches
+    from ddpm.nets.config import UNetConfig
+    from ddpm.nets.unet import UNet
+    from ddpm.training.optimizer import AveragedAdam
 
     names = ("image_size", "widths", "blocks", "attention", "groups", "head_width")
-    network = UNet(**{name: settings[name] for name in names}, dtype=policy)
-    optimizer = AveragedAdam(LEARNING_RATE, average=AVERAGE, weight_decay=0.01)
+    network = UNet(UNetConfig(**{name: settings[name] for name in names}), dtype=policy)
+    optimizer = AveragedAdam(LEARNING_RATE, ema_decay=EMA_DECAY, weight_decay=0.01)
     optimizer.build(network.trainable_variables)
     x_t, t, target = map(tf.constant, example(settings))
 
     def predict(training):
-        pieces = zip(tf.split(x_t, parts), tf.split(t, parts), strict=True)
-        return tf.concat([network(x, at, training=training) for x, at in pieces], 0)
+        return in_micro_batches(network, micro_batches, x_t, t, training=training)
 
     @tf.function(jit_compile=False)
     def train():
@@ -125,7 +126,7 @@ def diffusers(settings, pure=False, compiled=False, channels_last=True):
         loss.backward()
         optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(average, parameters, 1 - AVERAGE)
+            torch._foreach_lerp_(average, parameters, 1 - EMA_DECAY)
         return loss.item()
 
     def sample():

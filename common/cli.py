@@ -1,6 +1,7 @@
 """What all commands share: errors as one sentence, progress bars, text that a terminal can show."""
 
 import math
+import os
 import sys
 from contextlib import contextmanager
 
@@ -25,6 +26,9 @@ def sentences(disk_full="the disk is full; make room and run it again."):
         yield
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
+        sys.exit(STOPPED)
+    except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(STOPPED)
     except (ValueError, OSError) as error:
         fail(describe(error, disk_full))

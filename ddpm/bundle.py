@@ -10,6 +10,7 @@ Kinds:
 """
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from common.files import atomic_write, sha256
+from common.files import sha256, write_bytes
 from ddpm.codec import PIXELS
 from ddpm.conditions.hints import HintSettings
 from ddpm.presets import Preset
@@ -148,7 +149,10 @@ def _save(network, path, header, half, captions=()):
     from ddpm.nets.layers import named_weights
 
     dtype = np.float16 if half else np.float32
-    with atomic_write(path) as partial, h5py.File(partial, "w") as file:
+    # In memory first: on a full disk HDF5 prints tracebacks, raises errors without a number, and
+    # may take the process down.
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         for name, weight in named_weights(network).items():
             file[name] = np.asarray(weight).astype(dtype)
         if captions:
@@ -156,6 +160,7 @@ def _save(network, path, header, half, captions=()):
             file.create_dataset(_CAPTIONS, data=data, compression="gzip")
         header = {"format": _FORMAT, **header, "checksum": _checksum(file)}
         file.attrs[_HEADER] = json.dumps(header)
+    write_bytes(content.getbuffer(), path)
 
 
 def _checksum(file):

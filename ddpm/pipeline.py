@@ -95,8 +95,8 @@ class Request:
 
     @property
     def has_words(self):
-        """Whether prompts or the negative prompt say anything."""
-        return any(self.prompts) or bool(self.negative)
+        """Whether prompts, the negative prompt or tokens given directly say anything."""
+        return any(self.prompts) or bool(self.negative) or "tokens" in self.arrays
 
     @property
     def asks(self):
@@ -289,7 +289,7 @@ class Pipeline:
 
     def recipe(self, request):
         """How the pictures of a request are made, as JSON can hold it: what a PNG file carries."""
-        preset, request = self.model.preset, self._fit(request)
+        model, request = self.model, self._fit(request)
         repaint = request.mask is not None and request.inpaint == "repaint"
         recipe = {
             "sampler": "repaint" if repaint else request.sampler,
@@ -297,38 +297,17 @@ class Pipeline:
             "steps": request.steps,
             "eta": request.eta,
             "seed": request.seed,
-            "preset": preset.name,
-            "weights": self.model.path.name if self.model.path else None,
-            "weights_sha256": self.model.digest,
+            "preset": model.preset.name,
+            "weights": model.path.name if model.path else None,
+            "weights_sha256": model.digest,
         }
-        if self.model.captions and not request.asks:
+        if model.captions and not request.asks:
             recipe["prompts_from"] = "the captions in the weights file, by seed"
-        if request.has_words:
-            recipe |= {
-                "negative": request.negative,
-                "guidance": request.guidance,
-                "guidance_interval": request.guidance_interval,
-                "guidance_rescale": request.guidance_rescale,
-            }
-        if "size_crop" in self.model.config.conditions:
+        if "size_crop" in self.conditions:
             names = ("original_size", "crop", "target_size")
-            pairs = requested(request, self.model.config.image_size).astype(int).reshape(3, 2)
+            pairs = requested(request, model.config.image_size).astype(int).reshape(3, 2)
             recipe |= dict(zip(names, pairs.tolist(), strict=True))
-        if request.image is not None:
-            recipe["strength"] = request.strength
-        if request.mask is not None:
-            recipe["inpaint"] = request.inpaint
-        if request.controls:
-            recipe["controls"] = [
-                {
-                    "kind": control.kind,
-                    "file": control.name,
-                    "sha256": control.sha256,
-                    "strength": control.strength,
-                    "window": control.window,
-                }
-                for control in request.controls
-            ]
+        recipe |= _recipe_of_what_is_asked(request)
         for addon in self.addons:
             recipe |= addon.recipe
         return recipe
@@ -456,6 +435,34 @@ class Pipeline:
         if request.sampler == "ddim":
             options["eta"] = request.eta
         return SAMPLERS[request.sampler], options
+
+
+def _recipe_of_what_is_asked(request):
+    """The part of a recipe that says what a request asks of the pictures."""
+    recipe = {}
+    if request.has_words:
+        recipe |= {
+            "negative": request.negative,
+            "guidance": request.guidance,
+            "guidance_interval": request.guidance_interval,
+            "guidance_rescale": request.guidance_rescale,
+        }
+    if request.image is not None:
+        recipe["strength"] = request.strength
+    if request.mask is not None:
+        recipe["inpaint"] = request.inpaint
+    if request.controls:
+        recipe["controls"] = [
+            {
+                "kind": control.kind,
+                "file": control.name,
+                "sha256": control.sha256,
+                "strength": control.strength,
+                "window": control.window,
+            }
+            for control in request.controls
+        ]
+    return recipe
 
 
 def _tokenizer(preset):

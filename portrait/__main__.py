@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from common.cli import sentences
+from common.cli import note, printable, progress, sentences
+from common.devices import start_backend
 from common.files import check_writable, write_text
 from common.images import find_images, image_format
 from portrait.settings import Settings
@@ -48,17 +49,58 @@ def main():
 )
 @click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
 @click.option("--control-weights", type=Path, help="Its control branch.  [default: its own]")
-@click.option("--identity", "maker", default="auto", help="Of the scores: dlib, encoder or auto.")
+@click.option("--identity", default="auto", help="Of the scores: dlib, encoder or auto.")
 @_settings
 @sentences()
 def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, control_weights,
-                maker, **numbers):  # fmt: skip
+                identity, **numbers):  # fmt: skip
     """Paint the face of one photo into another; in a PNG, what is not painted keeps every bit."""
-    from portrait import studio
-    from portrait.files import Template
+    # Here, so that --help does not wait for the face detector.
+    from portrait.painter import Painter
+    from portrait.report import render
+    from portrait.session import Session
     from portrait.stages import STAGES
 
     settings = Settings(**numbers)
+    _check(photo, references, faces, out, page, steps_dir, since)
+    session = Session(photo, references, faces, identity)
+    for sentence in session.notes:
+        note(sentence)
+    start_backend()  # only now: it takes seconds, and bad input should not wait for it
+    painter = Painter(weights, control_weights)
+    for sentence in painter.check(settings.prompt, settings.negative):
+        note(sentence)
+    with progress(len(session.pairs) * len(STAGES), "painting", "stage") as bar:
+
+        def observe(number, stage, done, of):
+            at = f"face {number}: {stage}" + (f" {done}/{of}" if of > 1 else "")
+            bar.set_postfix_str(at, refresh=False)
+            bar.update((number - 1) * len(STAGES) + STAGES.index(stage) + (done == of) - bar.n)
+
+        image, portraits = session.paint(painter, settings, steps_dir, since, observe)
+    for pair, portrait in zip(session.pairs, portraits, strict=True):
+        last = portrait.scores[STAGES[-1]]
+        click.echo(
+            f"{printable(pair[1])}: identity {last['reference']:.2f} to the reference, "
+            f"{last['template']:.2f} to the template; seam {last['seam']:.2f}, colour "
+            f"{last['colour']:.1f}."
+        )
+    session.template.write(image, out, session.recipe(painter, settings))
+    if page:
+        names = [pair[1] for pair in session.pairs]
+        template = session.template.image
+        write_text(render(template, image, portraits, names, settings, painter.name), page)
+    click.echo(", ".join(printable(path) for path in (out, page, steps_dir) if path))
+
+
+def _check(photo, references, faces, out, page, steps_dir, since):
+    """Refuse what could not be written at the end, and stages that are not there.
+
+    Raises:
+        ValueError, OSError: one sentence.
+    """
+    from portrait.stages import STAGES
+
     image_format(out)
     for path in filter(None, (out, page, steps_dir and steps_dir / "stage")):
         check_writable(path)
@@ -69,73 +111,6 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
         raise ValueError(f"--since is one of {', '.join(STAGES[1:])}. Received: {since!r}.")
     if since and not steps_dir:
         raise ValueError("--since needs the earlier stages: add --steps-dir DIR.")
-    template = Template(photo)
-    pairs, found, notes = studio.choose(template.image, references, faces, str(photo), maker)
-    for note in notes:
-        click.echo(f"Note: {note}", err=True)
-    # Imported here: a backend takes seconds to start, and bad input should not wait for it.
-    from tqdm import tqdm
-
-    from facekit.identity import load_embedder
-    from portrait.painter import Painter
-
-    painter = Painter(weights, control_weights)
-    for note in painter.check(settings.prompt, settings.negative):
-        click.echo(f"Note: {note}", err=True)
-    others = [[face for face in found if face is not pair[0]] for pair in pairs]
-    keys = [
-        studio.fingerprint(template.image, pair, rest, painter.digest + painter.control_digest)
-        for pair, rest in zip(pairs, others, strict=True)
-    ]
-    earlier = [
-        studio.kept(steps_dir, i, key, settings, since) if since else None
-        for i, key in enumerate(keys, 1)
-    ]
-    who, image, portraits = load_embedder(maker), template.image, []
-    for i, pair in enumerate(pairs, 1):
-        with tqdm(total=len(STAGES), desc=f"face {i} of {len(pairs)}", unit="stage") as bar:
-
-            def tell(stage, done, of, bar=bar):
-                bar.set_postfix_str(stage + (f" {done}/{of}" if of > 1 else ""))
-                bar.n = STAGES.index(stage) + (done == of)
-                bar.refresh()
-
-            portrait = studio.reconstruct(
-                template.image,
-                pair,
-                others[i - 1],
-                settings,
-                painter,
-                earlier[i - 1],
-                since or STAGES[0],
-                tell,
-            )
-        portrait.scores = {stage: studio.score(portrait, stage, who) for stage in STAGES}
-        image = studio.put_back(image, portrait)
-        if steps_dir:
-            studio.keep(steps_dir, portrait, i, keys[i - 1])
-        portraits.append(portrait)
-        last = portrait.scores[STAGES[-1]]
-        click.echo(
-            f"{pair[1]}: identity {last['reference']:.2f} to the reference, {last['template']:.2f} "
-            f"to the template; seam {last['seam']:.2f}, colour {last['colour']:.1f}."
-        )
-    recipe = {
-        "template": photo.name,
-        "faces": [Path(pair[1]).name for pair in pairs],
-        "weights": painter.name,
-        "weights_sha256": painter.digest,
-        "control_sha256": painter.control_digest,
-        **settings.to_dict(),
-    }
-    template.write(image, out, recipe)
-    if page:
-        from portrait.report import render
-
-        names = [pair[1] for pair in pairs]
-        text = render(template.image, image, portraits, names, settings, painter.name)
-        write_text(text, page)
-    click.echo(", ".join(str(path) for path in (out, page, steps_dir) if path))
 
 
 def _spare(photos, out, page, steps_dir):

@@ -5,6 +5,7 @@ only where something was painted; every other pixel is the file's.
 """
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -27,6 +28,7 @@ class Template:
         path: of the file.
 
     Attributes:
+        path: of the file.
         image: uint8 (H, W, 3), sRGB, upright: what to work on.
         own: uint8 (H, W, 3), the file's pixels in its own colours.
         profile: bytes, its colour profile; None for sRGB.
@@ -36,6 +38,7 @@ class Template:
     """
 
     def __init__(self, path):
+        self.path = Path(path)
         self.image = self.own = read_image(path)
         self.profile = None
         with Image.open(path) as opened:

@@ -26,7 +26,7 @@ def render(template, result, portraits, references, settings, model):
 
     Args:
         template, result: uint8 (H, W, 3): before and after.
-        portraits: list of `studio.Portrait`.
+        portraits: list of `session.Portrait`.
         references: paths, one a portrait.
         settings: `Settings`.
         model: name of the weights.

@@ -1,10 +1,13 @@
-"""What the tests share: the repository on the path, a few pictures, and one small trained run."""
+"""What the tests share: the repository on the path, a few pictures, and small trained runs."""
 
+import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +19,15 @@ sys.path.insert(0, str(ROOT))
 # A run of 24 steps that is saved after each of them.
 SMALL_RUN = ("--preset", "tiny", "--batch-size", "8", "--save-minutes", "0")
 PICTURES, STEPS, EPOCHS = 24, 3, 8
+# The same with words, and a branch over it: 12 steps.
+CONDITIONAL = ("--preset", "tiny_conditional", "--batch-size", "8", "--save-minutes", "0")
+CONDITIONAL += ("--sample-epochs", "0")
+CONDITIONAL_EPOCHS = 4
+CONTROL = ("--epochs", CONDITIONAL_EPOCHS, "--batch-size", 8, "--save-minutes", 0)
+CONTROL += ("--sample-epochs", CONDITIONAL_EPOCHS)
+COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
+# What a command sets for its backend: sums depend on the number of threads.
+BACKEND_SETTINGS = ("TF_NUM_", "TF_DETERMINISTIC_OPS", "XLA_FLAGS")
 
 
 @pytest.fixture
@@ -39,17 +51,38 @@ def draw_discs(folder, n, seed=0):
     return folder
 
 
-def start_train(*words):
-    """Start `python train.py ...` in a process of its own, as a user would."""
+def draw_captioned(folder):
+    """Write 24 discs of several sizes of file, each with its caption beside it."""
+    from PIL import Image
+
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        name, ground = rng.choice(list(COLOURS), 2)
+        height, width = rng.integers(24, 90, 2)
+        y, x = np.mgrid[:height, :width]
+        disc = np.hypot(y - height / 2, x - width / 2) < min(height, width) / 3
+        picture = np.where(disc[..., None], COLOURS[name], COLOURS[ground]).astype(np.uint8)
+        Image.fromarray(picture).save(folder / f"{i:02d}.png")
+        (folder / f"{i:02d}.txt").write_text(f"A {name} disc, on a {ground} ground.\n")
+
+
+def start(script, *words):
+    """Start `python SCRIPT ...` in a process of its own, as a user would."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(BACKEND_SETTINGS)}
     return subprocess.Popen(
-        [sys.executable, "train.py", *map(str, words)],
+        [sys.executable, script, *map(str, words)],
         cwd=ROOT,
-        # A command that ran inside this process may have set threads: sums depend on their number.
-        env={k: v for k, v in os.environ.items() if not k.startswith("TF_NUM_")},
+        env={k: v for k, v in environment.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start_train(*words):
+    """Start `python train.py ...` in a process of its own."""
+    return start("train.py", *words)
 
 
 def finish(process, code=0):
@@ -59,22 +92,87 @@ def finish(process, code=0):
     return out + err
 
 
+def invoke(main, *words):
+    """Run a click command in this process, for fixtures; tests have `call`."""
+    from click.testing import CliRunner
+
+    with mock.patch.dict(os.environ):
+        result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+
+
 def train_run(out, *words):
-    """Train a run into a folder, and return the folder."""
-    finish(start_train(*words, "--out", out))
+    """Train a run into a folder, in this process, and return the folder."""
+    import train
+
+    invoke(train.main, *words, "--out", out)
     return out
 
 
-@pytest.fixture(scope="session")
-def discs(tmp_path_factory):
-    return draw_discs(tmp_path_factory.mktemp("pictures") / "discs", PICTURES)
+def names(folder):
+    """What a folder holds, hidden files too, but for the lock of a run."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    return sorted(name for name in found if not name.endswith(".lock"))
 
 
 @pytest.fixture(scope="session")
-def trained(discs, tmp_path_factory):
-    """A run that was never interrupted. Tests read it; who writes makes a copy."""
-    words = ("--data", discs, "--epochs", EPOCHS, "--precision", "float32")
-    return train_run(tmp_path_factory.mktemp("runs") / "whole", *SMALL_RUN, *words)
+def made_once(tmp_path_factory):
+    """`made_once(name, make)`: a folder that `make(folder)` makes, once for all the processes that
+    share a run of the tests. Tests read it; who writes makes a copy."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def find(name, make):
+        with open(base / f"{name}.made", "a+") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX)
+            mark.seek(0)
+            if not mark.read():
+                make(base / name)
+                mark.write("made")
+        return base / name
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def discs(made_once):
+    return made_once("discs", lambda folder: draw_discs(folder, PICTURES))
+
+
+@pytest.fixture(scope="session")
+def trained(discs, made_once):
+    """A run that was never interrupted."""
+    words = (*SMALL_RUN, "--data", discs, "--epochs", EPOCHS, "--precision", "float32")
+    return made_once("trained", lambda out: train_run(out, *words))
+
+
+@pytest.fixture(scope="session")
+def captioned(made_once):
+    """Discs with captions; see `draw_captioned`."""
+    return made_once("captioned", draw_captioned)
+
+
+@pytest.fixture(scope="session")
+def conditional(captioned, made_once):
+    """A run with words, size and crop."""
+    words = ("--data", captioned, "--epochs", CONDITIONAL_EPOCHS, "--precision", "float32")
+    return made_once("conditional", lambda out: train_run(out, *CONDITIONAL, *words))
+
+
+@pytest.fixture(scope="session")
+def branch(conditional, captioned, made_once):
+    """A control branch over `conditional`."""
+    words = ("control", "--weights", conditional, "--data", captioned, *CONTROL)
+    return made_once("branch", lambda out: train_run(out, *words))
+
+
+@pytest.fixture(scope="session")
+def pipeline(conditional, branch):
+    """`conditional` with its branch, ready to draw."""
+    from ddpm.pipeline import Pipeline
+
+    return Pipeline.load(conditional, branch, precision="float32")
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +195,30 @@ def photo_faces(photographs):
     return {name: (image, largest(detect(image))) for name, image in photographs.items()}
 
 
+def read_faces(folder):
+    """A rendered dataset: images, part maps and records."""
+    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
+    return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
+
+
+@pytest.fixture(scope="session")
+def rendered_small(tmp_path_factory):
+    """32 people at 64 px, photos only: images, part maps and records."""
+    from data import make_faces
+
+    folder = tmp_path_factory.mktemp("rendered") / "small"
+    return read_faces(make_faces(folder, 32, 32, 64, 3, workers=2, progress=False, drawn=0))
+
+
+@pytest.fixture(scope="session")
+def half_drawn(tmp_path_factory):
+    """48 people at 16 px, half of them drawn: the folder, made in one go by two processes."""
+    from data import make_faces
+
+    folder = tmp_path_factory.mktemp("rendered") / "half"
+    return make_faces(folder, 48, 48, 16, 0, workers=2, progress=False, drawn=0.5)
+
+
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory):
     """24 people at 256 px, photos only: images, part maps and records."""
@@ -113,12 +235,39 @@ def call(capfd):
     """Run a click command in this process: call(main, *words, code=0) -> (stdout, stderr)."""
 
     def run(main, *words, code=0):
-        with pytest.raises(SystemExit) as end:
+        with pytest.raises(SystemExit) as end, mock.patch.dict(os.environ):
             main([str(word) for word in words])
         out, complaints = capfd.readouterr()
         assert (end.value.code or 0) == code, complaints
         assert "Traceback" not in complaints
         return out, complaints
+
+    return run
+
+
+# A line of a progress bar: "sampling: 100%|###| 12/12 [00:01<00:00, 9.5step/s]"
+PROGRESS = re.compile(r"^ *(sampling: +|epoch \d+: +)?\d+%\|.*\d+/\d+ \[.*(step/s|s/step)")
+
+
+def lines_of(complaints):
+    """What was written to stderr: (lines of progress bars, other lines)."""
+    lines = re.split(r"[\r\n]+", complaints.strip("\r\n"))
+    bars = [line for line in lines if PROGRESS.search(line)]
+    return bars, [line for line in lines if not PROGRESS.search(line)]
+
+
+@pytest.fixture
+def refused(call):
+    """refused(main, *words, says=parts): exit code 2, and nothing but one sentence, which holds
+    the parts."""
+
+    def run(main, *words, says=()):
+        out, complaints = call(main, *words, code=2)
+        (line,) = lines_of(complaints)[1]
+        assert line.startswith("Error: ") and "object at 0x" not in line
+        for part in [says] if isinstance(says, str) else says:
+            assert str(part) in line
+        return out
 
     return run
 
@@ -136,4 +285,4 @@ def small_disk(tmp_path):
     if not mounted:
         pytest.skip("no small disk can be mounted here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a worker may still be ending

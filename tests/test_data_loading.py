@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from data import load_images, load_uncut
 from data.loading import decode_uncut
@@ -118,6 +118,23 @@ def test_what_cannot_be_read_is_named_with_a_reason(tmp_path):
     assert "empty" in reasons["empty.png"] and "truncated" in reasons["cut.jpg"]
     for name in ("bomb.png", "big bomb.png"):
         assert "pixels are too many" in reasons[name] and "90 million" in reasons[name]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    halves().save(tmp_path / "a.png")
+    (tmp_path / "._a.png").write_bytes(b"what a Mac leaves beside a.png")
+    (tmp_path / ".thumbnails").mkdir()
+    halves().save(tmp_path / ".thumbnails" / "a.png")
+    only(tmp_path)
+
+
+def test_an_embedded_colour_profile_is_applied(tmp_path):
+    """sRGB with its red and blue exchanged: the numbers of the file mean the other colour."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
+    swapped = halves(left=RED[::-1], right=GREEN[::-1])
+    swapped.save(tmp_path / "a.png", icc_profile=profile)
+    check_halves(only(tmp_path))
 
 
 def test_captions_beside_the_pictures(tmp_path):

@@ -52,14 +52,15 @@ def test_two_processes_write_the_same_bytes_as_one(small, tmp_path):
     assert contents(again) == contents(small)
 
 
-def test_another_seed_gives_other_people(small, tmp_path):
-    other = make_faces(tmp_path / "other", 2, 1, 32, 6, workers=1, progress=False)
-    assert not np.array_equal(np.load(other / "images.npy")[0], np.load(small / "images.npy")[0])
-
-
-def test_a_picture_does_not_depend_on_how_many_follow(small, tmp_path):
-    fewer = make_faces(tmp_path / "fewer", 6, 2, 32, 5, workers=1, progress=False)
-    assert np.array_equal(np.load(fewer / "images.npy"), np.load(small / "images.npy")[:6])
+def test_who_is_in_a_picture_depends_on_the_seed_and_not_on_how_many_follow():
+    """The pictures themselves: test_styles.test_the_same_seed_draws_the_same."""
+    settings = {"n": 18, "identities": 6, "seed": 5, "drawn": 0.5}
+    for i in range(6):
+        person, view, _ = faces.sample_face(i, settings)
+        fewer = faces.sample_face(i, settings | {"n": 6, "identities": 2})
+        other = faces.sample_face(i, settings | {"seed": 6})
+        assert fewer[:2] == (person, view)
+        assert other[0] != person and other[1] != view
 
 
 def test_a_finished_dataset_is_left_alone(small):
@@ -83,12 +84,12 @@ def test_the_views_of_a_person_share_what_a_person_is(small):
 
 
 def command(out):
-    """The command that the kill test runs, with its Python made to find the repository."""
-    arguments = ["--n", "48", "--identities", "12", "--size", "16", "--seed", "3", "--workers", "2"]
-    return [sys.executable, "-m", "data", *arguments, "--out", str(out), "--quiet"]
+    """The command that makes what the fixture `half_drawn` makes."""
+    arguments = ["--n", "48", "--identities", "48", "--size", "16", "--seed", "0", "--drawn", "0.5"]
+    return [sys.executable, "-m", "data", *arguments, "--workers", "2", "--out", out, "--quiet"]
 
 
-def test_a_kill_at_any_moment_changes_no_byte(tmp_path):
+def test_a_kill_at_any_moment_changes_no_byte(tmp_path, half_drawn):
     out, partial = tmp_path / "killed", tmp_path / "killed.partial"
     process = subprocess.Popen(command(out), cwd=ROOT)
     deadline = time.time() + 120
@@ -98,8 +99,7 @@ def test_a_kill_at_any_moment_changes_no_byte(tmp_path):
     process.wait()
     assert not out.exists() and 1 <= len(list(partial.glob("records/*.jsonl"))) < 3
     subprocess.run(command(out), cwd=ROOT, check=True)
-    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, check=True)
-    assert contents(out) == contents(tmp_path / "whole")
+    assert contents(out) == contents(half_drawn)
     assert not partial.exists()
 
 
@@ -129,8 +129,15 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
 )
 def test_senseless_numbers_get_a_sentence(tmp_path, arguments, word):
     result = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "x")])
-    assert result.exit_code == 2 and word in result.output and result.output.count("\n") == 1
+    assert result.exit_code == 2 and result.output.startswith("Error: ") and word in result.output
+    assert result.output.count("\n") == 1
     assert not any(tmp_path.iterdir())
+
+
+def test_one_picture_is_called_one(tmp_path):
+    words = ["--n", "1", "--size", "16", "--seed", "5", "--workers", "1", "--quiet"]
+    result = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "x")])
+    assert result.exit_code == 0 and result.output.endswith("is ready: 1 picture, 16 x 16.\n")
 
 
 def test_a_folder_with_something_else_is_never_overwritten(small, tmp_path):
@@ -158,7 +165,17 @@ def test_a_full_disk_gets_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(faces.os, "posix_fallocate", full)
     with pytest.raises(ValueError, match="disk is full.*run the same command again"):
         make_faces(tmp_path / "x", 2, 1, 32, 0)
-    assert not (tmp_path / "x").exists()
+    assert not any(tmp_path.iterdir())  # nothing was begun: nothing is left
+
+
+def test_a_disk_that_fills_up_on_the_way_keeps_what_is_done(small_disk):
+    """64 KiB hold the arrays of 32 pictures and the records of neither chunk."""
+    words = ["--n", "32", "--identities", "32", "--size", "16", "--workers", "1", "--quiet"]
+    result = CliRunner().invoke(main, [*words, "--out", str(small_disk / "x")])
+    assert result.exit_code == 2 and "disk is full" in result.output
+    assert result.output.count("\n") == 1 and "Traceback" not in result.output
+    left = {path.name for path in (small_disk / "x.partial").rglob("*") if path.is_file()}
+    assert left == {"dataset.json", "images.npy", "labels.npy"}
 
 
 def test_the_loader_maps_a_dataset_and_resizes_it(small):

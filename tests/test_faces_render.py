@@ -1,26 +1,18 @@
 """Rendered faces: the truth beside a picture agrees with it, and a detector sees a face there."""
 
-import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 
-from data import make_faces
 from data.shape.parts import PART
 
-SIZE = 128
 
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    """12 people at 128 px: images, part maps and records."""
-    folder = make_faces(
-        tmp_path_factory.mktemp("faces") / "d", 12, 12, SIZE, 1, workers=2, progress=False, drawn=0
-    )
-    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
-    return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
+@pytest.fixture(params=["rendered", "rendered_small"])
+def dataset(request):
+    """24 people at 256 px and 32 at 64 px: images, part maps and records."""
+    return request.getfixturevalue(request.param)
 
 
 def distance_to(labels, part, point):
@@ -31,8 +23,8 @@ def distance_to(labels, part, point):
     return np.hypot(columns + 0.5 - point[0], rows + 0.5 - point[1]).min()
 
 
-def test_the_five_points_lie_on_their_parts(dataset):
-    _, maps, records = dataset
+def test_the_five_points_lie_on_their_parts(rendered):
+    _, maps, records = rendered  # at 64 px closed eyes have no pixel
     for labels, record in zip(maps, records, strict=True):
         left_eye, right_eye, nose, left_mouth, right_mouth = np.array(record["points5"])
         apart = np.linalg.norm(left_eye - right_eye)
@@ -97,7 +89,7 @@ def test_captions_say_what_the_record_says(dataset):
         other = "man" if known["sex"] == "woman" else "woman"
         words = caption.replace(",", "").split()
         assert known["sex"] in words and other not in words
-        assert ("beard" in words) <= (known["beard"] == "beard")
+        assert ("beard" in words) <= known["beard"].endswith("beard")
         assert ("facing" in words or "turned" in words) == (
             abs(record["pose"][0]) > 14 or abs(record["pose"][1]) > 9
         )
@@ -105,14 +97,13 @@ def test_captions_say_what_the_record_says(dataset):
             assert known["hair"] in caption
 
 
-def test_mediapipe_sees_a_face_where_we_say_it_is(tmp_path):
+def test_mediapipe_sees_a_face_where_we_say_it_is(rendered):
     """The five points of a detector that has never seen a render, against ours."""
     mediapipe = pytest.importorskip("mediapipe")
-    folder = make_faces(tmp_path / "d", 16, 16, 256, 2, workers=2, progress=False, drawn=0)
-    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
+    images, _, records = rendered
     errors = []
     with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True) as mesh:
-        for image, record in zip(np.load(folder / "images.npy"), records, strict=True):
+        for image, record in zip(images, records, strict=True):
             found = mesh.process(image).multi_face_landmarks
             if not found:
                 continue
@@ -121,7 +112,7 @@ def test_mediapipe_sees_a_face_where_we_say_it_is(tmp_path):
             theirs = np.array([*eyes, at[1], at[61], at[291]])
             apart = np.linalg.norm(theirs[0] - theirs[1])
             errors.append(np.linalg.norm(theirs - record["points5"], axis=1) / apart)
-    assert len(errors) >= 15
+    assert len(errors) >= 23
     assert np.median(errors) < 0.06
 
 

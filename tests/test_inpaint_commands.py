@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from conftest import train_run
 from PIL import Image
-from test_told_commands import call, draw, refused
 
+import sample
 import train
-from ddpm.run import load_weights, read_preset
+from common.images import read_image
+from ddpm.bundle import load_model, read_preset
+from ddpm.pipeline import Pipeline, Request
 
 EPOCHS = 2
 
@@ -18,7 +20,13 @@ EPOCHS = 2
 def inpainter(trained, discs, tmp_path_factory):
     out = tmp_path_factory.mktemp("inpaint") / "run"
     words = ("inpaint", "--weights", trained, "--data", discs, "--epochs", EPOCHS)
-    return train_run(out, *words, "--precision", "float32", "--batch-size", 8)
+    words += ("--precision", "float32", "--batch-size", 8, "--sample-epochs", 0)
+    return train_run(out, *words)
+
+
+@pytest.fixture(scope="module")
+def inpainting(inpainter):
+    return Pipeline.load(inpainter, precision="float32")
 
 
 @pytest.fixture
@@ -44,41 +52,61 @@ def source(folder):
 
 def test_a_run_of_its_own_that_goes_on_from_the_model(inpainter, trained):
     preset, before = read_preset(inpainter), read_preset(trained)
-    assert preset.inpainting and not before.inpainting
+    assert "inpaint" in preset.network.conditions and not before.network.conditions
     assert json.loads((inpainter / "config.json").read_text())["task"] == "inpaint"
-    old, new = load_weights(trained).network, load_weights(inpainter).network
+    old, new = load_model(trained).network, load_model(inpainter).network
     assert new.count_params() > old.count_params()
     assert np.abs(new.known.get_weights()[0]).max() > 0  # it has learned to look
 
 
+HOLE = np.zeros((32, 32), bool)
+HOLE[8:20, 8:24] = True
+
+
 @pytest.mark.parametrize("method", ["project", "repaint", "network"])
-def test_what_lies_outside_the_mask_stays_bit_for_bit(inpainter, photo, method):
-    words = ("--weights", inpainter, "--n", 2, "--each", photo / "each", "--out", photo / "g.png")
-    where = ("--init", photo / "photo.png", "--mask", photo / "mask.png", "--inpaint", method)
-    draw(*words, *where)
-    pictures = drawn(photo)
-    small = source(photo)
-    hole = np.zeros((32, 32), bool)
-    hole[8:20, 8:24] = True
+def test_what_lies_outside_the_mask_stays_bit_for_bit(inpainting, photo, method):
+    mask = np.asarray(Image.open(photo / "mask.png"))
+    request = Request(
+        n=2,
+        image=read_image(photo / "photo.png"),
+        mask=mask,
+        inpaint=method,
+        steps=3,
+        batch_size=2,
+    )
+    pictures, small = inpainting.draw(request), source(photo)
     assert pictures.shape == (2, 32, 32, 3)
-    np.testing.assert_array_equal(pictures[:, ~hole], np.stack([small[~hole]] * 2))
-    assert np.abs(pictures[0].astype(int) - pictures[1])[hole].mean() > 1
-    recipe = json.loads(Image.open(photo / "g.png").text["recipe"])
-    assert recipe["inpaint"] == method and recipe["init"] == "photo.png"
+    np.testing.assert_array_equal(pictures[:, ~HOLE], np.stack([small[~HOLE]] * 2))
+    assert np.abs(pictures[0].astype(int) - pictures[1])[HOLE].mean() > 1
+    recipe = inpainting.recipe(request)
+    assert recipe["inpaint"] == method and recipe["strength"] == 1
     assert recipe["sampler"] == ("repaint" if method == "repaint" else "dpmpp_2m")
 
 
-def test_strength_says_where_to_begin(trained, photo):
-    words = ("--weights", trained, "--n", 2, "--each", photo / "each", "--out", photo / "g.png")
-    draw(*words)  # the first drawing of a process may differ from later ones in its last bits
-    found = {}
-    for strength in (None, 0.2, 0.6, 1):
-        where = ("--init", photo / "photo.png", "--strength", strength) if strength else ()
-        draw(*words, *where, "--steps", 10)
-        found[strength] = drawn(photo)
+def test_a_picture_and_its_mask_go_from_files_to_files(call, inpainter, inpainting, photo):
+    where = ("--init", photo / "photo.png", "--mask", photo / "mask.png", "--steps", 3)
+    files = ("--each", photo / "each", "--out", photo / "g.png")
+    words = ("--weights", inpainter, "--n", 2, "--batch-size", 2)
+    call(sample.main, *words, *where, *files)
+    pictures = drawn(photo)
+    np.testing.assert_array_equal(pictures[:, ~HOLE], np.stack([source(photo)[~HOLE]] * 2))
+    recipe = json.loads(Image.open(photo / "g.png").text["recipe"])
+    assert recipe["init"] == "photo.png" and recipe["mask"] == "mask.png"
+    assert recipe["inpaint"] == "network"  # what the model was trained to, unless another is named
+
+
+def test_strength_says_where_to_begin(inpainting, photo):
+    picture = read_image(photo / "photo.png")
+    found = {None: inpainting.draw(Request(n=2, batch_size=2))}
+    for strength in (0.2, 0.6, 1):
+        request = Request(n=2, image=picture, strength=strength, batch_size=2)
+        found[strength] = inpainting.draw(request)
     np.testing.assert_array_equal(found[1], found[None])  # noise alone: nothing of it is seen
     assert np.abs(found[0.2].astype(int) - found[0.6]).mean() > 1
     assert np.abs(found[0.6].astype(int) - found[1]).mean() > 1
+    plain = Request(n=2, image=picture, batch_size=2)
+    np.testing.assert_array_equal(inpainting.draw(plain), found[0.6])  # the default
+    assert inpainting.visited(plain) < inpainting.visited(Request())
 
 
 @pytest.mark.parametrize(
@@ -86,6 +114,7 @@ def test_strength_says_where_to_begin(trained, photo):
     [
         (("--mask", "mask.png"), "--mask needs a picture"),
         (("--strength", "0.5"), "--strength needs a picture"),
+        (("--init", "photo.png", "--strength", "nan"), "--strength must be a number"),
         (("--init", "photo.png", "--inpaint", "project"), "--inpaint needs to know where"),
         (("--init", "none.png"), "no picture to begin with"),
         (("--init", "text.png"), "cannot be read"),
@@ -100,7 +129,9 @@ def test_strength_says_where_to_begin(trained, photo):
         ),
     ],
 )
-def test_what_cannot_be_painted_is_one_sentence(trained, photo, monkeypatch, words, sentence):
+def test_what_cannot_be_painted_is_one_sentence(
+    refused, trained, photo, monkeypatch, words, sentence
+):
     monkeypatch.chdir(photo)
     (photo / "text.png").write_text("no picture")
     Image.fromarray(np.full((8, 8), 255, np.uint8)).save("small.png")
@@ -110,14 +141,13 @@ def test_what_cannot_be_painted_is_one_sentence(trained, photo, monkeypatch, wor
     Image.fromarray(black).save("side.png")
     (photo / "00001.png").write_bytes((photo / "photo.png").read_bytes())
     before = {path: path.read_bytes() for path in photo.glob("*.png")}
-    assert sentence in refused(draw("--weights", trained, *words, code=2))
+    refused(sample.main, "--weights", trained, *words, says=sentence)
     assert {path: path.read_bytes() for path in photo.glob("*.png")} == before
 
 
-def test_a_run_goes_on_with_the_command_that_began_it(inpainter, trained, discs, tmp_path):
-    code, said = call(train.main, "--resume", "--out", inpainter)
-    assert code == 2 and "was started with python train.py inpaint" in refused(said)
-    code, said = call(train.main, "inpaint", "--resume", "--out", trained)
-    assert code == 2 and "was started with python train.py;" in refused(said)
-    code, said = call(train.main, "inpaint", "--resume", "--out", inpainter)
-    assert code == 0 and "is finished" in said
+def test_a_run_goes_on_with_the_command_that_began_it(call, refused, inpainter, trained):
+    words = ("--resume", "--out", inpainter)
+    refused(train.main, *words, says="was started with python train.py inpaint")
+    words = ("inpaint", "--resume", "--out", trained)
+    refused(train.main, *words, says="was started with python train.py;")
+    assert "is finished" in call(train.main, "inpaint", "--resume", "--out", inpainter)[0]

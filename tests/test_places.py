@@ -1,12 +1,10 @@
 """Light, places and the camera: what surrounds a face is sane, repeatable, and said truly."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from data import make_faces
 from data.light.backdrops import PLACES, paint_backdrop, sample_backdrop
 from data.light.film import defocus, develop
 from data.light.lights import EXPOSED, INDOORS, OUTDOORS, sample_light
@@ -82,11 +80,9 @@ def test_development_keeps_order_and_grey_stays_grey():
     assert develop(ramp, 64, replace(plain, vignette=0.3), 0)[0, 40, 0] < developed[0, 40, 0]
 
 
-def test_faces_are_neither_lost_in_the_dark_nor_burnt_out(tmp_path):
-    folder = make_faces(tmp_path / "d", 24, 24, 64, 11, workers=2, progress=False, drawn=0)
-    images, maps = np.load(folder / "images.npy"), np.load(folder / "labels.npy")
-    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
-    for image, labels, record in zip(images, maps, records, strict=True):
+@pytest.mark.parametrize("dataset", ["rendered", "rendered_small"])
+def test_faces_are_neither_lost_in_the_dark_nor_burnt_out(dataset, request):
+    for image, labels, record in zip(*request.getfixturevalue(dataset), strict=True):
         known = record["attributes"]
         skin = image[labels == PART["skin"]].mean()
         assert 45 - 20 * known["skin_tone"] < skin < 228, known["light"]

@@ -11,7 +11,7 @@ from common.images import read_image, write_image
 from facekit import masks
 from facekit.detect import detect
 from facekit.mesh import OVAL
-from portrait import stages, studio
+from portrait import session, stages
 from portrait.__main__ import main
 from portrait.files import Template
 from portrait.settings import Settings
@@ -30,6 +30,7 @@ class Scribbler:
     def check(self, prompt, negative=""):
         if "zebra" in prompt:
             raise ValueError("the model never met the word 'zebra'.")
+        return []
 
     def paint(self, picture, mask, hints, strength, steps, guidance=1.0, prompt="", negative="",
               seed=0, observe=None):  # fmt: skip
@@ -82,8 +83,8 @@ def test_a_leaning_head_is_worked_on_upright_and_put_back(photographs, photo_fac
     face = max(detect(turned), key=lambda f: f.box[2])
     scene = stages.crop(turned, face, [], *photo_faces["hopper"], Settings())
     assert abs(scene.face.roll) < 3
-    result = studio.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
-    painted = studio.put_back(turned, result)
+    result = session.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
+    painted = session.put_back(turned, result)
     changed = (painted != turned).any(-1)
     rows, columns = np.nonzero(changed)
     middle = np.array([columns.mean(), rows.mean()])
@@ -101,7 +102,7 @@ def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
     face, pair = photo_faces["astronaut"][1], photo_faces["hopper"]
     painter = Scribbler()
     settings = Settings(retouch=0.5, prompt="an old woman")
-    made = studio.reconstruct(template, (face, "f", *pair), [], settings, painter)
+    made = session.reconstruct(template, (face, "f", *pair), [], settings, painter)
     assert tuple(made.pictures) == stages.STAGES
     outside = scene.mask == 0
     assert 0.2 < outside.mean() < 0.9
@@ -126,10 +127,10 @@ def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
 def test_a_grey_photo_stays_grey(photo_faces):
     template, face = photo_faces["astronaut"]
     grey = np.asarray(Image.fromarray(template).convert("L").convert("RGB"))
-    made = studio.reconstruct(
+    made = session.reconstruct(
         grey, (face, "f", *photo_faces["hopper"]), [], Settings(), Scribbler()
     )
-    result = studio.put_back(grey, made)
+    result = session.put_back(grey, made)
     assert (result != grey).any() and np.ptp(result, axis=-1).max() == 0
 
 
@@ -190,8 +191,8 @@ def test_put_back_takes_the_crop_wherever_the_mask_is_not_faint(photo_faces):
     _, scene = scene_of(photo_faces, Settings(crop=4))
     assert (scene.matrix[:, :2] == np.eye(2)).all()  # as large in the crop as in the photo
     template = photo_faces["astronaut"][0]
-    made = studio.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
-    result = stages.warp(studio.put_back(template, made), scene.matrix, len(scene.view))
+    made = session.Portrait(scene, {stages.STAGES[-1]: 255 - scene.view})
+    result = stages.warp(session.put_back(template, made), scene.matrix, len(scene.view))
     contrast = np.abs(255 - 2 * scene.view.astype(int)).min(-1) > 100
     for low, high, share in ((0.3, 0.9, 1), (0.1, 0.15, 0.5)):
         there = contrast & (scene.mask > low) & (scene.mask < high)
@@ -246,17 +247,17 @@ def test_the_command_its_page_its_stages_and_another_seed(here, two, photographs
 
 def test_a_folder_half_written_does_not_count_as_kept(photo_faces, tmp_path, monkeypatch):
     template, scene = scene_of(photo_faces)
-    made = studio.Portrait(scene, dict.fromkeys(stages.STAGES, scene.view))
-    studio.keep(tmp_path, made, 1, "key")
+    made = session.Portrait(scene, dict.fromkeys(stages.STAGES, scene.view))
+    session.keep(tmp_path, made, 1, "key")
 
     def full(*_):
         raise OSError(28, "full")
 
-    monkeypatch.setattr(studio, "write_image", full)
+    monkeypatch.setattr(session, "write_image", full)
     with pytest.raises(OSError, match="full"):
-        studio.keep(tmp_path, made, 1, "key")
+        session.keep(tmp_path, made, 1, "key")
     with pytest.raises(ValueError, match="does not hold"):
-        studio.kept(tmp_path, 1, "key", Settings(), "border")
+        session.kept(tmp_path, 1, "key", Settings(), "border")
 
 
 def test_the_reference_is_the_person_of_a_folder_not_the_largest_face(here, two, photographs):
@@ -271,7 +272,7 @@ def test_the_reference_is_the_person_of_a_folder_not_the_largest_face(here, two,
     both = np.concatenate([photographs["hopper"], np.asarray(large)], axis=1)
     write_image(both, folder / "both.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
-    path, face = studio.best_of(folder, "encoder")
+    path, face = session.best_of(folder, "encoder")
     side = read_image(path).shape[1]
     assert face.box[0] + face.box[2] / 2 < min(side, photographs["hopper"].shape[1])
     said = here("--template", two / "astronaut.png", "--faces", folder, "--out", two / "o.png",

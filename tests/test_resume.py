@@ -1,4 +1,5 @@
-"""A run that is killed and resumed ends with exactly what one that never stopped has."""
+"""A run that is killed and resumed ends with exactly what one that never stopped has. Each side is
+trained in processes of its own: sums depend on how a process begins."""
 
 import csv
 import signal
@@ -7,7 +8,10 @@ import time
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import EPOCHS, SMALL_RUN, STEPS, finish, start_train
+
+import train
 
 
 def checkpoint(folder, step=EPOCHS * STEPS):
@@ -65,7 +69,32 @@ def kill_after(process, folder, step, delay):
     return newest(folder)
 
 
-def test_two_kills_and_a_damaged_checkpoint_change_nothing(trained, discs, tmp_path):
+@pytest.fixture(scope="module")
+def whole(discs, tmp_path_factory):
+    """A run in a process of its own that nothing interrupts. While it runs, another process is
+    asked to go on with it: (folder, exit code and words of the other)."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    words = ("--data", discs, "--epochs", EPOCHS, "--precision", "float32")
+    process = start_train(*SMALL_RUN, *words, "--out", out)
+    while newest(out) < 1 and process.poll() is None:
+        time.sleep(0.01)
+    other = CliRunner().invoke(train.main, ["--resume", "--out", str(out)])
+    reached = newest(out)
+    finish(process)
+    return out, other, reached
+
+
+def test_a_run_that_is_being_trained_is_left_alone_by_a_second_one(whole):
+    folder, other, reached = whole
+    assert reached < EPOCHS * STEPS  # it was still running
+    assert other.exit_code == 2
+    assert f"Error: {folder} is in use by another process" in other.stderr
+    assert "Traceback" not in other.output and "Resuming" not in other.output
+    assert newest(folder) == EPOCHS * STEPS
+    assert [row["epoch"] for row in log(folder)] == [str(e + 1) for e in range(EPOCHS)]
+
+
+def test_two_kills_and_a_damaged_checkpoint_change_nothing(whole, discs, tmp_path):
     out, rng = tmp_path / "killed", np.random.default_rng(int(time.time()))
     first = ("--data", discs, "--precision", "float32")
     # Fewer epochs at first: how long a run is meant to be must not change what it learns.
@@ -78,7 +107,7 @@ def test_two_kills_and_a_damaged_checkpoint_change_nothing(trained, discs, tmp_p
     broken.write_bytes(broken.read_bytes()[:-5000])
     said = finish(start_train(*resume))
     assert f"Resuming at step {reached - 1}" in said and broken.name in said
-    assert_same_run(out, trained)
+    assert_same_run(out, whole[0])
 
 
 @pytest.mark.slow
@@ -106,7 +135,7 @@ def test_many_kills_at_any_moment_change_nothing(discs, tmp_path, precision):
 
 
 @pytest.mark.slow
-def test_ctrl_c_of_a_real_process_saves_all_steps_that_were_taken(trained, discs, tmp_path):
+def test_ctrl_c_of_a_real_process_saves_all_steps_that_were_taken(whole, discs, tmp_path):
     out = tmp_path / "stopped"
     words = ("--data", discs, "--precision", "float32", "--epochs", EPOCHS)
     process = start_train(*SMALL_RUN, *words, "--out", out)
@@ -116,4 +145,4 @@ def test_ctrl_c_of_a_real_process_saves_all_steps_that_were_taken(trained, discs
     said = finish(process, code=130)
     assert f"saved at step {newest(out)}" in said and newest(out) < EPOCHS * STEPS
     finish(start_train(*SMALL_RUN, "--out", out, "--resume"))
-    assert_same_run(out, trained)
+    assert_same_run(out, whole[0])

@@ -12,7 +12,9 @@ from PIL import Image
 
 import sample
 from benchmarks.sampling import steps_of
-from ddpm.run import file_digest, read_captions, read_preset
+from common.files import sha256
+from ddpm.bundle import _read_header, read_captions, read_preset
+from ddpm.conditions.text import Tokenizer
 from docs.pages.results import cheapest
 
 FILES = sorted((ROOT / "weights").glob("*.h5"))
@@ -40,16 +42,15 @@ def test_each_file_holds_arrays_of_half_precision_and_has_a_card(path):
 
 
 def test_the_branch_belongs_to_the_model():
-    with h5py.File(BRANCH) as file:
-        settings = json.loads(file.attrs["portraits_from_scratch_control"])
-    assert settings["over"] == file_digest(MODEL)
+    assert _read_header(BRANCH)["base_digest"] == sha256(MODEL)
 
 
 def test_the_model_brings_captions_in_words_that_it_knows():
-    captions, tokenizer = read_captions(MODEL), read_preset(MODEL).make_tokenizer()
+    captions, text = read_captions(MODEL), read_preset(MODEL).network.conditions["text"]
+    tokenizer = Tokenizer(text.vocabulary, text.length)
     assert len(captions) >= 500
     for caption in captions:
-        tokenizer.encode(caption)
+        tokenizer.encode(caption, strict=True)
 
 
 def test_samples_are_drawn_by_the_sampler_that_the_measurement_found():

@@ -5,59 +5,53 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import read_faces
 
 from data import make_faces
 from data.__main__ import main
 from data.shape.parts import PART, STYLES
 
-SIZE, N = 64, 32
+SIZE, N = 64, 32  # of the fixture `rendered_small`
 COLOURS = ("black", "brown", "blond", "red", "grey", "white", "blue", "green", "pink", "yellow")
-
-
-def read(folder):
-    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
-    return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """One drawing each of 32 people."""
     out = tmp_path_factory.mktemp("styles") / "drawn"
-    return make_faces(out, N, N, SIZE, 3, workers=2, progress=False, drawn=1)
+    return read_faces(make_faces(out, N, N, SIZE, 3, workers=2, progress=False, drawn=1))
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
+def photos(rendered_small):
     """The same people in the same views, photographed."""
-    out = tmp_path_factory.mktemp("styles") / "photos"
-    return make_faces(out, N, N, SIZE, 3, workers=2, progress=False, drawn=0)
+    return rendered_small
 
 
-def of_style(folder, style):
-    images, labels, records = read(folder)
+def of_style(dataset, style):
+    images, labels, records = dataset
     chosen = [k for k, record in enumerate(records) if record["style"] == style]
     assert chosen, f"no {style} among {len(records)}"
     return images[chosen], labels[chosen], [records[k] for k in chosen]
 
 
-def test_the_share_that_is_drawn_is_the_share_asked_for(drawn, photos, tmp_path):
-    assert {record["style"] for record in read(drawn)[2]} == set(STYLES[1:])
-    assert {record["style"] for record in read(photos)[2]} == {"photo"}
-    some = make_faces(tmp_path / "some", 48, 48, 16, 0, workers=2, progress=False, drawn=0.5)
-    share = np.mean([record["style"] != "photo" for record in read(some)[2]])
+def test_the_share_that_is_drawn_is_the_share_asked_for(drawn, photos, half_drawn):
+    assert {record["style"] for record in drawn[2]} == set(STYLES[1:])
+    assert {record["style"] for record in photos[2]} == {"photo"}
+    share = np.mean([record["style"] != "photo" for record in read_faces(half_drawn)[2]])
     assert 0.3 < share < 0.7
-    assert json.loads((some / "dataset.json").read_text())["drawn"] == 0.5
+    assert json.loads((half_drawn / "dataset.json").read_text())["drawn"] == 0.5
 
 
 def test_drawings_do_not_change_who_is_shown(drawn, photos):
-    for one, other in zip(read(drawn)[2], read(photos)[2], strict=True):
+    for one, other in zip(drawn[2], photos[2], strict=True):
         assert one["attributes"] == other["attributes"] and one["pose"] == other["pose"]
 
 
 @pytest.mark.parametrize("style", STYLES[1:])
 def test_a_drawing_is_not_the_photo(drawn, photos, style):
     images, _, records = of_style(drawn, style)
-    taken = read(photos)[0][[record["identity"] for record in records]]
+    taken = photos[0][[record["identity"] for record in records]]
     assert np.abs(images.astype(int) - taken).mean() > 4
     assert images.std() > 15
 
@@ -97,22 +91,25 @@ def test_pixel_art_has_few_colours_in_squares(drawn):
 
 def test_a_cartoon_has_larger_eyes(drawn, photos):
     _, maps, records = of_style(drawn, "3-D cartoon")
-    taken = read(photos)[1][[record["identity"] for record in records]]
+    taken = photos[1][[record["identity"] for record in records]]
     assert (maps == PART["eyes"]).sum() > 1.3 * (taken == PART["eyes"]).sum()
 
 
 def test_captions_name_the_style(drawn):
     names = {"oil": ("oil",), "pencil": ("pencil",), "3-D cartoon": ("3-D cartoon",)}
-    for record in read(drawn)[2]:
+    for record in drawn[2]:
         style, caption = record["style"], record["caption"]
         assert any(name in caption for name in names.get(style, (style,))), caption
         assert "photo" not in caption and "  " not in caption
 
 
 def test_the_same_seed_draws_the_same(drawn, tmp_path):
-    again = make_faces(tmp_path / "again", N, N, SIZE, 3, workers=1, progress=False, drawn=1)
-    for name in ("images.npy", "labels.npy", "faces.jsonl"):
-        assert (again / name).read_bytes() == (drawn / name).read_bytes()
+    """With one process instead of two, and fewer pictures after them."""
+    fewer = make_faces(tmp_path / "again", 24, 24, SIZE, 3, workers=1, progress=False, drawn=1)
+    images, labels, records = read_faces(fewer)
+    assert {record["style"] for record in records} == set(STYLES[1:])
+    assert np.array_equal(images, drawn[0][:24]) and np.array_equal(labels, drawn[1][:24])
+    assert records == drawn[2][:24]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])

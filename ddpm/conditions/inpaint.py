@@ -23,7 +23,7 @@ def inpaint_condition(picture, mask):
     """The arrays of this condition. A mask has no grey values here, as in training.
 
     Args:
-        picture: float32 (B, H, W, C) in [-1, 1].
+        picture: float32 (B, H, W, C), x0 of the known picture.
         mask: float32 (B, H, W, 1) in [0, 1].
 
     Returns:
@@ -89,7 +89,7 @@ def _from_request(request, settings, model, indices):
         return None
     rows = np.array(indices)
     picture, mask = (array[rows % len(array)] for array in (request.image, request.mask))
-    return inpaint_condition(to_float(picture), mask)
+    return inpaint_condition(model.codec.encode(picture), mask)
 
 
 def _rows(source, settings):

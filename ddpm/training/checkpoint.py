@@ -9,6 +9,7 @@ The order of the pictures needs no state: it follows from the seed and the step.
 """
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ class Checkpoints:
         arrays["meta"] = np.array(json.dumps({"step": step, "shapes": _shapes(model), **notes}))
         name = f"step-{step:08d}.npz"
         with atomic_write(self.folder / name, sync=True) as partial, partial.open("wb") as file:
-            np.savez(file, **arrays)
+            _write(arrays, file)
         # Later steps are damaged ones that `restore` passed over: they must not push out whole.
         mine = [path for path in self._newest_first() if path.name <= name]
         for other in set(self._newest_first()) - set(mine[:KEEP]):
@@ -89,6 +90,14 @@ def _variables(model):
 
 def _shapes(model):
     return [list(v.shape) for v in _variables(model)]
+
+
+def _write(arrays, file):
+    """As `np.savez`, which on a full disk leaves an open archive that complains at the exit."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _read(path):

@@ -20,7 +20,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from common.devices import one_core_per_micro_batch
+from common.cli import count, printable
+from common.devices import (
+    PRECISIONS,
+    choose_precision,
+    one_core_per_micro_batch,
+    start_backend,
+    use_xla,
+)
 from common.files import folder_lock
 from ddpm.bundle import (
     FILES,
@@ -37,53 +44,13 @@ from ddpm.bundle import (
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import HintSettings
 from ddpm.conditions.text import Tokenizer
-from ddpm.presets import PRESETS, Preset
-from ddpm.training.run_folder import read_config, write_config
+from ddpm.presets import PRESETS
+from ddpm.training.run_folder import LASTING, open_run, write_config
 
 P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
 )
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a training is asked for; None leaves it to the preset, or to the run that goes on.
-
-    Args:
-        out: run folder.
-        preset: a word of `PRESETS`.
-        data: folder of pictures; None for the default set.
-        weights: the model that a task begins with or trains over.
-        start_from: weights to begin with, where they fit.
-        epochs, batch_size, lr, sample_epochs: of the preset, otherwise.
-        precision: "auto", "float32" or "bfloat16".
-        seed: of weights, noise and order.
-        resume: go on with the run in `out`.
-        dry_run: say what would be trained, and stop.
-        save_minutes: save at least this often.
-        deterministic: same bits each time; None: on a processor.
-    """
-
-    out: Path | None = None
-    preset: str | None = None
-    data: Path | None = None
-    weights: Path | None = None
-    start_from: Path | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    lr: float | None = None
-    sample_epochs: int | None = None
-    precision: str | None = None
-    seed: int | None = None
-    resume: bool = False
-    dry_run: bool = False
-    save_minutes: float = 5.0
-    deterministic: bool | None = None
-
-
-# Options that a run is made of: it keeps them when it goes on.
-LASTING = ("preset", "data", "weights", "start_from", "batch_size", "lr", "precision", "seed")
 
 
 @dataclass(frozen=True)
@@ -102,103 +69,49 @@ class DataSource:
     masks: Callable | None = None
 
 
-@dataclass(frozen=True)
-class _Run:
-    """A run that is about to begin or to go on: what every task settles first."""
-
-    task: str
-    options: Options
-    preset: Preset
-    out: Path
-    config: dict | None  # of the run that goes on
-
-    def settle(self, preset):
-        """With the preset of the run that goes on, or this one, and the changes of the options."""
-        if self.config:
-            preset = Preset.from_dict(self.config["preset"])
-        options = self.options
-        changes = {
-            "epochs": options.epochs,
-            "batch_size": options.batch_size,
-            "learning_rate": options.lr,
-            "sample_epochs": options.sample_epochs,
-        }
-        changes = {name: value for name, value in changes.items() if value is not None}
-        return replace(self, preset=preset.with_(run=changes))
-
-
 # --- the tasks
 
 
 def base(options, data):
     """Train a model of its own."""
     preset = _preset(options.preset or "faces64")
-    run = _open("base", replace(options, out=options.out or Path("runs") / preset.name))
+    run = open_run("base", replace(options, out=options.out or Path("runs") / preset.name))
     if run.options.start_from and not run.config:
-        read_preset(run.options.start_from)  # what cannot be read is told at once
+        read_preset(run.options.start_from)  # fails early where it cannot be read
     run = run.settle(preset)
-
-    def begin(network, preset):
-        return start_from(network, run.options.start_from, vocabulary_of(preset))
-
     return _train(
         run,
         data,
-        begin=begin if run.options.start_from else None,
+        begin=_starting_from(run.options.start_from),
         use="Sample from it: python sample.py --n 64 --weights {}",
     )
 
 
 def inpaint(options, data):
     """Teach a model to paint into pictures: it goes on, conditioned on mask and masked picture."""
-    run = _open("inpaint", options)
-    if not run.config:
-        weights = run.options.weights or default_weights()
-        run = replace(run, options=replace(run.options, weights=weights, start_from=weights))
-    run = run.settle(
-        read_preset(run.options.weights).with_conditions(inpaint=NoSettings())
-        if not run.config
-        else None
-    )
-
-    def begin(network, preset):
-        return start_from(network, run.options.start_from, vocabulary_of(preset))
-
+    run = _open_over_model("inpaint", options, lambda p: p.with_conditions(inpaint=NoSettings()))
     return _train(
         run,
         data,
-        begin=begin,
+        begin=_starting_from(run.options.weights),
         use="Use it: python sample.py --init photo.jpg --mask mask.png --weights {}",
     )
 
 
 def control(options, data):
     """Train a control branch: edges, colours, coarse shapes and face points that a model obeys."""
-    run = _open("control", options)
-    if not run.config:
-        run = replace(
-            run, options=replace(run.options, weights=run.options.weights or default_weights())
-        )
-    preset = None
-    if not run.config:
+
+    def change(preset):
+        if options.start_from:
+            load_control(options.start_from, preset)  # fails early where it does not fit
         # Mirrored faces would show their left eye in the colour of the right one.
-        preset = read_preset(run.options.weights).with_(
-            data={"flip": False}, objective={"p_uncond": P_UNCOND_CONTROL}
-        )
-        if run.options.start_from:
-            load_control(run.options.start_from, preset)  # what does not fit is told at once
-    run = run.settle(preset)
-    begin = None
-    if run.options.start_from:
+        return preset.with_(data={"flip": False}, objective={"p_uncond": P_UNCOND_CONTROL})
 
-        def begin(network, preset):
-            load_weights(network.branch, load_control(run.options.start_from, preset).path)
-            return 1, 1
-
+    run = _open_over_model("control", options, change)
     return _train(
         run,
         data,
-        begin=begin,
+        begin=_branch_from(run.options.start_from),
         make=_control_parts,
         hints=HintSettings(),
         use="Use it: python sample.py --control canny=edges.png --control-weights {}",
@@ -208,64 +121,39 @@ def control(options, data):
 TASKS = {"base": base, "control": control, "inpaint": inpaint}
 
 
-# --- opening a run
+def _open_over_model(task, options, change):
+    """The run of a task that has a model: `options.weights`, or the default one.
+
+    Args:
+        task: a word of `TASKS`.
+        options: `Options`.
+        change: (the model's preset) -> the run's preset.
+    """
+    run, preset = open_run(task, options), None
+    if not run.config:
+        weights = run.options.weights or default_weights()
+        run = replace(run, options=replace(run.options, weights=weights))
+        preset = change(read_preset(weights))
+    return run.settle(preset)
 
 
-def _open(task, options):
-    """A new run, or the one in `options.out` that goes on."""
-    out = options.out
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; name a folder for the run with --out.")
-    config = read_config(out)
-    if config is not None and not options.resume:
-        raise ValueError(
-            f"{out} already holds a run; add --resume to go on with it, or name another "
-            "folder with --out."
-        )
-    if config is None and options.resume:
-        if not out.exists():
-            raise ValueError(f"there is no run in {out}; check --out, or leave --resume away.")
-        click.echo(f"Nothing saved in {out} yet: starting afresh.")
-    if config is not None:
-        _same_task(config, task, out)
-        _same_options(config, options, out)
-        kept = {name: config["options"].get(name) for name in LASTING}
-        if options.deterministic is None:
-            kept["deterministic"] = config["deterministic"]
-        options = replace(options, **kept)
-    return _Run(task, options, None, out, config)
+def _starting_from(path):
+    """Begin with the weights of a model where they fit: see `_train`; None without a path."""
+    if path is None:
+        return None
+    return lambda network, preset: start_from(network, path, vocabulary_of(preset))
 
 
-def _same_task(config, task, out):
-    if config["task"] != task:
-        command = "python train.py" + (f" {config['task']}" if config["task"] != "base" else "")
-        raise ValueError(f"{out} was started with {command}; go on with that.")
+def _branch_from(path):
+    """Begin with a control branch of the same architecture; None without a path."""
+    if path is None:
+        return None
 
+    def begin(network, preset):
+        load_weights(network.branch, load_control(path, preset).path)
+        return 1, 1
 
-def _same_options(config, options, out):
-    """Refuse an option that a run is made of and that says something else than the run does."""
-    said, preset = config["options"], config["preset"]
-    started = {
-        "preset": (preset["name"],),
-        "data": (Path(config["data"]["folder"]).resolve(),),
-        "batch_size": (preset["run"]["batch_size"], said["batch_size"]),
-        "lr": (preset["run"]["learning_rate"],),
-        "precision": (config["precision"], said["precision"] or "auto"),
-        "seed": (said["seed"] or 0,),
-        "start_from": (said["start_from"],),
-        "weights": (said["weights"] and Path(said["weights"]).resolve(),),
-    }
-    for name, values in started.items():
-        given = getattr(options, name)
-        if given is None:
-            continue
-        if name in ("data", "weights"):
-            given = Path(given).resolve()
-        if str(given) not in map(str, values):
-            raise ValueError(
-                f"{out} was started with --{name.replace('_', '-')} {values[0]}; leave the option "
-                "away to resume, or start another run with --out."
-            )
+    return begin
 
 
 def _preset(word):
@@ -278,40 +166,69 @@ def _preset(word):
 
 
 @dataclass(frozen=True)
+class _Machine:
+    """How a run is computed.
+
+    Args:
+        deterministic: same bits each time.
+        micro_batches: see `DenoisingObjective`.
+        precision: a key of `devices.PRECISIONS`.
+        backend: of Keras.
+    """
+
+    deterministic: bool
+    micro_batches: int
+    precision: str
+    backend: str
+
+    @property
+    def dtype(self):
+        """The Keras dtype policy."""
+        return PRECISIONS[self.precision]
+
+
+@dataclass(frozen=True)
 class _Parts:
-    """What a task trains, and how it is written."""
+    """What a task trains, and how it is written.
+
+    Args:
+        make_network: () -> network, see `Trainer`.
+        write: (averaged network) -> None.
+        trained: (network) -> the part of it that is trained.
+        what: it is called.
+        base_digest: of the model that it is trained over, or None.
+    """
 
     make_network: Callable
     write: Callable
-    trained: Callable  # (what make_network gives) -> the part whose parameters are trained
+    trained: Callable = lambda network: network
     what: str = "Network"
     base_digest: str | None = None
 
 
-def _model_parts(run, preset, precision, pictures):
-    captions = (vocabulary_of(preset) and pictures.captions) or ()
+def _model_parts(run, dtype, captions):
+    """A model of its own."""
+    path, preset = run.out / FILES["model"], run.preset
+    captions = captions if vocabulary_of(preset) else ()
     return _Parts(
-        make_network=lambda: preset.make_network(precision),
-        write=lambda network: save_model(
-            network, preset, run.out / FILES["model"], captions=captions
-        ),
-        trained=lambda network: network,
+        make_network=lambda: preset.make_network(dtype),
+        write=lambda network: save_model(network, preset, path, captions=captions),
     )
 
 
-def _control_parts(run, preset, precision, pictures):
+def _control_parts(run, dtype, captions):
+    """A control branch over a model that stays as it is."""
     from ddpm.nets.control import Controlled
 
-    base = load_model(run.options.weights, precision)
+    base = load_model(run.options.weights, dtype)
     if run.config and run.config["base_digest"] != base.digest:
         raise ValueError(
             f"{base.path} is not the model that {run.out} was trained over; bring it back."
         )
+    path, preset = run.out / FILES["control"], run.preset
     return _Parts(
         make_network=lambda: Controlled(base.network),
-        write=lambda network: save_control(
-            network.branch, preset, run.out / FILES["control"], base.digest
-        ),
+        write=lambda network: save_control(network.branch, preset, path, base.digest),
         trained=lambda network: network.branch,
         what="Control branch",
         base_digest=base.digest,
@@ -322,90 +239,75 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
     """Train to the end, or to a signal.
 
     Args:
-        run: `_Run`.
+        run: `Run`.
         data: `DataSource`.
         use: the sentence that says how to use the result, with {} for its folder.
         begin: (network, preset) -> (taken, all) parameters: other weights to begin with.
-        make: (run, preset, dtype policy, pictures) -> `_Parts`.
+        make: (run, dtype policy, captions) -> `_Parts`.
         hints: `HintSettings` where control pictures are trained.
 
     Returns:
         bool: whether all epochs are done.
     """
     pictures, folder = data.load(run.options.data, run.preset)
-    fingerprint = _fingerprint(pictures)
-    if run.config and run.config["data"]["fingerprint"] != fingerprint:
-        raise ValueError(
-            f"the pictures in {folder} are not those that {run.out} was trained on; bring them "
-            "back, or start another run with --out."
-        )
-    preset = _fit_to_pictures(run, pictures, folder)
-    deterministic, micro_batches = _set_up(run.options, preset.run.batch_size)
-
-    # Imported here: a backend takes seconds to start, and bad input should not wait for it.
-    from common.devices import PRECISIONS, choose_precision, start_backend, use_xla
-
-    start_backend()
-    import keras
-
-    from ddpm.training.trainer import Trainer
-
-    backend = keras.backend.backend()
-    if run.config and run.config["backend"] != backend:
-        raise ValueError(
-            f"{run.out} was trained on the {run.config['backend']} backend; go on with "
-            f"KERAS_BACKEND={run.config['backend']}."
-        )
-    asked = run.options.precision or "auto"
-    precision = run.config["precision"] if run.config else choose_precision(asked)
-    parts = make(run, preset, PRECISIONS[precision], pictures)
-    trainer = Trainer(
-        parts.make_network,
-        preset,
-        run.out,
-        parts.write,
-        run.options.seed or 0,
-        1 if use_xla() else micro_batches,
-    )
-    parameters = parts.trained(trainer.averaged).count_params()
-    click.echo(
-        f"{parts.what}: {parameters / 1e6:.1f} M parameters, {precision}, {backend} backend."
-    )
+    fingerprint = _fingerprint(run, pictures, folder)
+    run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
+    machine = _start_backend(run)
+    parts = make(run, machine.dtype, pictures.captions or ())
+    trainer = _make_trainer(run, machine, parts)
     if run.options.dry_run:
         return True
     with folder_lock(run.out):
         _restore(trainer, run)
         if begin is not None and trainer.step == 0:  # also if stopped before its first checkpoint
-            taken, total = trainer.begin_with(lambda network: begin(network, preset))
-            click.echo(f"{taken / total:.0%} of them begin as in {run.options.start_from}.")
-        if _is_finished(trainer, pictures, preset, run.out):
+            taken, total = trainer.begin_with(lambda network: begin(network, run.preset))
+            source = run.options.start_from or run.options.weights
+            click.echo(f"{taken / total:.0%} of them begin as in {printable(source)}.")
+        if _is_finished(trainer, pictures, run):
             return True
-        options = {name: getattr(run.options, name) for name in LASTING}
-        write_config(
-            run.out,
-            {
-                "task": run.task,
-                "preset": preset.to_dict(),
-                "precision": precision,
-                "backend": backend,
-                "deterministic": deterministic,
-                "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
-                "base_digest": parts.base_digest,
-                "data": {
-                    "folder": str(folder),
-                    "pictures": len(pictures.images),
-                    "fingerprint": fingerprint,
-                },
-            },
-        )
-        build = _batch_builder(run, preset, pictures, data, hints)
+        found = {"folder": str(folder), "pictures": len(pictures.images)}
+        found["fingerprint"] = fingerprint
+        _write_config(run, machine, parts.base_digest, found)
+        build = _batch_builder(run, pictures, data, hints)
         if build:
             trainer.preview_condition = _preview_condition(build, len(pictures.images))
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
-        done = trainer.fit(pictures.images, preset.run.epochs, seconds, build=build)
+        done = trainer.fit(pictures.images, run.preset.run.epochs, seconds, build=build)
     _say_goodbye(run, done, trainer.step, use)
     return done
+
+
+def _make_trainer(run, machine, parts):
+    from ddpm.training.trainer import Trainer  # here, for it needs the backend
+
+    seed = run.options.seed or 0
+    trainer = Trainer(
+        parts.make_network, run.preset, run.out, parts.write, seed, machine.micro_batches
+    )
+    parameters = parts.trained(trainer.averaged).count_params()
+    click.echo(
+        f"{parts.what}: {parameters / 1e6:.1f} M parameters, {machine.precision}, "
+        f"{machine.backend} backend."
+    )
+    return trainer
+
+
+def _write_config(run, machine, base_digest, pictures):
+    options = {name: getattr(run.options, name) for name in LASTING}
+    write_config(
+        run.out,
+        {
+            "task": run.task,
+            "preset": run.preset.to_dict(),
+            "precision": machine.precision,
+            "backend": machine.backend,
+            "deterministic": machine.deterministic,
+            "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
+            "base_digest": base_digest,
+            "data": pictures,
+        },
+    )
 
 
 def _fit_to_pictures(run, pictures, folder):
@@ -423,8 +325,9 @@ def _fit_to_pictures(run, pictures, folder):
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
     batch_size = preset.run.batch_size
     click.echo(
-        f"Preset {preset.name}: {n} pictures of {preset.network.image_size} px from {folder}, "
-        f"{preset.run.epochs} epochs of {max(1, n // batch_size)} steps, into {run.out}."
+        f"Preset {preset.name}: {count(n, 'picture')} of {preset.network.image_size} px from "
+        f"{printable(folder)}, {count(preset.run.epochs, 'epoch')} of "
+        f"{count(max(1, n // batch_size), 'step')}, into {printable(run.out)}."
     )
     if n < batch_size:
         preset = preset.with_(run={"batch_size": n})
@@ -432,9 +335,13 @@ def _fit_to_pictures(run, pictures, folder):
     return preset
 
 
-def _fingerprint(pictures):
+def _fingerprint(run, pictures, folder):
     """A hash of the pictures, or of some spread evenly where there are many, and of their captions
-    where they are kept in their own shapes."""
+    where they are kept in their own shapes.
+
+    Raises:
+        ValueError: if a run that goes on was trained on others.
+    """
     images = pictures.images
     chosen = np.linspace(0, len(images) - 1, min(len(images), FINGERPRINTED)).astype(int)
     digest = hashlib.sha256(str(getattr(images, "shape", len(images))).encode())
@@ -442,7 +349,34 @@ def _fingerprint(pictures):
         digest.update(np.ascontiguousarray(images[i]))
     if pictures.sizes is not None:
         digest.update("\n".join(pictures.captions or ()).encode())
-    return digest.hexdigest()[:16]
+    fingerprint = digest.hexdigest()[:16]
+    if run.config and run.config["data"]["fingerprint"] != fingerprint:
+        raise ValueError(
+            f"the pictures in {folder} are not those that {run.out} was trained on; bring them "
+            "back, or start another run with --out."
+        )
+    return fingerprint
+
+
+def _start_backend(run):
+    """Start the backend with what it reads only then. Returns `_Machine`.
+
+    Raises:
+        ValueError: if a run that goes on was trained on another backend.
+    """
+    deterministic, micro_batches = _set_up(run.options, run.preset.run.batch_size)
+    start_backend()
+    import keras
+
+    backend, config = keras.backend.backend(), run.config
+    if config and config["backend"] != backend:
+        raise ValueError(
+            f"{run.out} was trained on the {config['backend']} backend; go on with "
+            f"KERAS_BACKEND={config['backend']}."
+        )
+    asked = run.options.precision or "auto"
+    precision = config["precision"] if config else choose_precision(asked)
+    return _Machine(deterministic, 1 if use_xla() else micro_batches, precision, backend)
 
 
 def _set_up(options, batch_size):
@@ -478,21 +412,22 @@ def _restore(trainer, run):
         click.echo(f"Nothing saved in {run.out} yet: starting afresh.")
 
 
-def _is_finished(trainer, pictures, preset, out):
-    steps = len(pictures.images) // preset.run.batch_size
-    if trainer.step < steps * preset.run.epochs:
+def _is_finished(trainer, pictures, run):
+    steps = len(pictures.images) // run.preset.run.batch_size
+    if trainer.step < steps * run.preset.run.epochs:
         return False
     click.echo(
-        f"{out} is finished: {trainer.step // steps} epochs. Nothing to do; more --epochs would go "
-        "on."
+        f"{run.out} is finished: {count(trainer.step // steps, 'epoch')}. Nothing to do; more "
+        "--epochs would go on."
     )
     return True
 
 
-def _batch_builder(run, preset, pictures, data, hints):
+def _batch_builder(run, pictures, data, hints):
     """What makes batches with conditions or crops; None where there are none."""
     from ddpm.training.batches import BatchBuilder
 
+    preset = run.preset
     conditions = dict(preset.network.conditions)
     cache = run.out / "points.npy"
     source = Source(pictures.images, pictures.captions, pictures.sizes)

@@ -96,6 +96,7 @@ class Trainer:
         steps = min(GRID_STEPS, self.pipeline.schedule.T)
         request = Request(
             n=GRID,
+            guidance=1.0,
             sampler="ddim",
             spacing="uniform",
             steps=steps,

@@ -58,19 +58,19 @@ def _save_stages(folder, name):
 
 def draw_holes(models, first=3):
     """Holes of each kind, filled by each method; needs renders, `models.fresh`."""
-    from benchmarks.portrait import HOLES, METHODS, STEPS, cases_of, cut
+    from benchmarks.portrait import HOLES, METHODS, STEPS, cases_of, cut, fill
     from portrait.painter import Painter
 
     if models.fresh is None:
         print("portrait_holes: skipped, it needs --fresh.", flush=True)
         return
-    painter = Painter(models.weights, models.control)
+    pipeline = Painter(models.weights, models.control).pipeline
     images, rows = np.load(models.fresh / "images.npy", mmap_mode="r"), []
-    cases = cases_of(map(np.array, islice(images, first, None)), len(HOLES), painter.size)
+    cases = cases_of(map(np.array, islice(images, first, None)), len(HOLES), pipeline.size)
     for case, kind in zip(cases, HOLES, strict=True):
         small, mask = case[2][None], cut([case], kind)
         row = [small, np.where(mask[..., None] > 0, np.uint8(128), small)]
-        row += [painter.fill(small, mask, method, STEPS)[0] for method in METHODS[2:]]
+        row += [fill(pipeline, small, mask, method, STEPS)[0] for method in METHODS[2:]]
         rows.append(np.concatenate(row))
     sheet = labelled_grid(np.stack(rows), list(HOLES), zoom=2, width=60)
     save_png(sheet, PICTURES / "portrait_holes.png")
@@ -128,12 +128,8 @@ def pairs_table(found):
 
 
 def context(results):
-    found = results["portrait"]
-    return {
-        "holes": holes_table(found["holes"]),
-        "nfe": nfe_table(found["nfe"]),
-        "pairs": pairs_table(found["pairs"]),
-    }
+    tables = {"holes": holes_table, "nfe": nfe_table, "pairs": pairs_table}
+    return {part: make(results["portrait"][part]) for part, make in tables.items()}
 
 
 PAGE = Page(

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from common.sheets import grid, save_png
+from ddpm.core.samplers import SAMPLERS
+from docs.drawing import draw_with
 from docs.shared import PICTURES, Page, pyplot, read_results, save_figure, table
 
 NAMES = {
@@ -333,10 +335,6 @@ def plot_samplers(models):
 
 def draw_samplers(models):
     """A row a sampler, four columns of two pictures each: 5, 10, 20 and 50 steps."""
-    from ddpm.samplers import SAMPLERS
-
-    from docs.drawing import draw_with
-
     drawn = [draw_with(models, 2, steps, sampler) for sampler in SAMPLERS for steps in STEPS]
     images, recipe = np.concatenate([images for images, _ in drawn]), drawn[0][1]
     save_png(grid(images, columns=8, zoom=2), PICTURES / "samplers.png", recipe)

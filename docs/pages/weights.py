@@ -6,6 +6,8 @@ import numpy as np
 
 from common.images import read_image
 from common.sheets import grid, save_png
+from ddpm.bundle import read_preset
+from docs.drawing import draw_with
 from docs.pages.conditioning import CONTROL_MEASURES, control_table
 from docs.pages.results import quality_table
 from docs.shared import PICTURES, ROOT, Page, pyplot, run, save_figure
@@ -22,13 +24,9 @@ def draw_samples(models):
 
 def draw_denoising(models):
     """Rows of x0_hat from pure noise to the picture."""
-    from ddpm.pictures import to_uint8
-
-    from docs.drawing import draw_with
-
     frames = []
     images, recipe = draw_with(
-        models, 4, steps=30, observe=lambda batch, i, x0_hat: frames.append(to_uint8(x0_hat))
+        models, 4, steps=30, observe=lambda indices, i, pictures: frames.append(pictures)
     )
     moments = np.linspace(0, len(frames) - 1, MOMENTS).astype(int)
     rows = np.stack([frames[i] for i in moments], axis=1)
@@ -42,9 +40,7 @@ def draw_learning(models):
     if models.run is None:
         print("learning: skipped, it needs --run.", flush=True)
         return
-    from ddpm.run import read_preset
-
-    size = read_preset(models.run).image_size
+    size = read_preset(models.run).network.image_size
     grids = {int(p.stem.split("-")[1]): p for p in (models.run / "samples").glob("step-*.png")}
     wanted = np.geomspace(min(grids), max(grids), MOMENTS)
     chosen = sorted({min(grids, key=lambda step, w=w: abs(step - w)) for w in wanted})

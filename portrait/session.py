@@ -1,12 +1,17 @@
-"""The stages in their order, for one face or several, each kept so that it can be repeated."""
+"""A portrait from its photos to the finished picture: choose -> reconstruct -> score -> keep.
+
+`Session` is what every front end calls, today the command line; the functions below are its steps.
+"""
 
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from common.cli import count
 from common.files import write_text
 from common.images import find_images, read_image, write_image
 from facekit import fuse as fuse_of
@@ -14,12 +19,16 @@ from facekit import masks
 from facekit.align import paste
 from facekit.colour import to_lab
 from facekit.detect import detect, largest
+from facekit.identity import load_embedder, similarity
 from portrait import stages
+from portrait.files import Template
 from portrait.stages import STAGES
 
-MOST_FACES = 5
+MAX_FACES = 5
 SKIP = "skip"
-PROFILE = 60  # degrees of yaw from which half of a face is not seen
+MAX_YAW = 60  # degrees, of a reference: beyond, half of the face cannot be seen
+LARGE_TURN = 45  # degrees of yaw between two faces, from which likeness suffers
+SMALL_FACE = 40  # px, a face's width from which on it is worked on as it is
 STEPS_FILE = "steps.json"
 _STEEP = 4  # a mask reaches 1 at a quarter of its way
 
@@ -41,7 +50,85 @@ class Portrait:
     scores: dict = field(default_factory=dict)
 
 
-def choose(template, references, faces_folder=None, template_name="", maker="auto"):
+class Session:
+    """A template, its faces, and who is to be painted into each.
+
+    Args:
+        template: path of the photo to paint into.
+        references: paths of photos of faces, one for each face of the template from left to right,
+            or `SKIP` for a face that is to stay.
+        faces_folder: folder of photos of one person; the best of them is a reference.
+        embedder: name of the face embedding: "dlib", "encoder" or "auto".
+
+    Attributes:
+        template: `files.Template`.
+        pairs: list of (face, path, image, face there).
+        notes: sentences worth telling.
+
+    Raises:
+        ValueError: one sentence, where it cannot be done; no model has been loaded then.
+    """
+
+    def __init__(self, template, references=(), faces_folder=None, embedder="auto"):
+        self.template, self.embedder = Template(template), embedder
+        image = self.template.image
+        self.pairs, found, self.notes = choose(
+            image, references, faces_folder, str(template), embedder
+        )
+        self._others = [[face for face in found if face is not pair[0]] for pair in self.pairs]
+
+    def paint(self, painter, settings, steps_dir=None, since=None, observe=None):
+        """Paint all faces, one after another.
+
+        Args:
+            painter: `painter.Painter`.
+            settings: `Settings`.
+            steps_dir: folder to keep every stage in; None keeps nothing.
+            since: take the stages before this one from `steps_dir`; None makes all of them.
+            observe: optional (number of the face from 1, stage, done, of) -> None.
+
+        Returns:
+            (image, portraits): uint8 (H, W, 3); list of `Portrait` with scores.
+
+        Raises:
+            ValueError: kept stages that are not there, or of other photos or settings.
+        """
+        digest = painter.digest + painter.control_digest
+        template = self.template.image
+        keys = [
+            fingerprint(template, pair, others, digest)
+            for pair, others in zip(self.pairs, self._others, strict=True)
+        ]
+        earlier = [
+            kept(steps_dir, i, key, settings, since) if since else None
+            for i, key in enumerate(keys, 1)
+        ]
+        embedder, image, portraits = load_embedder(self.embedder), template, []
+        for i, (pair, others) in enumerate(zip(self.pairs, self._others, strict=True)):
+            tell = None if observe is None else partial(observe, i + 1)
+            portrait = reconstruct(
+                template, pair, others, settings, painter, earlier[i], since or STAGES[0], tell
+            )
+            portrait.scores = {stage: score(portrait, stage, embedder) for stage in STAGES}
+            image = put_back(image, portrait)
+            if steps_dir:
+                keep(steps_dir, portrait, i + 1, keys[i])
+            portraits.append(portrait)
+        return image, portraits
+
+    def recipe(self, painter, settings):
+        """How the picture is made, as JSON can hold it."""
+        return {
+            "template": self.template.path.name,
+            "faces": [Path(pair[1]).name for pair in self.pairs],
+            "weights": painter.name,
+            "weights_sha256": painter.digest,
+            "control_sha256": painter.control_digest,
+            **settings.to_dict(),
+        }
+
+
+def choose(template, references, faces_folder=None, template_name="", embedder="auto"):
     """Find the faces, and which reference goes to which; before any model runs.
 
     Args:
@@ -49,7 +136,7 @@ def choose(template, references, faces_folder=None, template_name="", maker="aut
         references: list of paths, or `SKIP` for a face that is to stay, from left to right.
         faces_folder: folder of photos of one person; the best of them is the reference.
         template_name: for the sentences.
-        maker: name of the embedding that sorts a folder.
+        embedder: name of the embedding that sorts a folder.
 
     Returns:
         (pairs, faces, notes): list of (face, path, image, face there); all faces of the template;
@@ -60,7 +147,7 @@ def choose(template, references, faces_folder=None, template_name="", maker="aut
     """
     notes, known = [], {}
     if faces_folder is not None:
-        path, face = best_of(faces_folder, maker)
+        path, face = best_of(faces_folder, embedder)
         references, known[path] = [*references, path], face
         notes.append(f"The reference is {path}, the best of {faces_folder}.")
     if all(str(path) == SKIP for path in references):
@@ -68,51 +155,67 @@ def choose(template, references, faces_folder=None, template_name="", maker="aut
     faces = detect(template)
     if not faces:
         raise ValueError(f"{template_name}: no face found.")
+    shown = f"{template_name} shows {count(len(faces), 'face')}"
     if len(references) > len(faces):
-        raise ValueError(
-            f"{template_name} shows {_count(len(faces))}, and {len(references)} were named; leave "
-            "some --face away."
-        )
-    if len(references) > MOST_FACES:
-        raise ValueError(f"at most {MOST_FACES} faces are painted. Received: {len(references)}.")
+        raise ValueError(f"{shown}, and {len(references)} were named; leave some --face away.")
+    if len(references) > MAX_FACES:
+        raise ValueError(f"at most {MAX_FACES} faces are painted. Received: {len(references)}.")
     chosen = faces[: len(references)]
     if len(faces) > 1 and len(references) == 1:
         chosen = [largest(faces)]
         notes.append(
-            f"{template_name} shows {_count(len(faces))}: the largest is painted. For others name "
-            f"one --face for each from left to right, '{SKIP}' for one that is to stay."
+            f"{shown}: the largest is painted. For others name one --face for each from left to "
+            f"right, '{SKIP}' for one that is to stay."
         )
     pairs = []
     for face, path in zip(chosen, references, strict=True):
         if str(path) == SKIP:
             continue
         image = read_image(path)
-        shown = [known[path]] if path in known else detect(image)
-        found = largest(shown)
+        there = [known[path]] if path in known else detect(image)
+        found = largest(there)
         if found is None:
             raise ValueError(f"{path}: no face found.")
-        if len(shown) > 1:
-            notes.append(f"{path} shows {_count(len(shown))}: the largest is the reference.")
-        if abs(found.yaw) > PROFILE:
-            raise ValueError(
-                f"{path}: the face is seen from the side ({found.yaw:.0f} degrees), so half "
-                "of it is not known; choose a photo that shows it from the front."
-            )
-        if abs(face.yaw - found.yaw) > 45:
-            notes.append(
-                f"{path} looks {abs(face.yaw - found.yaw):.0f} degrees away from where the face in "
-                f"{template_name} does: expect less likeness."
-            )
-        if min(face.box[2:]) < 40:
-            notes.append(
-                f"A face in {template_name} is {min(face.box[2:]):.0f} px wide: it is painted "
-                "larger and made small again."
-            )
+        notes += _check_pair(face, found, path, len(there), template_name)
         pairs.append((face, path, image, found))
     return pairs, faces, notes
 
 
-def best_of(folder, maker="auto"):
+def _check_pair(face, found, path, faces_there, template_name):
+    """Sentences worth telling about a face and its reference.
+
+    Args:
+        face: of the template.
+        found: of the reference.
+        path: of the reference.
+        faces_there: number of faces in the reference.
+        template_name: for the sentences.
+
+    Raises:
+        ValueError: if the reference is seen from the side.
+    """
+    if abs(found.yaw) > MAX_YAW:
+        raise ValueError(
+            f"{path}: the face is seen from the side ({found.yaw:.0f} degrees), so half of it is "
+            "not known; choose a photo that shows it from the front."
+        )
+    notes, turned = [], abs(face.yaw - found.yaw)
+    if faces_there > 1:
+        notes.append(f"{path} shows {count(faces_there, 'face')}: the largest is the reference.")
+    if turned > LARGE_TURN:
+        notes.append(
+            f"{path} looks {turned:.0f} degrees away from where the face in {template_name} does: "
+            "expect less likeness."
+        )
+    if min(face.box[2:]) < SMALL_FACE:
+        notes.append(
+            f"A face in {template_name} is {min(face.box[2:]):.0f} px wide: it is painted larger "
+            "and made small again."
+        )
+    return notes
+
+
+def best_of(folder, embedder="auto"):
     """The photo of a folder to take as reference: by likeness to the others, quality and angle.
 
     Returns:
@@ -121,14 +224,11 @@ def best_of(folder, maker="auto"):
     Raises:
         ValueError: if there is none with a face.
     """
-    from functools import partial
-
     from facekit.folder import for_each, measure
-    from facekit.identity import load_embedder
     from facekit.score import rank
 
-    same = load_embedder(maker).same
-    results = sorted(for_each(partial(measure, embedder=maker), find_images(folder)))
+    same = load_embedder(embedder).same
+    results = sorted(for_each(partial(measure, embedder=embedder), find_images(folder)))
     measured = [found for _, found in results if not isinstance(found, ValueError)]
     best = next((photo for photo in rank(measured, same) if photo.reference), None)
     if best is None:
@@ -211,8 +311,6 @@ def score(portrait, stage, embedder):
         {"reference", "template": cosine of the identity; "seam": energy in the ring over the
         template's; "colour": LAB distance of the skin's mean to that of the template's}.
     """
-    from facekit.identity import similarity
-
     scene, picture = portrait.scene, portrait.pictures[stage]
     # Until the faces are fused the face in the picture has the template's shape.
     face = scene.face if stage in ("crop", "replaced") else scene.target
@@ -300,7 +398,3 @@ def kept(folder, number, key, settings, since):
                     f"{made.get(name)!r}, not {value!r}: begin with --since {stage}, or keep to it."
                 )
     return result
-
-
-def _count(n):
-    return "1 face" if n == 1 else f"{n} faces"
