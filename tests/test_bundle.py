@@ -1,7 +1,9 @@
 """Bundles, which are enough to rebuild a model; presets, and the run folder."""
 
+import errno
 import json
 import os
+from pathlib import Path
 
 import h5py
 import keras
@@ -113,14 +115,15 @@ def test_half_precision_is_half_as_large_and_close(network, saved):
 def test_a_full_disk_leaves_the_earlier_weights(network, saved, monkeypatch, half):
     before = saved.read_bytes()
 
-    def full(file):
-        """The arrays are in the partial file, its header is not."""
-        raise OSError(28, "No space left on device")
+    def full(path, content):
+        path.open("wb").write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("ddpm.bundle._checksum", full)
-        with pytest.raises(OSError, match="No space left"):
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left") as error:
             save_model(network, SMALL, saved, half)
+    assert error.value.filename == str(saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
