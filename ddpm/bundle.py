@@ -166,14 +166,22 @@ def _save(network, path, header, half, captions=()):
 def _checksum(file):
     """SHA-256 over the names and bytes of an HDF5 file's arrays: HDF5 itself checks nothing."""
     digest = hashlib.sha256()
+    for name, array in _arrays(file).items():
+        digest.update(name.encode())
+        digest.update(array[()].tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(file):
+    """The arrays of an HDF5 file by name, in the order in which HDF5 visits them."""
+    found = {}
 
     def add(name, item):
         if isinstance(item, h5py.Dataset):
-            digest.update(name.encode())
-            digest.update(item[()].tobytes())
+            found[name] = item
 
     file.visititems(add)
-    return digest.hexdigest()
+    return found
 
 
 # --- reading
@@ -214,8 +222,11 @@ def load_weights(network, path):
         with h5py.File(path, "r") as file:
             for name, weight in weights.items():
                 weight.assign(file[name][()].astype(np.float32))
+            others = set(_arrays(file)) - set(weights) - {_CAPTIONS}
     except Exception as error:  # a name or shape that is not there; damaged bytes
         raise ValueError(_OTHER.format(path)) from error
+    if others:
+        raise ValueError(_OTHER.format(path))
 
 
 def read_preset(path):

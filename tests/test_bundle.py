@@ -1,7 +1,9 @@
 """Bundles, which are enough to rebuild a model; presets, and the run folder."""
 
+import errno
 import json
 import os
+from pathlib import Path
 
 import h5py
 import keras
@@ -113,14 +115,15 @@ def test_half_precision_is_half_as_large_and_close(network, saved):
 def test_a_full_disk_leaves_the_earlier_weights(network, saved, monkeypatch, half):
     before = saved.read_bytes()
 
-    def full(file):
-        """The arrays are in the partial file, its header is not."""
-        raise OSError(28, "No space left on device")
+    def full(path, content):
+        path.open("wb").write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("ddpm.bundle._checksum", full)
-        with pytest.raises(OSError, match="No space left"):
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left") as error:
             save_model(network, SMALL, saved, half)
+    assert error.value.filename == str(saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
@@ -214,6 +217,13 @@ def test_weights_that_are_missing_from_the_start_are_refused(network, saved):
     refused(saved, "does not hold the weights of the model that it describes")
     with pytest.raises(ValueError, match="does not hold"):
         load_weights(deeper.make_network(), saved)
+
+
+def test_weights_beyond_those_of_the_network_are_refused(saved):
+    """A file whose header describes a smaller network than the one that it holds."""
+    deeper = SMALL.with_(network={"blocks": (2,)}).make_network()
+    save_model(deeper, SMALL, saved)
+    refused(saved, "does not hold the weights of the model that it describes")
 
 
 def test_one_flipped_byte_anywhere_is_refused(saved):

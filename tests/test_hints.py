@@ -109,7 +109,7 @@ def test_transparent_and_deep_control_pictures(tmp_path):
     assert np.abs(found[..., 0].ravel() - np.arange(256.0)).max() <= 1
 
 
-def test_a_photograph_given_for_edges_is_told(photographs):
+def test_a_photograph_given_for_edges_has_a_warning(photographs):
     photo = photographs["astronaut"]
     for kind in ("canny", "points"):
         sentence = ControlImage(kind, photo, name="me.jpg").warning()

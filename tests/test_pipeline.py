@@ -238,7 +238,7 @@ def test_guidance_and_size_crop_change_the_pictures(conditional):
         images_of(conditional, crop=(4, 0))
 
 
-def test_unknown_words_are_told_or_refused(conditional):
+def test_unknown_words_have_a_note_or_are_refused(conditional):
     request = Request(prompts=("a red zyzzyva",), steps=2)
     (note,) = conditional.notes(request)
     assert "zyzzyva" in note and conditional.draw(request).shape == (1, 16, 16, 3)

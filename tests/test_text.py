@@ -105,7 +105,7 @@ def test_strict_names_an_unknown_word_with_the_nearest():
         tokenizer.encode("a zyzzyva", strict=True)
 
 
-def test_unknown_words_are_replaced_or_left_out_and_told():
+def test_unknown_words_are_replaced_or_left_out_with_a_note():
     tokenizer = Tokenizer.of(CAPTIONS)
     row = tokenizer.encode("a guy with a beard and zyzzyva")
     assert words_of(tokenizer, row) == ["a", "man", "with", "a", "beard"]
