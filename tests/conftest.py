@@ -256,6 +256,15 @@ def lines_of(complaints):
     return bars, [line for line in lines if not PROGRESS.search(line)]
 
 
+def check_progress(complaints, seconds):
+    """Check what a command that took so long wrote to stderr: nothing but progress, and not a
+    redraw for every step, of which a log would be full."""
+    bars, others = lines_of(complaints)
+    assert others == []
+    assert len(bars) <= 3 + seconds / 30 and complaints.endswith("\n")
+    assert ", 0 images/s" not in bars[-1]
+
+
 @pytest.fixture
 def refused(call):
     """refused(main, *words, says=parts): exit code 2, and nothing but one sentence, which holds

@@ -4,12 +4,14 @@ trained in processes of its own: sums depend on how a process begins."""
 import csv
 import signal
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from conftest import EPOCHS, SMALL_RUN, STEPS, finish, start_train
+from click.testing import CliRunner, Result
+from conftest import EPOCHS, SMALL_RUN, STEPS, check_progress, finish, start_train
 
 import train
 
@@ -69,24 +71,45 @@ def kill_after(process, folder, step, delay):
     return newest(folder)
 
 
+class Whole(NamedTuple):
+    """A run that nothing interrupted, what it said, and what became of a second one: while it ran,
+    another process was asked to go on with it."""
+
+    folder: Path
+    out: str
+    complaints: str
+    seconds: float
+    other: Result
+    reached: int  # step of the first when the second had ended
+
+
 @pytest.fixture(scope="module")
 def whole(discs, tmp_path_factory):
-    """A run in a process of its own that nothing interrupts. While it runs, another process is
-    asked to go on with it: (folder, exit code and words of the other)."""
-    out = tmp_path_factory.mktemp("whole") / "run"
+    folder, began = tmp_path_factory.mktemp("whole") / "run", time.monotonic()
     words = ("--data", discs, "--epochs", EPOCHS, "--precision", "float32")
-    process = start_train(*SMALL_RUN, *words, "--out", out)
-    while newest(out) < 1 and process.poll() is None:
+    process = start_train(*SMALL_RUN, *words, "--out", folder)
+    while newest(folder) < 1 and process.poll() is None:
         time.sleep(0.01)
-    other = CliRunner().invoke(train.main, ["--resume", "--out", str(out)])
-    reached = newest(out)
-    finish(process)
-    return out, other, reached
+    other = CliRunner().invoke(train.main, ["--resume", "--out", str(folder)])
+    reached = newest(folder)
+    out, complaints = process.communicate(timeout=1800)
+    assert process.returncode == 0, complaints
+    return Whole(folder, out, complaints, time.monotonic() - began, other, reached)
+
+
+def test_the_script_runs_to_its_end_and_prints_no_line_that_is_not_its_own(whole):
+    assert [line.split()[0] for line in whole.out.splitlines()] == [
+        "Preset",
+        "Network:",
+        "The",
+        "Done.",
+    ]
+    check_progress(whole.complaints, whole.seconds)
 
 
 def test_a_run_that_is_being_trained_is_left_alone_by_a_second_one(whole):
-    folder, other, reached = whole
-    assert reached < EPOCHS * STEPS  # it was still running
+    folder, other = whole.folder, whole.other
+    assert whole.reached < EPOCHS * STEPS  # it was still running
     assert other.exit_code == 2
     assert f"Error: {folder} is in use by another process" in other.stderr
     assert "Traceback" not in other.output and "Resuming" not in other.output
@@ -107,7 +130,7 @@ def test_two_kills_and_a_damaged_checkpoint_change_nothing(whole, discs, tmp_pat
     broken.write_bytes(broken.read_bytes()[:-5000])
     said = finish(start_train(*resume))
     assert f"Resuming at step {reached - 1}" in said and broken.name in said
-    assert_same_run(out, whole[0])
+    assert_same_run(out, whole.folder)
 
 
 @pytest.mark.slow
@@ -115,6 +138,7 @@ def test_two_kills_and_a_damaged_checkpoint_change_nothing(whole, discs, tmp_pat
 def test_many_kills_at_any_moment_change_nothing(discs, tmp_path, precision):
     words = ("--data", discs, "--precision", precision, "--epochs", EPOCHS)
     whole, out = tmp_path / "whole", tmp_path / "killed"
+    out.mkdir()  # --resume begins a run in an empty folder, not in one that is missing
     began = time.monotonic()
     finish(start_train(*SMALL_RUN, *words, "--out", whole))
     long = time.monotonic() - began
@@ -145,4 +169,4 @@ def test_ctrl_c_of_a_real_process_saves_all_steps_that_were_taken(whole, discs, 
     said = finish(process, code=130)
     assert f"saved at step {newest(out)}" in said and newest(out) < EPOCHS * STEPS
     finish(start_train(*SMALL_RUN, "--out", out, "--resume"))
-    assert_same_run(out, whole[0])
+    assert_same_run(out, whole.folder)

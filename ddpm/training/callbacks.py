@@ -34,7 +34,8 @@ class Progress(keras.callbacks.Callback):
         self.bar.update()
         # Over the whole run: tqdm's own rate is None until it has redrawn the bar once.
         rate = (self.bar.n - self.start) * self.batch_size / (time.monotonic() - self.began)
-        self.bar.set_postfix_str(f"loss {logs['loss']:.4f}, {rate:.0f} images/s", refresh=False)
+        rate = f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"  # slow is not 0
+        self.bar.set_postfix_str(f"loss {logs['loss']:.4f}, {rate} images/s", refresh=False)
 
     def close(self):
         """Leave the bar as it stands."""
