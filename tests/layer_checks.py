@@ -58,6 +58,7 @@ def run_layer_test(
     """
     shapes = output_shape if isinstance(output_shape, list) else [output_shape]
     for policy in policies:
+        keras.utils.set_random_seed(0)
         given = _arguments(arguments, policy)
         layer = cls(**given, dtype=policy)
         outputs = _arrays(layer(*inputs))
