@@ -140,8 +140,7 @@ def main(weights, list_words, control_weights, out, each, gif, zoom, **options):
         rows = pictures.reshape(len(request.prompts), request.n, *pictures.shape[1:])
         return labelled_grid(rows, request.prompts, zoom)
 
-    prompts = list(request.prompts) or [""]
-    save_png(sheet(images), out, {**recipe, "prompts": prompts, "n": request.n})
+    save_png(sheet(images), out, recipe)
     if each:
         texts = pipeline.prompts(request)
         for i, image in enumerate(images):

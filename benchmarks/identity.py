@@ -34,46 +34,46 @@ SMALLEST = 40  # px a side, of a degraded picture
 @click.option("--data", type=Path, help="Rendered people, a dataset of `python -m data`.")
 @click.option("--photos", type=Path, help="A folder with a sub-folder of photos for each person.")
 @click.option(
-    "--maker", type=click.Choice(EMBEDDERS), multiple=True, help="[default: all there are]"
+    "--maker", "names", type=click.Choice(EMBEDDERS), multiple=True, help="[default: all there are]"
 )
 @click.option("--weights", type=Path, help="Of the encoder.  [default: the shipped ones]")
 @click.option(
     "--out", type=Path, default=RESULTS / "identity.json", help="JSON; other keys in it stay."
 )
 @sentences()
-def main(data, photos, maker, weights, out):
+def main(data, photos, names, weights, out):
     """Measure face verification."""
     if not data and not photos:
         raise ValueError("Say what to measure: --data FOLDER, --photos FOLDER or both.")
-    makers = find_makers(maker, weights)
+    embedders = find_embedders(names, weights)
     if data:
-        show(out, {"rendered": measure_rendered(data, makers)})
+        show(out, {"rendered": measure_rendered(data, embedders)})
     if photos:
-        show(out, {"photos": measure_photos(photos, makers)})
+        show(out, {"photos": measure_photos(photos, embedders)})
 
 
-def find_makers(names, weights):
-    """The makers asked for, or all that work here.
+def find_embedders(names, weights):
+    """The embedders asked for, or all that work here.
 
     Raises:
         ValueError: if one that was asked for, or all of them, cannot be had.
     """
-    makers, reasons = [], []
+    embedders, reasons = [], []
     for name in names or EMBEDDERS:
         try:
             own = name == "encoder" and weights
-            makers.append(EncoderEmbedder(weights) if own else load_embedder(name))
+            embedders.append(EncoderEmbedder(weights) if own else load_embedder(name))
         except ValueError as error:
             if names:
                 raise
             reasons.append(str(error))
-    if not makers:
+    if not embedders:
         raise ValueError(" ".join(reasons))
-    return makers
+    return embedders
 
 
-def measure_rendered(folder, makers):
-    """All conditions for all makers; dictionary of `facekit.verification.report`."""
+def measure_rendered(folder, embedders):
+    """All conditions for all embedders; dictionary of `facekit.verification.report`."""
     from facekit.train_identity import load_people
 
     people = load_people(folder)
@@ -87,29 +87,29 @@ def measure_rendered(folder, makers):
         "degraded": (spoiled, true),
     }
     result = {"size": int(images.shape[1])}
-    for maker in makers:
-        result[maker.name] = {
-            name: measure(maker, *condition, people.identity)
+    for embedder in embedders:
+        result[embedder.name] = {
+            name: measure(embedder, *condition, people.identity)
             for name, condition in conditions.items()
         }
     return result
 
 
-def measure_photos(folder, makers):
+def measure_photos(folder, embedders):
     """By detected points, of the largest face in each photo."""
     files = photos_of(folder)
     names = sorted({person for person, _ in files})
     who = np.array([names.index(person) for person, _ in files])
     images = [read_image(file) for _, file in files]
     found = [detected(image) for image in images]
-    return {maker.name: measure(maker, images, found, who) for maker in makers}
+    return {embedder.name: measure(embedder, images, found, who) for embedder in embedders}
 
 
-def measure(maker, images, points5, who):
+def measure(embedder, images, points5, who):
     """`report` over the pictures that have points, and milliseconds a picture.
 
     Args:
-        maker: of `facekit.identity.load_embedder`.
+        embedder: of `facekit.identity.load_embedder`.
         images: N pictures, uint8 (H, W, 3).
         points5: N times (5, 2) or None.
         who: (N,) integers.
@@ -117,12 +117,12 @@ def measure(maker, images, points5, who):
     use = [i for i, points in enumerate(points5) if points is not None]
     if not use:
         raise ValueError("No face was found in any of the pictures.")
-    maker.embed(np.asarray(images[use[0]]), points5[use[0]])  # the first one pays for the start
+    embedder.embed(np.asarray(images[use[0]]), points5[use[0]])  # the first one pays for the start
     start = time.perf_counter()
-    embeddings = [maker.embed(np.asarray(images[i]), points5[i]) for i in use]
+    embeddings = [embedder.embed(np.asarray(images[i]), points5[i]) for i in use]
     seconds = time.perf_counter() - start
     numbers = report(np.stack(embeddings), np.asarray(who)[use])
-    ours = {"same": maker.same, "not_found": len(who) - len(use)}
+    ours = {"same": embedder.same, "not_found": len(who) - len(use)}
     return numbers | ours | {"milliseconds": 1000 * seconds / len(use)}
 
 

@@ -6,7 +6,7 @@ Several --weights, checkpoints of one training for instance, are measured alike.
 compared with held-out renders, of other people and another seed; the floor, which a perfect model
 would reach without memorising, is that of the training pictures.
 
-distances   Fréchet and kernel distance, precision and recall (`ddpm/metrics.py`) on the features of
+distances   Fréchet and kernel distance, precision and recall (ddpm/core/metrics.py) on features of
             `benchmarks/features.py`, each with half of its 95% bootstrap interval
 faces       share in which MediaPipe finds a face after enlargement to 256 px
 nearest     distances of samples to their nearest training pictures, mirror images included, at 32

@@ -1,4 +1,4 @@
-"""The ground that every package stands on; it knows neither faces nor diffusion.
+"""What every package shares; independent of faces and of diffusion.
 
 files.py      whole writes, checksums, locks
 images.py     picture files to arrays and back, resizing

@@ -27,7 +27,7 @@ def sentences(disk_full="the disk is full; make room and run it again."):
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         sys.exit(STOPPED)
-    except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(STOPPED)
     except (ValueError, OSError) as error:
@@ -50,7 +50,7 @@ def fail(sentence):
 
 
 def note(sentence):
-    """Say something on stderr that is worth knowing and stops nothing."""
+    """Print "Note: ..." on stderr and go on."""
     click.echo(f"Note: {printable(sentence)}", err=True)
 
 

@@ -7,6 +7,7 @@ import re
 import tempfile
 from pathlib import Path
 
+LOCK = ".lock"  # the file of a locked folder
 _PARTIAL = re.compile(r"\.partial-(\d+)-(.+)")
 
 
@@ -154,7 +155,7 @@ class folder_lock:
     process ends, however it ends. Systems without `fcntl` (Windows) are not locked.
 
     Args:
-        folder: made if missing; the lock is its file ".lock".
+        folder: made if missing; the lock is its file `LOCK`.
 
     Raises:
         ValueError: another process holds it.
@@ -170,7 +171,7 @@ class folder_lock:
         except ImportError:
             self._file = None
             return self
-        self._file = open(self.folder / ".lock", "a")  # noqa: SIM115 (held until __exit__)
+        self._file = open(self.folder / LOCK, "a")  # noqa: SIM115 (held until __exit__)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

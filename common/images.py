@@ -127,6 +127,8 @@ def read_named(path, what, background="white"):
     try:
         return read_image(path, background)
     except ImageError as error:
+        if "reduce it" in error.reason:
+            raise
         raise ValueError(
             f"the {what} {path} cannot be read ({error.reason}); name a picture that opens in an "
             "image viewer."

@@ -79,9 +79,10 @@ def make_faces(out, n=972, identities=243, size=64, seed=0, workers=None, progre
         _finish(partial, out, settings)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            size = max(1, round(_bytes_needed(settings) / 2**20))
             raise ValueError(
-                f"The disk is full: {out} needs {_bytes_needed(settings) / 2**20:.0f} MiB. Make "
-                "room and run the same command again: it goes on where it stopped."
+                f"The disk is full: {out} needs {size} MiB. Make room and run the same command "
+                "again: it goes on where it stopped."
             ) from None
         raise ValueError(f"Cannot write {out}: {error.strerror or error}.") from None
     return out

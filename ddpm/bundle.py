@@ -33,7 +33,7 @@ _CAPTIONS = "captions"  # the array that holds captions, as JSON
 _TOKEN_EMBEDDING = "conditioner/text/token_embedding/embeddings"
 _OTHER = (
     "{} does not hold the weights of the model that it describes; it was written by another "
-    "version or by other means."
+    "version or by other means. Use that version, or train the model again."
 )
 
 
@@ -91,6 +91,12 @@ class ControlAddOn:
     def recipe(self):
         """What the recipe of a picture says of it."""
         return {"control_weights": self.path.name, "control_sha256": self.digest}
+
+    def note(self, model):
+        """A sentence where it was trained over another model than this one, else None."""
+        if self.base_digest == model.digest:
+            return None
+        return f"{self.path} was trained over other weights than {model.path}."
 
     def apply(self, network):
         """The network with the branch on it.
@@ -287,7 +293,10 @@ def load_control(path, preset):
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
     if trained_over.network.architecture_key != preset.network.architecture_key:
-        raise ValueError(f"{path} controls networks of another form than {preset.name}.")
+        raise ValueError(
+            f"{path} controls networks of another form than {preset.name}; train a branch for it "
+            "with: python train.py control --weights MODEL"
+        )
     return ControlAddOn(path, sha256(path), kinds, base_digest)
 
 
@@ -297,8 +306,11 @@ def _read_header(path):
         with h5py.File(path, "r") as file:
             header = file.attrs.get(_HEADER)
             checksum = _checksum(file) if header else None
+            old = any(name.startswith(_HEADER) for name in file.attrs)  # a branch of version 0.1
     except Exception as error:  # damaged bytes surface as almost any type from HDF5
         raise ValueError(f"{path} is not a readable weights file (damaged or not HDF5).") from error
+    if header is None and old:
+        raise ValueError(_OTHER.format(path))
     if header is None:
         raise ValueError(
             f"{path} is not a weights file of this project: it lacks the model's settings."
@@ -318,8 +330,8 @@ def _read_header(path):
 def start_from(network, path, vocabulary=()):
     """Take over every weight that a file has and a network has room for; the rest stays as it is.
 
-    So a model that was trained without words goes on with them: what is new begins as nothing. One
-    that was trained on other captions keeps the words that both know.
+    So a model that was trained without words can go on with them: new layers keep their initial
+    values. One that was trained on other captions keeps the words that both know.
 
     Args:
         network: a built network.

@@ -49,7 +49,7 @@ class Request:
             begins with image i mod M.
         mask: float32 in [0, 1] or uint8, (H, W) or (M, H, W) as the image: 1 (255) where something
             is to be painted; what is 0 keeps every bit.
-        strength: in (0, 1], how far back to noise the image is taken; None: 1 with a mask, else
+        strength: in [0, 1], how far back to noise the image is taken; None: 1 with a mask, else
             0.6.
         inpaint: a word of `inpaint.METHODS`, how the mask is kept to; None: "network" where the
             model was trained to, else "project".
@@ -88,6 +88,10 @@ class Request:
     batch_size: int = 8
     arrays: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        _check_numbers(self)
+        _check_pictures(self)
+
     @property
     def total(self):
         """Number of pictures."""
@@ -112,10 +116,40 @@ class Request:
         """The request without what has no effect: controls of strength 0, an image of which the
         noise leaves nothing. So they change no bit, nor what the rest of the request means."""
         controls = tuple(control for control in self.controls if control.strength)
-        strength = self.strength or (0.6 if self.mask is None else 1.0)
+        default = 0.6 if self.mask is None else 1.0
+        strength = default if self.strength is None else self.strength
         unseen = strength == 1 and self.mask is None
         image = None if unseen else self.image
         return replace(self, controls=controls, image=image, strength=strength)
+
+
+def _check_numbers(request):
+    """Refuse numbers of a request that mean nothing."""
+    if isinstance(request.prompts, str):
+        raise ValueError(f"prompts is a sequence of strings; write prompts=({request.prompts!r},).")
+    # How many steps there can be depends on the schedule: `schedule.SPACINGS` checks it.
+    for name, least in (("n", 1), ("steps", 0), ("batch_size", 1), ("seed", 0)):
+        value = getattr(request, name)
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name} must be a whole number from {least}. Received: {value!r}.")
+    for name, most in (("strength", 1), ("guidance", 100), ("guidance_rescale", 1), ("eta", 1)):
+        value = getattr(request, name)
+        if value is not None and not 0 <= value <= most:  # written so that NaN fails too
+            raise ValueError(f"{name} must be a number from 0 to {most}. Received: {value!r}.")
+
+
+def _check_pictures(request):
+    """Refuse arrays of a request that are no pictures."""
+    image, mask = request.image, request.mask
+    if image is not None and (
+        image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3
+    ):
+        raise ValueError(
+            "image must be uint8 (H, W, 3) or (M, H, W, 3), RGB from 0 to 255. Received: "
+            f"{image.dtype} {image.shape}."
+        )
+    if mask is not None and mask.ndim not in (2, 3) and mask.shape[3:] != (1,):
+        raise ValueError(f"mask must be (H, W) or (M, H, W). Received: shape {mask.shape}.")
 
 
 def check_request(request, preset, name):
@@ -170,8 +204,9 @@ class Pipeline:
 
     Args:
         model: a `bundle.Model`.
-        addons: what is put on the network, such as a `bundle.ControlAddOn`: each has `conditions`,
-            `recipe` and `apply(network) -> network`.
+        addons: what is put on the network, in this order, such as a `bundle.ControlAddOn`: each has
+            `conditions`, {name: settings}, `recipe`, a dict, `note(model) -> sentence or None` and
+            `apply(network) -> network`.
         micro_batches: compute batches as so many independent parts, see `denoiser.x0_denoiser`;
             must divide every request's batch size.
     """
@@ -189,12 +224,13 @@ class Pipeline:
             network = addon.apply(network)
             self.conditions |= addon.conditions
         xla = use_xla()
+        self._micro_batches = 1 if xla else micro_batches
         denoise = x0_denoiser(
             network,
             self.schedule,
             model.preset.objective.prediction,
             xla=xla,
-            micro_batches=1 if xla else micro_batches,
+            micro_batches=self._micro_batches,
         )
         self._network_denoiser = drop_inactive_hints(denoise)
         self.nfe = 0  # network evaluations a picture of the last `draw`
@@ -250,6 +286,11 @@ class Pipeline:
         """
         request, self.nfe = self._fit(request), 0
         size = request.batch_size
+        if size % self._micro_batches:
+            raise ValueError(
+                f"batch_size must be a multiple of the pipeline's {self._micro_batches} "
+                f"micro-batches. Received: batch_size={size}."
+            )
         batches = [
             self._draw_batch(request, range(first, first + size), observe)
             for first in range(0, request.total, size)
@@ -281,10 +322,7 @@ class Pipeline:
             texts = dict.fromkeys((*request.prompts, request.negative))
             found += [tokenizer.describe(text, request.strict) for text in texts if text]
         found += [control.warning() for control in request.controls]
-        for addon in self.addons:
-            if addon.base_digest != self.model.digest:
-                name, base = addon.path, self.model.path
-                found.append(f"{name} was trained over other weights than {base}.")
+        found += [addon.note(self.model) for addon in self.addons]
         return [sentence for sentence in found if sentence]
 
     def recipe(self, request):
@@ -297,6 +335,9 @@ class Pipeline:
             "steps": request.steps,
             "eta": request.eta,
             "seed": request.seed,
+            "prompts": list(request.prompts) or [""],
+            "n": request.n,
+            "batch_size": request.batch_size,
             "preset": model.preset.name,
             "weights": model.path.name if model.path else None,
             "weights_sha256": model.digest,

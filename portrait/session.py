@@ -263,12 +263,12 @@ def reconstruct(
         "replaced": lambda: stages.replaced(scene),
         "fused": lambda: stages.fused(scene, settings),
         "reconstructed": lambda: stages.reconstructed(
-            scene, result.pictures["fused"], painter, settings, _told(tell, "reconstructed")
+            scene, result.pictures["fused"], painter, settings, _of_stage(tell, "reconstructed")
         ),
         "coloured": lambda: stages.coloured(scene, result.pictures["reconstructed"], settings),
         "likeness": lambda: stages.likeness(scene, result.pictures["coloured"], settings),
         "border": lambda: stages.border(
-            scene, result.pictures["likeness"], painter, settings, _told(tell, "border")
+            scene, result.pictures["likeness"], painter, settings, _of_stage(tell, "border")
         ),
         "retouched": lambda: stages.retouched(scene, result.pictures["border"], settings),
     }
@@ -283,7 +283,7 @@ def reconstruct(
     return result
 
 
-def _told(tell, stage):
+def _of_stage(tell, stage):
     return lambda done, of: tell(stage, done, of)
 
 

@@ -21,7 +21,7 @@ class Settings:
         border_strength, border_steps: of the refinement in the ring.
         border_canny, border_tile: strengths of its hints.
         retouch: how much to smooth the skin; 0 leaves the stage out.
-        prompt, negative: what the model is told besides.
+        prompt, negative: text conditions of the reconstruction.
         seed: of all noise.
     """
 

@@ -1,6 +1,7 @@
 """Drawing: from a request to pictures, whatever else is drawn beside them."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -415,3 +416,29 @@ def test_a_mask_outside_the_middle_square_is_refused(unconditional):
     mask[:, :4] = 1
     with pytest.raises(ValueError, match="white outside the picture's middle square"):
         images_of(unconditional, image=image, mask=mask)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"prompts": "a woman"}, "write prompts=("),
+        ({"n": 0}, "n must be a whole number from 1"),
+        ({"steps": 2.5}, "steps must be a whole number"),
+        ({"seed": -1}, "seed must be"),
+        ({"strength": 2.0}, "strength must be a number from 0 to 1"),
+        ({"strength": -1.0}, "strength must be a number from 0 to 1"),
+        ({"guidance": float("nan")}, "guidance must be a number"),
+        ({"image": np.zeros((8, 8, 3), np.float32)}, "image must be uint8"),
+        ({"image": np.zeros((8, 8), np.uint8)}, "image must be uint8"),
+        ({"mask": np.zeros(8, np.float32)}, "mask must be"),
+    ],
+)
+def test_a_request_that_means_nothing_is_refused_when_it_is_made(options, part):
+    with pytest.raises(ValueError, match=re.escape(part)):
+        Request(**options)
+
+
+def test_strength_0_leaves_the_image_nearly_as_it_is(stub):
+    image = np.full((1, 16, 16, 3), 90, np.uint8)
+    request = Request(image=image[0], strength=0.0, steps=4)
+    assert request.effective().strength == 0 and stub.visited(request) == 1

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from ddpm.conditions.synonyms import KINDS, ORDINARY_WORDS, SYNONYMS
 
 LONGEST_PHRASE = 5  # words
+MAX_QUOTED = 60  # characters of a user's text in a sentence
+_USE_NEGATIVE = "for what should not be there is said with --negative"
 _WORD = re.compile(r"\w+(?:[-']\w+)*")
 _BREAK = re.compile(r"[^\w\s'-]+|--+|\s-\s")  # punctuation: no phrase goes across it
 
@@ -149,9 +151,9 @@ def resolve(prompt, vocabulary, strict=False):
     skipped = [piece.typed for piece in changed if not piece.meant]
     if not said:
         first = skipped[0] if skipped else words[0]
-        raise ValueError(
-            f"the model knows none of the words in {prompt!r}; {_nearest(first, lexicon.words)}."
-        )
+        negated = _is_negation(first.split()[0])
+        hint = _USE_NEGATIVE if negated else _nearest(first, lexicon.words)
+        raise ValueError(f"the model knows none of the words in {_short(prompt)!r}; {hint}.")
     return Resolved(tuple(said), tuple(dict.fromkeys(replaced)), tuple(dict.fromkeys(skipped)))
 
 
@@ -169,10 +171,16 @@ def describe(prompt, resolved):
     if resolved.replaced:
         read = [f"{_quoted(prompt, old)} as {new!r}" for old, new in resolved.replaced]
         notes.append(_listed(read).replace(" as ", " was read as ", 1))
-    if resolved.skipped:
-        verbs = ("is", "was") if len(resolved.skipped) == 1 else ("are", "were")
-        skipped = _listed([_quoted(prompt, word) for word in resolved.skipped])
-        notes.append(f"{skipped} {verbs[0]} unknown and {verbs[1]} left out")
+    negated = [text for text in resolved.skipped if _is_negation(text.split()[0])]
+    unknown = [text for text in resolved.skipped if text not in negated]
+    if unknown:
+        verbs = ("is", "was") if len(unknown) == 1 else ("are", "were")
+        words = _listed([_quoted(prompt, word) for word in unknown])
+        notes.append(f"{words} {verbs[0]} unknown and {verbs[1]} left out")
+    if negated:
+        words = _listed([_quoted(prompt, text) for text in negated])
+        verb = "was" if len(negated) == 1 else "were"
+        notes.append(f"{words} {verb} left out, {_USE_NEGATIVE}")
     if not notes:
         return None
     return f'{"; ".join(notes)}: drawn as "{" ".join(resolved.words)}".'
@@ -224,8 +232,13 @@ def _strictly(words, lexicon):
     for word in words:
         if word not in lexicon.known and word not in _FUNCTION:
             near = _nearest(word, lexicon.words)
-            raise ValueError(f"the model never met the word {word!r}; {near}.")
+            raise ValueError(f"the model never met the word {_short(word)!r}; {near}.")
     return [word for word in words if word in lexicon.known]
+
+
+def _short(text):
+    """A text that fits a sentence."""
+    return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + "…"
 
 
 def _nearest(word, words):
@@ -609,4 +622,4 @@ def _listed(words):
 def _quoted(prompt, words):
     """Words of a prompt in quotation marks, with the capitals that they have there."""
     typed = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", _normal(prompt), re.IGNORECASE)
-    return repr(typed[0] if typed else words)
+    return repr(_short(typed[0] if typed else words))

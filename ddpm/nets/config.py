@@ -19,7 +19,7 @@ class UNetConfig:
         attention: grid sizes (behind the patch stem) at which blocks have self-attention.
         middle_attention: whether self-attention stands between the two middle blocks.
         cross_attention_layers: cross-attention layers in a block of each level, finest first; none
-            at the highest resolution, where they cost most and tell least. The last number stands
+            at the highest resolution, where they are most expensive. The last number stands
             for all levels below.
         patch: side of the squares that the stem folds into channels and the head unfolds; 1 is
             none.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from common.files import write_text
+from common.files import LOCK, folder_lock, write_text
 from ddpm.presets import Preset
 
 CONFIG = "config.json"
@@ -101,12 +101,12 @@ def open_run(task, options):
     out = options.out
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; name a folder for the run with --out.")
+    if (out / LOCK).exists() and not options.dry_run:
+        with folder_lock(out):  # a run that is in use is refused before anything is loaded
+            pass
     config = read_config(out)
     if config is not None and not options.resume:
-        raise ValueError(
-            f"{out} already holds a run; add --resume to go on with it, or name another "
-            "folder with --out."
-        )
+        raise _taken(out)
     if config is None and options.resume:
         if not out.exists():
             raise ValueError(f"there is no run in {out}; check --out, or leave --resume away.")
@@ -151,6 +151,23 @@ def _same_options(config, options, out):
                 f"{out} was started with --{name.replace('_', '-')} {values[0]}; leave the option "
                 "away to resume, or start another run with --out."
             )
+
+
+def check_still_new(run):
+    """Refuse a new run whose folder another process has used while this one was loading.
+
+    Raises:
+        ValueError: if it holds a run by now.
+    """
+    if run.config is None and read_config(run.out) is not None:
+        raise _taken(run.out)
+
+
+def _taken(out):
+    return ValueError(
+        f"{out} already holds a run; add --resume to go on with it, or name another folder with "
+        "--out."
+    )
 
 
 def write_config(folder, config):

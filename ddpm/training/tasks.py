@@ -42,10 +42,10 @@ from ddpm.bundle import (
     vocabulary_of,
 )
 from ddpm.conditions import NoSettings, Source
-from ddpm.conditions.hints import HintSettings
+from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.text import Tokenizer
 from ddpm.presets import PRESETS
-from ddpm.training.run_folder import LASTING, open_run, write_config
+from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
 
 P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
@@ -103,7 +103,7 @@ def control(options, data):
 
     def change(preset):
         if options.start_from:
-            load_control(options.start_from, preset)  # fails early where it does not fit
+            _check_kinds(load_control(options.start_from, preset))  # fails early, if it does
         # Mirrored faces would show their left eye in the colour of the right one.
         return preset.with_(data={"flip": False}, objective={"p_uncond": P_UNCOND_CONTROL})
 
@@ -142,6 +142,19 @@ def _starting_from(path):
     if path is None:
         return None
     return lambda network, preset: start_from(network, path, vocabulary_of(preset))
+
+
+def _check_kinds(branch):
+    """Refuse to go on from a branch with other hints than those that training makes.
+
+    Raises:
+        ValueError: if it has others.
+    """
+    if branch.kinds != KINDS:
+        raise ValueError(
+            f"{branch.path} was trained with {', '.join(branch.kinds)}; a branch to start from has "
+            f"{', '.join(KINDS)}."
+        )
 
 
 def _branch_from(path):
@@ -227,7 +240,7 @@ def _control_parts(run, dtype, captions):
         )
     path, preset = run.out / FILES["control"], run.preset
     return _Parts(
-        make_network=lambda: Controlled(base.network),
+        make_network=lambda: Controlled(base.network, KINDS),
         write=lambda network: save_control(network.branch, preset, path, base.digest),
         trained=lambda network: network.branch,
         what="Control branch",
@@ -258,6 +271,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
     if run.options.dry_run:
         return True
     with folder_lock(run.out):
+        check_still_new(run)
         _restore(trainer, run)
         if begin is not None and trainer.step == 0:  # also if stopped before its first checkpoint
             taken, total = trainer.begin_with(lambda network: begin(network, run.preset))
@@ -274,7 +288,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
         done = trainer.fit(pictures.images, run.preset.run.epochs, seconds, build=build)
-    _say_goodbye(run, done, trainer.step, use)
+    _report_end(run, done, trainer.step, use)
     return done
 
 
@@ -359,7 +373,7 @@ def _fingerprint(run, pictures, folder):
 
 
 def _start_backend(run):
-    """Start the backend with what it reads only then. Returns `_Machine`.
+    """Set what the backend reads when it is imported, and import it. Returns `_Machine`.
 
     Raises:
         ValueError: if a run that goes on was trained on another backend.
@@ -455,7 +469,7 @@ def _preview_condition(build, n):
     return batch
 
 
-def _say_goodbye(run, done, step, use):
+def _report_end(run, done, step, use):
     name = shlex.quote(str(run.out))
     if done:
         click.echo(f"Done. {use.format(name)}")
