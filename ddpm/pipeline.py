@@ -16,7 +16,7 @@ import numpy as np
 
 from ddpm.bundle import default_control, default_weights, load_control, load_model
 from ddpm.conditions import CONDITIONS
-from ddpm.conditions.hints import drop_inactive_hints, stack
+from ddpm.conditions.hints import control_windows, drop_inactive_hints
 from ddpm.conditions.inpaint import METHODS, composite
 from ddpm.conditions.size_crop import requested
 from ddpm.conditions.text import Tokenizer, prompts_of
@@ -400,8 +400,8 @@ class Pipeline:
         condition = self._condition(request, indices)
         denoise = self._counted
         if request.controls:
-            kinds, size = self.conditions["hints"].kinds, (self.model.config.image_size,) * 2
-            denoise = scheduled(denoise, stack(request.controls, kinds, size)[2], T)
+            windows = control_windows(request.controls, self.conditions["hints"].kinds)
+            denoise = scheduled(denoise, windows, T)
         negative = self._negative(request, condition, len(indices))
         if negative is None:
             denoise = conditioned(denoise, condition)

@@ -147,7 +147,7 @@ def stack(controls, kinds, size):
         ValueError: if there are two of a kind, or a kind that the branch lacks.
     """
     hints = np.zeros((*size, 3 * len(kinds)), np.float32)
-    strengths, windows = np.zeros(len(kinds), np.float32), [(0.0, 1.0)] * len(kinds)
+    strengths = np.zeros(len(kinds), np.float32)
     named = [control.kind for control in controls]
     for control in controls:
         if named.count(control.kind) > 1:
@@ -159,8 +159,14 @@ def stack(controls, kinds, size):
             )
         k = kinds.index(control.kind)
         hints[..., 3 * k : 3 * k + 3] = to_float(control.fit(size))
-        strengths[k], windows[k] = control.strength, control.window
-    return hints, strengths, windows
+        strengths[k] = control.strength
+    return hints, strengths, control_windows(controls, kinds)
+
+
+def control_windows(controls, kinds):
+    """The window of each kind: K pairs (from, to), the whole way for kinds without a picture."""
+    windows = {control.kind: control.window for control in controls}
+    return [windows.get(kind, (0.0, 1.0)) for kind in kinds]
 
 
 def drop_inactive_hints(denoise):
