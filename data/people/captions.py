@@ -30,7 +30,7 @@ from data.people.wording import (
 )
 from data.shape.parts import PART
 
-P_KEYWORDS = 0.15  # share of captions that are short lists: "old man, beard, smiling"
+P_KEYWORDS = 0.2  # share of captions that are short lists: "old man, beard, smiling"
 P_AMERICAN = 0.35  # share in American spelling
 P_PERSON = 0.07  # share that leave the sex open
 
@@ -87,7 +87,7 @@ def _keywords(person, view, seen, rng):
     if moods and (view.expression != "neutral" or rng.random() < 0.2):
         items.append(_one(rng, moods))
     items += _direction(view, rng) + _surroundings(view, rng)
-    kept = [items[i] for i in sorted(rng.permutation(len(items))[: rng.integers(1, 5)])]
+    kept = [items[i] for i in sorted(rng.permutation(len(items))[: rng.integers(1, 4)])]
     style = _one(rng, STYLE_KEYWORDS[view.style])
     subject = _subject(person, view, "", seen, rng)
     words = [subject, *kept, style] if rng.random() < 0.5 else [style, subject, *kept]
