@@ -16,6 +16,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker, before anything reads it
+    for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OMP_NUM", "OPENBLAS_NUM"):
+        os.environ.setdefault(f"{library}_THREADS", "1")
+
 import micro  # noqa: E402, F401  (adds presets that compile in less time)
 
 # A run of 12 steps that is saved after each of them.
@@ -30,6 +34,20 @@ CONTROL += ("--sample-epochs", CONDITIONAL_EPOCHS)
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 # What a command sets for its backend: sums depend on the number of threads.
 BACKEND_SETTINGS = ("TF_NUM_", "TF_DETERMINISTIC_OPS", "XLA_FLAGS")
+
+# The files that take longest, longest first: the last file to begin must be a short one.
+LONG_FILES = (
+    *("conditional_commands", "resume", "commands", "portrait", "wrappers", "layers", "pipeline"),
+    *("facekit_identity", "faces_dataset", "facekit_commands", "new_condition", "styles"),
+    *("inpaint_commands", "painter", "unet", "objectives", "faces_render", "facekit_masks"),
+    *("bundle", "shipped", "text", "condition"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests of `LONG_FILES` first, for workers that take whole files in turn."""
+    place = {f"test_{name}": i for i, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture
