@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -130,6 +131,21 @@ def train_run(out, *words):
     return out
 
 
+@contextmanager
+def eager_training():
+    """Train without compiling, which takes longer than a dozen steps; what is compiled is trained
+    by the fixtures `trained` and `branch`, and in processes of its own."""
+    import keras
+
+    from ddpm.training.objectives import DenoisingObjective
+
+    def compile_eagerly(self, **options):
+        keras.Model.compile(self, **options, run_eagerly=True)
+
+    with mock.patch.object(DenoisingObjective, "compile", compile_eagerly):
+        yield
+
+
 def names(folder):
     """What a folder holds, hidden files too, but for the lock of a run."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
@@ -178,7 +194,8 @@ def captioned(made_once):
 def conditional(captioned, made_once):
     """A run with words, size and crop."""
     words = ("--data", captioned, "--epochs", CONDITIONAL_EPOCHS, "--precision", "float32")
-    return made_once("conditional", lambda out: train_run(out, *CONDITIONAL, *words))
+    with eager_training():
+        return made_once("conditional", lambda out: train_run(out, *CONDITIONAL, *words))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EPOCHS, STEPS, check_progress, draw_discs, invoke, lines_of, names, start
+from conftest import (
+    EPOCHS,
+    STEPS,
+    check_progress,
+    draw_discs,
+    eager_training,
+    invoke,
+    lines_of,
+    names,
+    start,
+)
 from PIL import Image
 
 import sample
@@ -306,7 +316,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(call, discs, tmp_path, monkeypatch):
 
     out = tmp_path / "a run"
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, eager_training():
         patched.setattr(Progress, "on_train_batch_end", interrupted)
         words = ("--preset", "micro", "--data", discs, "--batch-size", 8, "--epochs", 2)
         said, _ = call(train.main, *words, "--sample-epochs", 0, "--out", out, code=130)
@@ -316,7 +326,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(call, discs, tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     _, _, command = said.partition("python train.py ")
-    said, _ = call(train.main, *shlex.split(command))
+    with eager_training():
+        said, _ = call(train.main, *shlex.split(command))
     assert "Resuming at step 4" in said and "Done" in said
     assert "step-00000006.npz" in names(out / "checkpoint")
     assert len((out / "log.csv").read_text().splitlines()) == 1 + 2

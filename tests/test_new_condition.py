@@ -81,7 +81,7 @@ def in_the_table():
 
 
 def preset_with_label():
-    preset = PRESETS["micro"].with_conditions(label=LabelSettings())
+    preset = PRESETS["tiny"].with_conditions(label=LabelSettings())
     return preset.with_(
         # As the conditional presets: where all is noise, the label is all there is to go by.
         objective={"weighting": "clamped_snr", "timestep_bias": 1.5},
@@ -101,7 +101,7 @@ def dark_and_bright():
 
 @pytest.fixture(scope="module")
 def trained(dark_and_bright, tmp_path_factory):
-    """A small network after 60 steps on them: a `Trainer`."""
+    """A tiny network after 60 steps on them: a `Trainer`."""
     preset, folder = preset_with_label(), tmp_path_factory.mktemp("label")
     trainer = Trainer(lambda: preset.make_network("float32"), preset, folder, None)
     build = BatchBuilder(dark_and_bright, preset)
