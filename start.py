@@ -13,8 +13,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUPPORTED = ((3, 11), (3, 12))
-# Files are shared out between two processes, so that what a file makes once is made once.
-TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+# Files are shared out between two processes, so that what a file makes once is made once; in the
+# order of tests/conftest.py, the longest first.
+TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def main():

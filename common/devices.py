@@ -10,20 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-# What TensorFlow's wheel says of itself at every start, before its own level of logging applies.
+# What TensorFlow's wheel says of itself at every start: when it is imported, before its own level
+# of logging applies, and where there is no GPU when it looks for one.
 _NOISE = re.compile(
     r"absl::InitializeLog|Unable to register cu\w+ factory|computation placer already registered"
+    r"|failed call to cuInit"
 )
 
 
 def start_backend():
-    """Import Keras with its backend, without the lines that TensorFlow prints at every start.
-    Anything else that it prints stays, and everything does where the import fails."""
+    """Import Keras with its backend and look for a GPU, without the lines that TensorFlow prints at
+    every start. Anything else that it prints stays, and everything does where the import fails;
+    later on its errors are shown, its warnings are not."""
     if "keras" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with without_noise(_NOISE):
-        import keras  # noqa: F401
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            keras.distribution.list_devices()
 
 
 @contextmanager

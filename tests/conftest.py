@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -16,18 +17,38 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-# A run of 24 steps that is saved after each of them.
-SMALL_RUN = ("--preset", "tiny", "--batch-size", "8", "--save-minutes", "0")
-PICTURES, STEPS, EPOCHS = 24, 3, 8
-# The same with words, and a branch over it: 12 steps.
-CONDITIONAL = ("--preset", "tiny_conditional", "--batch-size", "8", "--save-minutes", "0")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker, before anything reads it
+    for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OMP_NUM", "OPENBLAS_NUM"):
+        os.environ.setdefault(f"{library}_THREADS", "1")
+
+import micro  # noqa: E402, F401  (adds presets that compile in less time)
+
+# A run of 12 steps that is saved after each of them.
+SMALL_RUN = ("--preset", "micro", "--batch-size", "8", "--save-minutes", "0")
+PICTURES, STEPS, EPOCHS = 24, 3, 4
+# The same with words, and a branch over it: 6 steps.
+CONDITIONAL = ("--preset", "micro_conditional", "--batch-size", "8", "--save-minutes", "0")
 CONDITIONAL += ("--sample-epochs", "0")
-CONDITIONAL_EPOCHS = 4
+CONDITIONAL_EPOCHS = 2
 CONTROL = ("--epochs", CONDITIONAL_EPOCHS, "--batch-size", 8, "--save-minutes", 0)
 CONTROL += ("--sample-epochs", CONDITIONAL_EPOCHS)
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 # What a command sets for its backend: sums depend on the number of threads.
 BACKEND_SETTINGS = ("TF_NUM_", "TF_DETERMINISTIC_OPS", "XLA_FLAGS")
+
+# The files that take longest, longest first: the last file to begin must be a short one.
+LONG_FILES = (
+    *("conditional_commands", "resume", "commands", "portrait", "wrappers", "layers", "pipeline"),
+    *("facekit_identity", "faces_dataset", "facekit_commands", "new_condition", "styles"),
+    *("inpaint_commands", "painter", "unet", "objectives", "faces_render", "facekit_masks"),
+    *("bundle", "shipped", "text", "condition"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests of `LONG_FILES` first, for workers that take whole files in turn."""
+    place = {f"test_{name}": i for i, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture
@@ -68,10 +89,11 @@ def draw_captioned(folder):
 
 
 def start(script, *words):
-    """Start `python SCRIPT ...` in a process of its own, as a user would."""
+    """Start `python SCRIPT ...` in a process of its own, as a user would; the presets of `micro`
+    are known there too."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(BACKEND_SETTINGS)}
     return subprocess.Popen(
-        [sys.executable, script, *map(str, words)],
+        [sys.executable, "tests/micro.py", script, *map(str, words)],
         cwd=ROOT,
         env={k: v for k, v in environment.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
         stdout=subprocess.PIPE,
@@ -107,6 +129,21 @@ def train_run(out, *words):
 
     invoke(train.main, *words, "--out", out)
     return out
+
+
+@contextmanager
+def eager_training():
+    """Train without compiling, which takes longer than a dozen steps; what is compiled is trained
+    by the fixtures `trained` and `branch`, and in processes of its own."""
+    import keras
+
+    from ddpm.training.objectives import DenoisingObjective
+
+    def compile_eagerly(self, **options):
+        keras.Model.compile(self, **options, run_eagerly=True)
+
+    with mock.patch.object(DenoisingObjective, "compile", compile_eagerly):
+        yield
 
 
 def names(folder):
@@ -157,7 +194,8 @@ def captioned(made_once):
 def conditional(captioned, made_once):
     """A run with words, size and crop."""
     words = ("--data", captioned, "--epochs", CONDITIONAL_EPOCHS, "--precision", "float32")
-    return made_once("conditional", lambda out: train_run(out, *CONDITIONAL, *words))
+    with eager_training():
+        return made_once("conditional", lambda out: train_run(out, *CONDITIONAL, *words))
 
 
 @pytest.fixture(scope="session")
@@ -201,33 +239,29 @@ def read_faces(folder):
     return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
 
 
+def render(folder, *arguments, drawn):
+    """A dataset made by two processes: the folder."""
+    from data import make_faces
+
+    return make_faces(folder, *arguments, workers=2, progress=False, drawn=drawn)
+
+
 @pytest.fixture(scope="session")
-def rendered_small(tmp_path_factory):
+def rendered_small(made_once):
     """32 people at 64 px, photos only: images, part maps and records."""
-    from data import make_faces
-
-    folder = tmp_path_factory.mktemp("rendered") / "small"
-    return read_faces(make_faces(folder, 32, 32, 64, 3, workers=2, progress=False, drawn=0))
+    return read_faces(made_once("small", lambda out: render(out, 32, 32, 64, 3, drawn=0)))
 
 
 @pytest.fixture(scope="session")
-def half_drawn(tmp_path_factory):
+def half_drawn(made_once):
     """48 people at 16 px, half of them drawn: the folder, made in one go by two processes."""
-    from data import make_faces
-
-    folder = tmp_path_factory.mktemp("rendered") / "half"
-    return make_faces(folder, 48, 48, 16, 0, workers=2, progress=False, drawn=0.5)
+    return made_once("half", lambda out: render(out, 48, 48, 16, 0, drawn=0.5))
 
 
 @pytest.fixture(scope="session")
-def rendered(tmp_path_factory):
+def rendered(made_once):
     """24 people at 256 px, photos only: images, part maps and records."""
-    from data.faces import make_faces
-
-    folder = tmp_path_factory.mktemp("rendered") / "faces"
-    make_faces(folder, 24, 24, 256, 11, workers=2, progress=False, drawn=0)
-    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
-    return np.load(folder / "images.npy"), np.load(folder / "labels.npy"), records
+    return read_faces(made_once("faces", lambda out: render(out, 24, 24, 256, 11, drawn=0)))
 
 
 @pytest.fixture

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EPOCHS, STEPS, check_progress, draw_discs, invoke, lines_of, names, start
+from conftest import (
+    EPOCHS,
+    STEPS,
+    check_progress,
+    draw_discs,
+    eager_training,
+    invoke,
+    lines_of,
+    names,
+    start,
+)
 from PIL import Image
 
 import sample
@@ -178,7 +188,7 @@ def times(folder):
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(refused, trained, discs):
     before = times(trained)
-    words = ("--preset", "tiny", "--data", discs, "--out", trained)
+    words = ("--preset", "micro", "--data", discs, "--out", trained)
     refused(train.main, *words, says=[trained, "--resume", "--out"])
     assert times(trained) == before
 
@@ -195,13 +205,13 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(refused, trained, discs):
     ],
 )
 def test_a_run_does_not_change_its_settings_on_the_way(refused, trained, words):
-    base = [] if words[0] == "--preset" else ["--preset", "tiny"]
+    base = [] if words[0] == "--preset" else ["--preset", "micro"]
     refused(train.main, *base, "--resume", "--out", trained, *words, says=[words[0], trained])
 
 
 def test_saying_again_what_a_finished_run_was_started_with_is_no_conflict(call, trained, discs):
     before = times(trained)
-    words = ("--preset", "tiny", "--data", discs, "--batch-size", 8, "--precision", "float32")
+    words = ("--preset", "micro", "--data", discs, "--batch-size", 8, "--precision", "float32")
     said, _ = call(train.main, *words, "--seed", 0, "--lr", 0.002, "--resume", "--out", trained)
     assert f"is finished: {EPOCHS} epochs" in said and "--epochs" in said
     assert times(trained) == before
@@ -217,13 +227,13 @@ def test_changed_pictures_are_noticed(refused, copy, tmp_path):
     Image.new("RGB", (40, 40)).save(changed / "07.png")
     config["options"]["data"] = str(changed)
     (copy / "config.json").write_text(json.dumps(config))
-    refused(train.main, "--preset", "tiny", "--resume", "--out", copy, says=[changed, "--out"])
+    refused(train.main, "--preset", "micro", "--resume", "--out", copy, says=[changed, "--out"])
 
 
 @pytest.mark.parametrize("content", ("{", "[]", '{"format": 0}', "{}", '{"format": 1}'))
 def test_a_damaged_config_stops_a_resume(refused, copy, discs, no_training, content):
     (copy / "config.json").write_text(content)
-    words = ("--preset", "tiny", "--data", discs, "--resume", "--out", copy)
+    words = ("--preset", "micro", "--data", discs, "--resume", "--out", copy)
     refused(train.main, *words, says="config.json")
     assert no_training == []
 
@@ -244,13 +254,13 @@ def test_resuming_with_nothing_there_says_so_and_starts(call, discs, tmp_path, n
 
 def test_resuming_before_the_first_checkpoint_says_so_and_starts(call, copy, no_training):
     shutil.rmtree(copy / "checkpoint")
-    said, _ = call(train.main, "--preset", "tiny", "--resume", "--out", copy)
+    said, _ = call(train.main, "--preset", "micro", "--resume", "--out", copy)
     assert said.count("Nothing saved") == 1 and "afresh" in said
     assert no_training == [(0, EPOCHS, 300)]
 
 
 def test_more_epochs_go_on_where_the_run_ended(call, copy, no_training):
-    words = ("--preset", "tiny", "--resume", "--out", copy, "--epochs", EPOCHS + 2)
+    words = ("--preset", "micro", "--resume", "--out", copy, "--epochs", EPOCHS + 2)
     assert f"Resuming at step {EPOCHS * STEPS}" in call(train.main, *words)[0]
     assert no_training == [(EPOCHS * STEPS, EPOCHS + 2, 300)]
     config = json.loads((copy / "config.json").read_text())
@@ -260,16 +270,16 @@ def test_more_epochs_go_on_where_the_run_ended(call, copy, no_training):
 def test_a_damaged_checkpoint_is_mentioned(call, copy, no_training):
     newest = max((copy / "checkpoint").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1000])
-    _, complaints = call(train.main, "--preset", "tiny", "--resume", "--out", copy)
+    _, complaints = call(train.main, "--preset", "micro", "--resume", "--out", copy)
     assert newest.name in complaints and "the one before" in complaints
     assert no_training == [(EPOCHS * STEPS - 1, EPOCHS, 300)]
 
 
 def test_a_checkpoint_of_another_model_stops_a_resume(refused, copy):
     config = json.loads((copy / "config.json").read_text())
-    config["preset"]["network"]["widths"] = [32, 32]
+    config["preset"]["network"]["widths"] = [64]
     (copy / "config.json").write_text(json.dumps(config))
-    words = ("--preset", "tiny", "--resume", "--out", copy)
+    words = ("--preset", "micro", "--resume", "--out", copy)
     refused(train.main, *words, says="belongs to another model")
 
 
@@ -284,7 +294,7 @@ def test_a_full_disk_is_one_sentence(refused, discs, tmp_path, monkeypatch):
 
 def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing_half_written(discs, small_disk):
     """In a process of its own: writers in threads and at the exit complain there as well."""
-    words = ("--preset", "tiny", "--data", discs, "--epochs", 1, "--sample-epochs", 0)
+    words = ("--preset", "micro", "--data", discs, "--epochs", 1, "--sample-epochs", 0)
     process = start("train.py", *words, "--out", small_disk / "run")
     _, complaints = process.communicate(timeout=600)
     assert process.returncode == 2
@@ -306,9 +316,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(call, discs, tmp_path, monkeypatch):
 
     out = tmp_path / "a run"
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, eager_training():
         patched.setattr(Progress, "on_train_batch_end", interrupted)
-        words = ("--preset", "tiny", "--data", discs, "--batch-size", 8, "--epochs", 2)
+        words = ("--preset", "micro", "--data", discs, "--batch-size", 8, "--epochs", 2)
         said, _ = call(train.main, *words, "--sample-epochs", 0, "--out", out, code=130)
     assert "saved at step 4" in said
     assert names(out / "checkpoint") == ["step-00000004.npz"]
@@ -316,7 +326,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(call, discs, tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     _, _, command = said.partition("python train.py ")
-    said, _ = call(train.main, *shlex.split(command))
+    with eager_training():
+        said, _ = call(train.main, *shlex.split(command))
     assert "Resuming at step 4" in said and "Done" in said
     assert "step-00000006.npz" in names(out / "checkpoint")
     assert len((out / "log.csv").read_text().splitlines()) == 1 + 2

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from conftest import (
     CONDITIONAL,
-    CONDITIONAL_EPOCHS,
     CONTROL,
     ROOT,
+    eager_training,
     finish,
     lines_of,
     start_train,
@@ -338,7 +338,7 @@ def test_a_branch_trains_over_a_model_that_stays_as_it_is(refused, conditional, 
     refused(train.main, *words, says="started with python train.py control")
     words = ("control", "--resume", "--out", conditional)
     refused(train.main, *words, says="started with python train.py;")
-    words = ("--preset", "tiny", "control", "--out", branch)
+    words = ("--preset", "micro", "control", "--out", branch)
     refused(train.main, *words, says="behind the word control")
 
 
@@ -368,7 +368,8 @@ def test_a_branch_goes_on_over_another_model(
     save_model(model.network, model.preset, other, captions=model.captions)
     control = ("control", "--weights", other, "--data", captioned, "--epochs", 1)
     control += ("--batch-size", 8, "--sample-epochs", 0)
-    run = train_run(tmp_path / "on", *control, "--start-from", branch, "--lr", "1e-9")
+    with eager_training():
+        run = train_run(tmp_path / "on", *control, "--start-from", branch, "--lr", "1e-9")
     old, new = (arrays_of(folder / "control.weights.h5") for folder in (branch, run))
     assert old.keys() == new.keys()
     assert all(np.allclose(old[name], new[name], atol=1e-6) for name in old)
@@ -388,20 +389,21 @@ def test_a_model_goes_on_from_other_weights(call, refused, trained, captioned, t
     refused(train.main, *words, says="there is no file or folder")
 
 
-@pytest.mark.parametrize("which", (pytest.param("words", marks=pytest.mark.slow), "control"))
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ("words", "control"))
 def test_a_kill_changes_nothing_for_words_and_control(conditional, captioned, tmp_path, which):
     """Each side in processes of its own."""
     out, whole = tmp_path / "killed", tmp_path / "whole"
+    epochs = ("--epochs", 4)  # long enough to be killed on the way
     if which == "words":
-        words = ("--epochs", CONDITIONAL_EPOCHS, "--precision", "float32")
+        words = (*epochs, "--precision", "float32")
         first, again = (*CONDITIONAL, "--data", captioned, *words), ()
     else:
-        first = ("control", "--weights", conditional, "--data", captioned, *CONTROL)
+        first = ("control", "--weights", conditional, "--data", captioned, *CONTROL, *epochs)
         again = ("control",)
     finish(start_train(*first, "--out", whole))
     process = start_train(*first, "--out", out)
-    reached = kill_after(process, out, 2, 0.1)
-    assert 2 <= reached < CONDITIONAL_EPOCHS * STEPS and process.returncode == -signal.SIGKILL
+    reached, last = kill_after(process, out, 2, 0.1), 4 * STEPS
+    assert 2 <= reached < last and process.returncode == -signal.SIGKILL
     finish(start_train(*again, "--resume", "--out", out, "--save-minutes", 0))
-    last = CONDITIONAL_EPOCHS * STEPS
     assert_same(checkpoint(out, last), checkpoint(whole, last))

@@ -25,9 +25,13 @@ def test_the_backend_starts_without_a_word():
     program = (
         "from common.devices import start_backend; start_backend()\n"
         "import sys; print('tensorflow' in sys.modules)\n"
-        "import keras; print(float(keras.ops.sum(keras.ops.ones((2, 2)))))"
+        "import keras; print(float(keras.ops.sum(keras.ops.ones((2, 2)))))\n"
+        "import os; print(os.environ['TF_CPP_MIN_LOG_LEVEL'], keras.distribution.list_devices())"
     )
-    assert started(program, KERAS_BACKEND="tensorflow") == ("True\n4.0\n", "")
+    out, complaints = started(program, KERAS_BACKEND="tensorflow")
+    assert complaints == ""
+    # Errors of level 2 stay: only warnings and what is of no use are held back.
+    assert out.startswith("True\n4.0\n2 ['cpu:0'")
 
 
 def test_a_start_that_fails_keeps_every_line(tmp_path):

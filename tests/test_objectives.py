@@ -167,7 +167,7 @@ def test_offset_noise_is_constant_over_each_pictures_channel():
 
 
 def test_a_short_fit_learns(rng):
-    preset = PRESETS["tiny"].with_(network={"image_size": 16, "widths": (32,), "blocks": 1})
+    preset = PRESETS["micro"].with_(network={"image_size": 16})
     schedule = preset.objective.make_schedule()
     model = DenoisingObjective(preset.make_network(), schedule, "x0", "min_snr")
     model.compile(keras.optimizers.Adam(2e-3), jit_compile=use_xla())
