@@ -11,14 +11,16 @@ import cv2
 import numpy as np
 
 from data.light.colours import HAIR, JEWELS, linear
-from data.light.paint import around, eye_paint, skin_paint, teeth_paint
+from data.light.eyes import covered, eye_light, lash_colour
+from data.light.paint import around, skin_paint
+from data.light.skin import teeth_paint
 from data.light.texture import noise
 from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
 from data.shape import scene as sc
 from data.shape.maths import step, unit
 from data.shape.parts import PART
 
-TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
+TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
 UNDER_SKIN = (0.055, 0.026, 0.016)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
@@ -119,12 +121,11 @@ def shade(surface, scene, person, view):
     edge = np.clip(1 - np.abs((surface.normal * surface.toward_eye).sum(1)), 0, 1) ** 4
     colour += (0.09 * edge * surface.open)[:, None] * lamps.rim(surface.normal)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
-    colour[mouth] = (
-        albedo[mouth] * (0.55 * diffuse[mouth] + 0.5) * (0.65 + 0.35 * surface.open[mouth, None])
-    )
+    if mouth.any():
+        colour[mouth] = _mouth_light(surface, albedo[mouth], diffuse, mouth, lamps)
     eye, strand = material == sc.EYE, is_strand(material)
     if eye.any():
-        colour[eye] = _eye_light(surface.only(eye), diffuse[eye], scene, person, lamps)
+        colour[eye] = eye_light(surface, diffuse, scene, person, lamps)
     if strand.any():
         colour[strand] = _hair_light(surface.only(strand), person, lamps)
     return colour, part
@@ -142,7 +143,7 @@ def _paint(surface, scene, person, view):
     plain = {
         sc.TEETH: (TONGUE_COLOUR, "inner mouth"),
         sc.TONGUE: (TONGUE_COLOUR, "inner mouth"),
-        sc.LASH: (LASH_COLOUR, "eyes"),
+        sc.LASH: (lash_colour(person), "eyes"),
         sc.EYE: (LASH_COLOUR, "eyes"),
         sc.HAIR: (LASH_COLOUR, "hair"),
         sc.BEARD: (LASH_COLOUR, "facial hair"),
@@ -150,7 +151,7 @@ def _paint(surface, scene, person, view):
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
     teeth = material == sc.TEETH
-    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
+    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST], person)
     _paint_worn(albedo, gloss, part, surface, person, view)
     return albedo, gloss, soft, part
 
@@ -223,18 +224,14 @@ def _gleam(surface, light_from, power):
     return np.clip((surface.normal * half).sum(1), 0, 1) ** power
 
 
-def _eye_light(surface, diffuse, scene, person, lamps):
-    """Light on the eyes, which are wet: a window's reflection on each, and the upper lid's shadow:
-    (P, 3)."""
-    position = surface.values[:, sc.POSITION]
-    albedo, cornea = eye_paint(unit(surface.values[:, sc.REST]), person)
-    second = np.linalg.norm(position[:, None] - scene.eyes[None], axis=-1).argmin(1)
-    height = (position[:, 1] - scene.eyes[second, 1]) / scene.eye_radius
-    shadow = 1 - 0.6 * step(-0.05, 0.6, height)
-    colour = albedo * (0.25 * diffuse + 0.75 * diffuse.mean()) * shadow[:, None]
-    half = unit(lamps.key_from * np.float32([1, 0.55, 1]) + surface.toward_eye)
-    window = step(0.991, 0.9955, (surface.normal * half).sum(1))
-    return colour + (window * (0.2 + 0.8 * cornea))[:, None] * 0.75
+def _mouth_light(surface, albedo, diffuse, mouth, lamps):
+    """Light on teeth and tongue (M, 3): in the shade of the upper lip and of the cheeks, wet."""
+    dm = surface.decimetre
+    shade = 1 - 0.55 * covered(surface, mouth, 0.035 * dm, 0.025 * dm)
+    shade *= 1 - 0.45 * covered(surface, mouth, 0, 0.02 * dm)
+    light = 0.5 * diffuse[mouth] + 0.5 * diffuse[mouth].mean(0)
+    gleam = _gleam(surface.only(mouth), lamps.key_from, 60)[:, None] * lamps.key
+    return (albedo * light + 0.12 * gleam) * shade[:, None]
 
 
 def _hair_light(surface, person, lamps):
