@@ -7,7 +7,7 @@ from data.shape.maths import step
 
 FROM, TO = 0.105, 0.60  # rest x between which a brow stands, dm
 LEVEL = 7.492  # rest y of its middle line
-FINE = 330.0  # texels of the noise a decimetre, across the strands
+FINE = 430.0  # texels of the noise a decimetre, across the strands
 
 
 def brow_mask(rest, brows):
@@ -44,11 +44,11 @@ def _strands(rest, brows):
     lying = np.where(up > 0.3 * half, 0.75, 1.0) * lean
     q = (x - lying * up) / np.sqrt(1 + lying**2)
     strands = noise(2, 40 * (up + 0.35 * x) + side, FINE * q)
-    stray = noise(2, 45 * x + side, FINE * (0.8 * up + 0.5 * x) + 211)
+    stray = noise(2, 45 * x + side, FINE * (0.55 * x - 0.5 * up) + 211)
     strands = (strands + 0.35 * (1 + brows.bushy) * stray) / 1.1
     off = np.abs(up / half - 0.08)
     ragged = 0.25 + 0.35 * brows.bushy
-    body = step(1.2 + 0.5 * ragged, 0.35, off + ragged * strands)
+    body = step(1.2 + 0.5 * ragged, 0.35, off - 0.6 * ragged * strands)
     ends = step(-0.08, 0.14, t + 0.04 * stray) * step(1.06, 0.72, t + 0.03 * strands)
     between = brows.joined * step(0.16, 0.05, x) * step(1.4, 0.4, off) * 0.7
     amount = np.maximum(body * ends, between) * brows.density

@@ -46,7 +46,7 @@ def _iris(angle, spokes, height, colour):
     warm = colour * np.float32([1.25, 1.0, 0.75]) + np.float32([0.025, 0.012, 0.0])
     edge = 1 - 0.72 * step(20.5, 26.5, angle)
     low = 1 - 0.45 * height / np.sin(np.radians(LIMBUS))  # light gathers opposite the window
-    tone = (1.0 + spokes * (1 + 3 * step(0.1, 0.02, colour.mean()))) * edge * low
+    tone = (1.0 + spokes * (1 + 1.2 * step(0.1, 0.02, colour.mean()))) * edge * low
     return (colour + 0.45 * inner * (warm - colour)) * tone[:, None]
 
 
@@ -93,7 +93,7 @@ def eye_light(surface, diffuse, scene, person, lamps):
     gleam = 0.8 * min(1.6, 0.4 + 0.6 * strength) * lamps.key / max(strength, 1e-3)
     sky = 0.035 * cornea * np.clip(normal[:, 1], 0, 1) * shade
     colour += window[:, None] * gleam + sky[:, None] * lamps.sky
-    wet = rim * (0.10 + 0.25 * np.clip(lamps.key_from @ toward, 0, 1))
+    wet = rim * (0.02 + 0.08 * np.clip(lamps.key_from @ toward, 0, 1))
     return colour + wet[:, None] * light
 
 

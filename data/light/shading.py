@@ -25,6 +25,7 @@ TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
 UNDER_SKIN = (0.055, 0.026, 0.016)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
 CREASES = ((0.07, 3.2), (0.22, 1.3))
+OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
 
@@ -115,11 +116,12 @@ def shade(surface, scene, person, view):
     albedo, gloss, soft, part = _paint(surface, scene, person, view)
     diffuse = lamps.diffuse(surface, np.where(soft > 0, 0.28, 0.08))
     diffuse = _under_the_skin(diffuse, soft, surface)
-    colour = albedo * diffuse + (0.02 + 0.055 * gloss)[:, None] * lamps.shine(
+    colour = albedo * diffuse + (0.012 + 0.10 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
     edge = np.clip(1 - np.abs((surface.normal * surface.toward_eye).sum(1)), 0, 1) ** 4
-    colour += (0.09 * edge * surface.open)[:, None] * lamps.rim(surface.normal)
+    edge *= surface.open * _silhouette(surface)
+    colour += (0.12 * edge)[:, None] * lamps.rim(surface.normal)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
     if mouth.any():
         colour[mouth] = _mouth_light(surface, albedo[mouth], diffuse, mouth, lamps)
@@ -227,9 +229,10 @@ def _gleam(surface, light_from, power):
 def _mouth_light(surface, albedo, diffuse, mouth, lamps):
     """Light on teeth and tongue (M, 3): in the shade of the upper lip and of the cheeks, wet."""
     dm = surface.decimetre
-    shade = 1 - 0.55 * covered(surface, mouth, 0.035 * dm, 0.025 * dm)
-    shade *= 1 - 0.45 * covered(surface, mouth, 0, 0.02 * dm)
-    light = 0.5 * diffuse[mouth] + 0.5 * diffuse[mouth].mean(0)
+    shade = 1 - 0.4 * covered(surface, mouth, 0.03 * dm, 0.02 * dm)
+    shade *= 1 - 0.3 * covered(surface, mouth, 0, 0.02 * dm)
+    level = diffuse[mouth] / np.maximum(surface.open[mouth, None], 0.4)
+    light = 0.4 * level + 0.6 * level.mean(0)
     gleam = _gleam(surface.only(mouth), lamps.key_from, 60)[:, None] * lamps.key
     return (albedo * light + 0.12 * gleam) * shade[:, None]
 
@@ -277,6 +280,13 @@ def _openness(hit, depth, decimetre):
         behind = depth - (cv2.GaussianBlur(full, (0, 0), sigma) / covered)[hit]
         result *= 1 - np.clip(strength * np.clip(behind, 0, 0.35), 0, 0.55)
     return result
+
+
+def _silhouette(surface):
+    """How near each pixel is to the outline before the background: float32 (P,) in [0, 1]."""
+    inside = surface.hit.astype(np.float32)
+    near = cv2.GaussianBlur(inside, (0, 0), OUTLINE * surface.decimetre)
+    return np.clip(2.2 * (1 - near[surface.hit]), 0, 1)
 
 
 def _under_the_skin(diffuse, soft, surface):

@@ -92,7 +92,7 @@ def face_paint(albedo, gloss, rest, person, view):
     paint = albedo[on] * np.exp(-red[:, None] * BLOOD - dark[:, None] * PIGMENT)
     paint *= 1 - np.clip(fold, -0.25, 0.8)[:, None] * np.float32([0.86, 1.0, 1.03])
     albedo[on] = _marks(paint, at, person)
-    gloss[on] = _sheen(at, person) * (0.85 + 0.2 * blotch)
+    gloss[on] = _sheen(at, person) * (0.95 + 0.08 * blotch)
 
 
 def _redness(at, person, blotch):
@@ -135,7 +135,7 @@ def _folds(at, person, smile):
     own, age = person.complexion, person.shape.age
     old = float(step(26, 76, age)) * min(1.3, person.lines)
     total = _lid_lines(at, person)
-    depth = min(1.0, own.nasolabial * (0.16 + 0.62 * old) + 0.45 * smile)
+    depth = min(1.0, own.nasolabial * (0.16 + 0.62 * old) + 0.65 * smile)
     ys, xs = [6.60, 6.68, 6.78, 6.88], [0.335, 0.31, 0.26, 0.185]
     line, off, ends = at.along(ys, xs, 0.017)
     side = np.exp(-(((off + 0.03) / 0.04) ** 2)) - 0.8 * np.exp(-(((off - 0.05) / 0.05) ** 2))
@@ -161,8 +161,8 @@ def _lid_lines(at, person):
     upper = part.y - np.interp(part.x, *UPPER_LID)
     lower = part.y - np.interp(part.x, *LOWER_LID)
     ends = step(0.19, 0.225, part.x) * step(0.475, 0.43, part.x)
-    heavy = 0.55 if person.noun == "woman" else 0.42
-    heavy += 0.25 * person.lipstick  # who paints lips paints lids
+    heavy = 0.72 if person.noun == "woman" else 0.6
+    heavy += 0.15 * person.lipstick  # who paints lips paints lids
     edge = heavy * step(0.018, 0.002, upper) * step(-0.02, -0.004, upper) * ends
     below = 0.22 * step(-0.02, -0.004, lower) * step(0.006, -0.002, lower) * ends
     painted = 0.35 * person.lipstick * step(0.06, 0.015, upper) * step(-0.01, 0.01, upper) * ends
@@ -275,7 +275,7 @@ def teeth_paint(rest, person):
     narrow = place + 0.10 * step(1.0, 1.3, place)  # the second is narrower than the first
     between = np.abs(np.mod(narrow + 0.5, 1) - 0.5) * own.tooth
     # A gap shows dark where teeth are rounded, at their edges.
-    gap = 0.55 * np.exp(-((between / 0.006) ** 2)) + 0.16 * np.exp(-((between / 0.022) ** 2))
+    gap = 0.34 * np.exp(-((between / 0.005) ** 2)) + 0.14 * np.exp(-((between / 0.022) ** 2))
     old, light = np.float32([0.56, 0.47, 0.34]), np.float32([0.80, 0.74, 0.64])
     colour = old + own.teeth * (light - old)
     shade = 0.25 + 0.75 * step(1.22, 1.47, at.z)

@@ -7,11 +7,11 @@ import numpy as np
 from data.shape.head import express, eyeball, load_head
 from data.shape.maths import unit
 
-LASHES = 46  # an eye
+LASHES = 64  # an eye
 IRIS = 27.0  # degrees between the gaze and the edge of the iris
 MIDDLE_OF_LID = (0.312, 7.329, 1.388)  # rest position on the edge of the left upper lid
 RAISED, LOWERED = -0.35, 0.6  # how far lids may be moved to where they should rest
-THICK = 0.0085  # dm, the dark edge of a lid
+LIFT = np.float32([0, 0, 0.010])  # dm that the dark edge of a lid stands before its skin
 
 
 def resting_lids(head, vertices, covered):
@@ -68,7 +68,7 @@ def _spread(rest, row):
     """Spread LASHES places evenly along a row of vertices: first vertex, second vertex, share of
     the second."""
     row = row[np.argsort(np.abs(rest[row, 0]))]
-    along = np.linspace(0.5, len(row) - 1.4, LASHES)  # none in the very corners
+    along = np.linspace(0.9, len(row) - 2.6, LASHES)  # none in the very corners
     first = along.astype(int)
     return row[first], row[first + 1], (along - first).astype(np.float32)
 
@@ -100,14 +100,14 @@ def _one_eye(root, tip, stray, length):
     up = np.cross(forward, along)
     up = unit(up * np.sign(up[:, 1:2].mean()))
     place = np.linspace(0, 1, LASHES, dtype=np.float32)[:, None]
-    long = length * (0.55 + 0.6 * np.sin(np.pi * place**0.8)) * (1 + 0.16 * stray[:, :1])
-    fan = (-0.35 + 1.05 * place + 0.16 * stray[:, 1:]) * along
-    edge = root + THICK * (0.35 + 0.85 * place) * (up + 0.3 * forward)
-    middle = edge + long * (0.5 * forward + 0.16 * up + 0.35 * fan)
-    end = edge + long * (0.72 * forward + 0.58 * up + 0.75 * fan)
-    half = along * 0.0048
+    long = length * (0.45 + 0.55 * np.sin(np.pi * place**0.8)) * (1 + 0.22 * stray[:, :1])
+    fan = (-0.35 + 1.05 * place + 0.22 * stray[:, 1:]) * along
+    edge = root + (tip - root) * (0.14 + 0.26 * place) + LIFT
+    middle = edge + long * (0.5 * forward + 0.14 * up + 0.3 * fan)
+    end = edge + long * (0.75 * forward + 0.55 * up + 0.65 * fan)
+    half = along * 0.0030
     points = [edge - half, edge + half, middle - 0.7 * half, middle + 0.7 * half, end]
-    points += [root - 0.002 * up + 0.004 * forward, edge + 0.004 * forward]
+    points += [root + 0.5 * LIFT, edge]
     n, k = LASHES, np.arange(LASHES)
     a, b = 5 * n + k[:-1], 6 * n + k[:-1]
     triangles = [
