@@ -48,7 +48,7 @@ def skin_paint(rest, known, person, view, cut):
     soft = np.ones(len(rest), np.float32)
     part = _skin_part(rest, lips, inside, ears)
     face_paint(albedo, gloss, rest, person, view)
-    gloss *= 1 + 0.25 * pores
+    gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)
     hair = linear(person.hair_colour)
     albedo = _scalp_paint(albedo, rest, hair, cut, part)

@@ -93,7 +93,7 @@ def _roughen(normal, rest):
     """
     u, v = around(rest, 230)
     fine = np.stack([noise(1, u, v), noise(1, u + 200, v + 100), noise(0, 2 * u, 2 * v)], 1)
-    return unit(normal + fine * np.float32([0.05, 0.05, 0.02]))
+    return unit(normal + fine * np.float32([0.035, 0.035, 0.02]))
 
 
 def is_strand(material):
