@@ -81,7 +81,8 @@ def lashes(posed, length, seed):
         length: of the lashes, dm; `seed`: of how they stray.
 
     Returns:
-        points float32 (N, 3), triangles int32 (F, 3).
+        points float32 (N, 3), triangles int32 (F, 3), and edge float32 (N,), 1 on the lid's edge
+        and 0 on lashes.
     """
     root, tip = (posed[a] + (posed[b] - posed[a]) * f[:, None] for a, b, f in _lash_rows())
     stray = np.random.default_rng([seed, 6]).normal(0, 1, (2, LASHES, 2)).astype(np.float32)
@@ -90,7 +91,8 @@ def lashes(posed, length, seed):
         eye_points, eye_triangles = _one_eye(*own, length)
         triangles.append(eye_triangles + len(eye_points) * len(points))
         points.append(eye_points)
-    return np.concatenate(points), np.concatenate(triangles)
+    edge = np.repeat(np.float32([0, 1]), [5 * LASHES, 2 * LASHES])
+    return np.concatenate(points), np.concatenate(triangles), np.tile(edge, 2)
 
 
 def _one_eye(root, tip, stray, length):
