@@ -7,11 +7,11 @@ import numpy as np
 from data.shape.head import express, eyeball, load_head
 from data.shape.maths import unit
 
-LASHES = 64  # an eye
+LASHES = 52  # an eye
 IRIS = 27.0  # degrees between the gaze and the edge of the iris
 MIDDLE_OF_LID = (0.312, 7.329, 1.388)  # rest position on the edge of the left upper lid
 RAISED, LOWERED = -0.35, 0.6  # how far lids may be moved to where they should rest
-LIFT = np.float32([0, 0, 0.010])  # dm that the dark edge of a lid stands before its skin
+LIFT = np.float32([0, 0.003, 0.020])  # dm that the dark edge of a lid stands before its skin
 
 
 def resting_lids(head, vertices, covered):
@@ -107,7 +107,7 @@ def _one_eye(root, tip, stray, length):
     edge = root + (tip - root) * (0.14 + 0.26 * place) + LIFT
     middle = edge + long * (0.5 * forward + 0.14 * up + 0.3 * fan)
     end = edge + long * (0.75 * forward + 0.55 * up + 0.65 * fan)
-    half = along * 0.0030
+    half = along * 0.0042
     points = [edge - half, edge + half, middle - 0.7 * half, middle + 0.7 * half, end]
     points += [root + 0.5 * LIFT, edge]
     n, k = LASHES, np.arange(LASHES)
