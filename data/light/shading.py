@@ -119,9 +119,7 @@ def shade(surface, scene, person, view):
     colour = albedo * diffuse + (0.012 + 0.10 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
-    edge = np.clip(1 - np.abs((surface.normal * surface.toward_eye).sum(1)), 0, 1) ** 4
-    edge *= surface.open * _silhouette(surface)
-    colour += (0.12 * edge)[:, None] * lamps.rim(surface.normal)
+    _add_outline(colour, surface, lamps)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
     if mouth.any():
         colour[mouth] = _mouth_light(surface, albedo[mouth], diffuse, mouth, lamps)
@@ -284,12 +282,17 @@ def _openness(hit, depth, decimetre):
     return result
 
 
-def _silhouette(surface):
-    """How near each pixel is to the outline before the background: float32 (P,) in [0, 1]."""
+def _add_outline(colour, surface, lamps):
+    """Add the light from behind to colours (P, 3), in place: where a surface turns away from the
+    camera near the outline before the background."""
     inside = surface.hit.astype(np.float32)
     reach = 2 * int(1.7 * OUTLINE * surface.decimetre) + 1
-    near = cv2.blur(inside, (reach, reach))[surface.hit]
-    return np.clip(2.2 * (1 - near), 0, 1)
+    near = np.clip(2.2 * (1 - cv2.blur(inside, (reach, reach))[surface.hit]), 0, 1)
+    at = np.nonzero(near > 0)[0]
+    normal = surface.normal[at]
+    edge = np.clip(1 - np.abs((normal * surface.toward_eye[at]).sum(1)), 0, 1) ** 4
+    edge *= surface.open[at] * near[at]
+    colour[at] += (0.12 * edge)[:, None] * lamps.rim(normal)
 
 
 def _under_the_skin(diffuse, soft, surface):
