@@ -207,13 +207,13 @@ def _scalp_paint(albedo, rest, hair, cut, part):
     u, v = around(rest, 120)
     hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
     line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
-    dense = step(-0.03, 0.26, line + 0.045 * hairs)
+    dense = step(-0.07, 0.15, line + 0.04 * hairs)
     short = cut.length < 0.1
-    amount = dense * (0.78 + 0.1 * hairs.clip(-1.5, 1.5) if short else 0.93)
+    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.93)
     if cut.parted:
         amount = amount * (1 - 0.7 * on_parting(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
-    part[(line > 0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
+    part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
     shade = 0.85 if short else 0.55
     return albedo + amount[:, None] * (hair * shade - albedo)
 
@@ -229,7 +229,7 @@ def _beard_paint(albedo, rest, person, hair, part):
         amount, colour = mask * 0.25 * (1 + 0.35 * grain), 0.85 * hair
     else:
         hairs = noise(2, v * 2.4, u * 3.6)  # they point down
-        amount = step(0.1, 1.0, mask + 0.14 * hairs * (mask > 0.02)) * (0.72 + 0.08 * grain)
+        amount = step(0.05, 0.7, mask + 0.05 * hairs * (mask > 0.02)) * (0.86 + 0.04 * grain)
         colour = 0.7 * hair
         part[mask > 0.5] = PART["facial hair"]
     return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)

@@ -63,9 +63,7 @@ class Surface:
         hit = self.hit.copy()
         hit[hit] = chosen
         names = ("material", "values", "normal", "toward_eye", "lit", "open")
-        return replace(
-            self, hit=hit, **{name: getattr(self, name)[chosen] for name in names}
-        )
+        return replace(self, hit=hit, **{name: getattr(self, name)[chosen] for name in names})
 
 
 def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
@@ -270,7 +268,7 @@ def _hair_light(surface, person, lamps):
     )
     nearer, farther = (_spread_over(surface, gleam) for gleam in (nearer, farther))
     streaks = (0.75 + 0.35 * fibre.clip(-1, 1))[:, None]
-    gleam = 0.030 * nearer[:, None] + (0.16 * nearer + 0.34 * farther)[:, None] * base
+    gleam = 0.055 * nearer[:, None] + (0.35 * nearer + 0.75 * farther)[:, None] * base
     edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
     colour = albedo * lamps.diffuse(surface, 0.35) + gleam * streaks * lamps.key
     colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)

@@ -52,7 +52,8 @@ class Cut:
 
 CUTS = {
     "buzz": Cut(
-        length=0.05, lift=0.5, fall=0.1, mess=0.25, strands=7000, width=0.0085, steps=2, fade=0.6,
+        length=0.038, lift=0.35, fall=0.1, comb=(0.0, -0.3), mess=0.25, strands=8000, width=0.0055,
+        steps=2, fade=0.6,
     ),
     "cropped": Cut(
         length=0.27, lift=0.42, fall=0.3, comb=(0.25, -0.4), mess=0.2, strands=6500, width=0.014,
@@ -120,7 +121,7 @@ CUTS = {
 
 BEARDS = {
     "moustache": Cut(
-        length=0.075, lift=0.16, fall=0.35, comb=(1.3, 0.0), mess=0.16, strands=2600, width=0.006,
+        length=0.075, lift=0.16, fall=0.35, comb=(1.3, 0.0), mess=0.2, strands=3200, width=0.006,
         steps=2,
     ),
     "goatee": Cut(

@@ -28,10 +28,10 @@ KNOTS = {"bun": (0, 0.93, -0.37), "tail": (0, 0.5, -0.86), "braids": (0.72, -0.5
 BRAID_WAY = ((0, 0, 0), (0.10, -0.75, 0.12), (0.02, -1.5, 0.62), (-0.10, -2.5, 0.95))
 BRAID_SWING = 0.085
 ROOTS = 16000  # candidate roots on the whole head; a cut takes those on its scalp
-BORDER = 0.24  # dm from the hairline over which hair becomes dense, long and thick
+BORDER = 0.20  # dm from the hairline over which hair becomes dense, long and thick
 LOCKS = 260  # places on the scalp about which strands gather
 LOOSE_SHARE = 0.1  # of the strands follow no lock and are finer: they catch the light
-PARTING = 0.016  # dm on each side of a parting on which nothing grows
+PARTING = 0.011  # dm on each side of a parting on which nothing grows
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +60,13 @@ def beard_mask(rest, kind):
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
     under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
-    jaw = step(0.10, -0.16, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    jaw = step(0.10, -0.12, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
-    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(
-        6.835, 6.785, y + 0.22 * x
-    )
-    moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
+    low = 6.69 - 0.22 * np.clip(x - 0.16, 0, 1)  # it bends down round the corners of the mouth
+    high = 6.845 - 0.10 * x - 0.9 * np.clip(x - 0.16, 0, 1)
+    moustache = step(low, low + 0.035, y) * step(high, high - 0.07, y)
+    moustache = moustache * step(0.34, 0.22, x) * (z > 1.2)
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
     goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
     if kind == "moustache":
@@ -113,7 +113,8 @@ def grow(vertices, normals, cut, rng, where=None):
     tint = (0.5 * rng.random(count) + 0.5 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
     length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=count), -1.7, 1.2))
     dense = np.clip(0.25 + above / BORDER, 0.25, 1)
-    length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(dense + 0.2, 0, 1)
+    least = 0.2 if cut.length < 0.5 else 0.6  # long hair is long at the hairline as well
+    length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(dense + least, 0, 1)
     if where is not None:
         length = length * np.where(rest[:, 1] > 6.66, 0.5, 1)  # a moustache leaves the mouth free
     knot = _knot(skull, cut.tied, root) if cut.tied else None
@@ -142,8 +143,8 @@ def _roots(vertices, normals, cut, rng, where):
     head = load_head()
     triangle, weights, rest = _candidates()
     if where is None:
-        above = hairline_distance(rest, cut.recede) + rng.normal(0, 0.03, ROOTS)
-        share = np.clip(above / BORDER, 0, 1) ** 0.7 * ~on_parting(rest, cut)
+        above = hairline_distance(rest, cut.recede) + rng.normal(0.07, 0.035, ROOTS)
+        share = np.clip(above / BORDER, 0, 1) ** 0.6 * ~on_parting(rest, cut)
     else:
         above = (where(rest) - rng.uniform(0.05, 0.5, ROOTS)) * 0.4
         share = np.clip(where(rest), 0, 1) * (above > 0)
