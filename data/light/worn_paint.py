@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from data.light.cloth import pattern_of, patterned
 from data.light.colours import linear
 from data.light.texture import noise
 from data.shape.hats import CROWN
@@ -64,8 +65,10 @@ def scarf_paint(known, view):
     """Paint a scarf, or a collar in the garment's colour: albedo (P, 3) linear."""
     if known[0, 2] > 0.5:
         seam = 1 - 0.12 * np.exp(-(((known[:, 1] - 0.9) / 0.02) ** 2))
+        place = np.stack([known[:, 0] * 0.55, 0.4 * known[:, 1], known[:, 1]], 1)
+        colour = patterned(linear(view.cloth_colour), place, pattern_of(view), view.seed)
         weave = 1 + 0.025 * noise(1, known[:, 0] * 130, known[:, 1] * 60)
-        return linear(view.cloth_colour) * (seam * weave)[:, None]
+        return colour * (seam * weave)[:, None]
     weave = noise(1, known[:, 0] * 220, known[:, 1] * 60)
     stripes = np.where(np.mod(known[:, 1] * 4 / np.pi + view.seed % 5, 2) < 0.35, 0.72, 1)
     shade = (1 + 0.05 * weave) * (stripes if view.seed % 3 == 0 else 1)
