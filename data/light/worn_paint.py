@@ -46,9 +46,13 @@ def hat_paint(position, known, view):
     shade = 1 + 0.03 * weave
     if view.hat == "beanie":
         ribs = np.cos(round_ * 52) * step(0.1, 0.4, down)
-        rows = np.cos(down * 120)
-        shade = (0.88 + 0.2 * ribs + 0.05 * rows) * shade
+        rows = np.cos(down * 150 + 1.5 * ribs)
+        shade = (0.88 + 0.2 * ribs + 0.03 * rows) * shade
         shade = shade * (1 - 0.35 * np.exp(-(((down - 0.745) / 0.012) ** 2)))
+    if view.hat == "headscarf":  # folds run along the edge about the face
+        drawn = noise(2, round_ * 34 + view.seed % 97, down * 90)
+        shade = shade * (1 + 0.07 * drawn + 0.06 * noise(0, round_ * 40, down * 60))
+        shade = shade * (1 - 0.25 * np.exp(-(((down - 0.035) / 0.006) ** 2)))  # a sewn hem
     if view.hat == "baseball cap":
         seam = np.abs(np.mod(round_ / (np.pi / 3) + 0.5, 1) - 0.5) * np.sin(down * np.pi / 2)
         shade = shade * np.where(kind == CROWN, 1 - 0.3 * np.exp(-((seam / 0.02) ** 2)), 1)
