@@ -63,10 +63,11 @@ def beard_mask(rest, kind):
     jaw = step(0.10, -0.12, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
-    low = 6.69 - 0.22 * np.clip(x - 0.16, 0, 1)  # it bends down round the corners of the mouth
-    high = 6.845 - 0.10 * x - 0.9 * np.clip(x - 0.16, 0, 1)
-    moustache = step(low, low + 0.035, y) * step(high, high - 0.07, y)
-    moustache = moustache * step(0.34, 0.22, x) * (z > 1.2)
+    low = 6.685 - 0.25 * np.clip(x - 0.14, 0, 1)  # it bends down round the corners of the mouth
+    high = 6.85 - 0.12 * x - 0.8 * np.clip(x - 0.14, 0, 1)
+    moustache = step(low, low + 0.05, y) * step(high, high - 0.11, y)
+    moustache = moustache * step(0.40, 0.22, x) * (z > 1.2)
+    moustache = moustache * (1 - 0.35 * np.exp(-((x / 0.025) ** 2)))  # thinner under the nose
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
     goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
     if kind == "moustache":
