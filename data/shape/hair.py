@@ -117,7 +117,8 @@ def grow(vertices, normals, cut, rng, where=None):
     least = 0.2 if cut.length < 0.5 else 0.6  # long hair is long at the hairline as well
     length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(dense + least, 0, 1)
     if where is not None:
-        length = length * np.where(rest[:, 1] > 6.66, 0.5, 1)  # a moustache leaves the mouth free
+        short = np.minimum(0.5 * length, 0.07)  # a moustache leaves the mouth free
+        length = np.where(rest[:, 1] > 6.66, short, length)
     knot = _knot(skull, cut.tied, root) if cut.tied else None
     if cut.tied:
         length = 1.12 * np.linalg.norm(knot - root, axis=1)
@@ -150,9 +151,11 @@ def _roots(vertices, normals, cut, rng, where):
         above = (where(rest) - rng.uniform(0.05, 0.5, ROOTS)) * 0.4
         share = np.clip(where(rest), 0, 1) * (above > 0)
     chosen = rng.choice(ROOTS, cut.strands, p=share / share.sum())
-    weights = weights[chosen] + rng.normal(0, 0.1, (cut.strands, 3)).astype(np.float32)
+    corner, exact = head.triangles[triangle[chosen]], weights[chosen]
+    weights = exact + rng.normal(0, 0.1, exact.shape).astype(np.float32)
     weights /= weights.sum(1, keepdims=True)
-    corner = head.triangles[triangle[chosen]]
+    strayed = on_parting(np.einsum("rk,rkc->rc", weights, head.rest[corner]), cut)
+    weights[strayed] = exact[strayed]
     root, normal = (np.einsum("rk,rkc->rc", weights, a[corner]) for a in (vertices, normals))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     return root, normal, rest[chosen], above[chosen]
