@@ -8,7 +8,8 @@ What MediaPipe measures in a picture differs from the ratios of the neutral mesh
 mean, by expression, pose and lens, by errors. So the mean and the covariance asked of meshes are
 moved until those measured are the photographs'. The mean goes as far as it is off, over the slope
 of what is measured on what was asked. The covariance is stretched in each direction by half of
-what is missing, in coordinates in which that of the photographs is the unit matrix.
+what is missing, in coordinates in which that of the photographs is the unit matrix, then along
+each ratio by what its spread lacks.
 """
 
 import json
@@ -33,6 +34,7 @@ from data.shape.ratios import (
 SLOPES = (0.7, 1.0)  # between which a slope is believed
 GAIN = 0.5
 VARIANCES = (0.05, 1.5)  # of the photographs' in any direction, that may be asked of a mesh
+LACKING = (0.85, 1.5)  # between which a ratio's spread is stretched in a step
 DRAWN = 3000  # shapes that the distribution before the map is taken from
 
 
@@ -70,7 +72,9 @@ def moved_covariance(asked, seen, covariance):
     values, vectors = np.linalg.eigh(missing)
     stretch = (vectors * np.maximum(1 + GAIN * values, 0.1)) @ vectors.T
     values, vectors = np.linalg.eigh(root @ stretch @ root.T)
-    return shape @ (vectors * np.clip(values, *VARIANCES)) @ vectors.T @ shape.T
+    moved = shape @ (vectors * np.clip(values, *VARIANCES)) @ vectors.T @ shape.T
+    lacking = np.sqrt(np.diag(covariance)) / seen.std(0)
+    return moved * np.clip(lacking, *LACKING) * np.clip(lacking, *LACKING)[:, None]
 
 
 def drawn_ratios(count, seed):

@@ -19,7 +19,7 @@ LOCAL = {
     "nose size": ((0, 6.93, 1.50), 0.16, 0.50, (0.10, 0.10, 0.22), (0, 0, 0)),
     "nose width": ((0, 6.89, 1.48), 0.20, 0.42, (0.12, 0, 0), (0, 0, 0)),
     "mouth width": ((0, 6.60, 1.45), 0.24, 0.60, (0.10, 0, 0), (0, 0, 0)),
-    "forehead height": ((0, 7.95, 1.15), 0.35, 0.85, (0, 0, 0), (0, 0.06, 0.01)),
+    "forehead height": ((0, 7.95, 1.15), 0.35, 0.85, (0, 0, 0), (0, 0.03, 0.005)),
 }
 # The front of the head stretches between two heights, and all below moves down by so much.
 STACKED = {
