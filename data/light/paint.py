@@ -14,7 +14,7 @@ from data.light.colours import linear
 from data.light.skin import face_paint, lip_paint
 from data.light.texture import noise
 from data.shape.clothes import depth_below_neckline
-from data.shape.hair import beard_mask, hairline_distance
+from data.shape.hair import beard_mask, hairline_distance, on_parting
 from data.shape.maths import step
 from data.shape.parts import PART
 
@@ -88,30 +88,37 @@ def _skin_part(rest, lips, inside, ears):
 
 
 def _scalp_paint(albedo, rest, hair, cut, part):
-    """Colour the scalp under the hair, softly to the hairline, so that no skin shines through."""
+    """Colour the scalp under the hair: dense on top, single short hairs at the border, bare along a
+    parting."""
     if not cut.strands:
         return albedo
     u, v = around(rest, 120)
-    above = (
-        hairline_distance(rest, cut.recede)
-        + 0.022 * noise(2, v * 1.3, u * 2.2)
-        + 0.012 * noise(0, u * 2, v * 2)
-    )
-    amount = step(-0.05, 0.13, above) * (0.97 if cut.length > 0.1 else 0.9)
+    hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
+    line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
+    dense = step(-0.07, 0.15, line + 0.04 * hairs)
+    short = cut.length < 0.1
+    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.93)
+    if cut.parted:
+        amount = amount * (1 - 0.7 * on_parting(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
-    part[(amount > 0.5) & (part != PART["ears"])] = PART["hair"]
-    return albedo + amount[:, None] * (hair * 0.6 - albedo)
+    part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
+    shade = 0.85 if short else 0.55
+    return albedo + amount[:, None] * (hair * shade - albedo)
 
 
 def _beard_paint(albedo, rest, person, hair, part):
-    """Colour the skin under a beard, or grain it with stubble; its part is noted in place."""
+    """Colour the skin under a beard, grained by the hairs that stand on it; its part is noted in
+    place."""
     u, v = around(rest, 120)
     mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
+    grain = noise(1, u * 1.9 + 13, v * 1.9)
     if person.beard == "stubble":
-        amount, colour = mask * 0.27 * (1 + 0.3 * noise(1, u * 1.9 + 13, v * 1.9)), hair * 0.85
+        amount, colour = mask * 0.25 * (1 + 0.35 * grain), 0.85 * hair
     else:
-        amount, colour = mask * 0.95, hair * 0.65
+        hairs = noise(2, v * 2.4, u * 3.6)  # they point down
+        amount = step(0.05, 0.7, mask + 0.05 * hairs * (mask > 0.02)) * (0.86 + 0.04 * grain)
+        colour = 0.7 * hair
         part[mask > 0.5] = PART["facial hair"]
     return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)
 

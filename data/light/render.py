@@ -30,6 +30,7 @@ SHADOW_TAPS = (
     (2.2, -2.6),
 )
 SMALL = 128  # pixels; up to this size there are more samples a pixel and fewer, wider strands
+FINER = 0.8  # samples, deviation of the blur of hair
 EYE_POINTS = ("eye outer", "eye inner", "upper lid", "lower lid")
 
 
@@ -81,6 +82,7 @@ class Renderer:
         picture = paint_backdrop(view.backdrop, self.size * self.over)
         labels = np.zeros(hit.shape, np.uint8)
         picture[hit], labels[hit] = colour, part
+        picture = _soften(picture, hit, is_strand(surface.material))
         middle = slice(self.over // 2, None, self.over)
         points5, points = _points(scene, camera, hit, depth, self.over)
         far = np.full(hit.shape, FAR, np.float32)
@@ -134,6 +136,15 @@ class Renderer:
                 (where[:, 2] - nearest[row, column] - 0.07) / 0.06, 0, 1
             )  # 7 mm: its own surface
         return 1 - shaded / len(SHADOW_TAPS)
+
+
+def _soften(picture, hit, strand):
+    """Blur a picture (H, H, 3) by less than a pixel in and beside hair, whose strands are finer
+    than a sample; `strand` is bool (P,) of the pixels of `hit` (H, H)."""
+    near = np.zeros(hit.shape, np.float32)
+    near[hit] = strand
+    near = np.clip(2 * cv2.GaussianBlur(near, (0, 0), FINER), 0, 1)[..., None]
+    return picture + near * (cv2.GaussianBlur(picture, (0, 0), FINER) - picture)
 
 
 def _layers(picture, image, labels, far, surface, view):

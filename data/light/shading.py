@@ -17,7 +17,7 @@ from data.light.skin import teeth_paint
 from data.light.texture import noise
 from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
 from data.shape import scene as sc
-from data.shape.maths import step, unit
+from data.shape.maths import look_up, step, unit
 from data.shape.parts import PART
 
 TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
@@ -28,6 +28,8 @@ CREASES = ((0.07, 3.2), (0.22, 1.3))
 OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
+GLEAM_REACH = 0.035  # dm over which hair gleams together
+COMB_REACH = 0.022  # dm along a strand over which its colour is averaged, each way
 
 
 def light_direction(light):
@@ -61,8 +63,10 @@ class Surface:
 
     def only(self, chosen):
         """The same of some pixels: `chosen` is bool (P,)."""
+        hit = self.hit.copy()
+        hit[hit] = chosen
         names = ("material", "values", "normal", "toward_eye", "lit", "open")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+        return replace(self, hit=hit, **{name: getattr(self, name)[chosen] for name in names})
 
 
 def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
@@ -94,6 +98,11 @@ def _roughen(normal, rest):
     u, v = around(rest, 230)
     fine = np.stack([noise(1, u, v), noise(1, u + 200, v + 100), noise(0, 2 * u, 2 * v)], 1)
     return unit(normal + fine * np.float32([0.035, 0.035, 0.02]))
+
+
+def _dot(a, b):
+    """Products of vectors (P, 3) with others, or with one (3,): (P,)."""
+    return a @ b if b.ndim == 1 else np.einsum("pc,pc->p", a, b)
 
 
 def is_strand(material):
@@ -240,30 +249,78 @@ def _mouth_light(surface, albedo, diffuse, mouth, lamps):
 def _hair_light(surface, person, lamps):
     """Light on hair: the mass is lit like cloth, strands gleam across their length: (P, 3).
 
-    Reference: Kajiya and Kay 1989, eq. 14 for the gleam.
+    Reference: Kajiya and Kay 1989, eq. 14 for the gleam; Marschner et al. 2003 for its two bands,
+    the nearer to the root in the lamp's colour, the other in the hair's.
     """
     surface = replace(surface, open=0.4 + 0.6 * surface.open)  # light comes through between strands
     across, along, tint = surface.values[:, sc.KNOWN].T
     tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
-    base = np.where(
-        (surface.material == sc.BEARD)[:, None], linear(person.natural), linear(person.hair_colour)
-    )
-    lost = np.mod(tint * 389, 1) < person.greying
-    pale = np.maximum(base, 0.4 * base + 0.6 * linear(HAIR["grey"]))
-    base = np.where(lost[:, None], pale, base)
-    fibre = noise(2, along * 90, across * 5 + tint * FIBRES)
-    tone = (0.62 + 0.5 * tint) * (1 + 0.16 * fibre) * (0.6 + 0.4 * step(0, 0.35, along))
+    fibre = noise(2, along * 60, across * 7 + tint * FIBRES)
+    base = _hair_colour(surface, person, tint, fibre)
+    tone = (0.8 + 0.32 * tint) * (1 + 0.1 * fibre) * (0.7 + 0.3 * step(0, 0.3, along))
     albedo = base * tone[:, None]
     half = unit(surface.toward_eye + lamps.key_from)
-    sine = np.sqrt(np.clip(1 - (tangent * half).sum(1) ** 2, 0, 1))
-    facing = np.clip((outward * half).sum(1), 0, 1) * surface.lit
-    gleam = (0.5 * sine**60 + 0.3 * sine**14) * facing * (0.6 + 0.5 * fibre.clip(-1, 1))
-    edge = np.clip(1 - np.abs((outward * surface.toward_eye).sum(1)), 0, 1) ** 2
-    return (
-        albedo * lamps.diffuse(surface, 0.35)
-        + gleam[:, None] * (0.05 + 0.35 * base) * lamps.key
-        + 0.25 * edge[:, None] * albedo * lamps.rim(outward)
+    facing = np.clip(_dot(outward, half) + 0.1, 0, 1) * surface.lit * (0.4 + 0.6 * surface.open)
+    lean = _dot(tangent, half)
+    nearer, farther = (
+        np.exp(-(((lean + shift) / width) ** 2)) * facing
+        for shift, width in ((0.06 + 0.05 * fibre, 0.13), (-0.10 + 0.05 * fibre, 0.30))
     )
+    nearer, farther = (_spread_over(surface, gleam) for gleam in (nearer, farther))
+    streaks = (0.75 + 0.35 * fibre.clip(-1, 1))[:, None]
+    gleam = 0.055 * nearer[:, None] + (0.35 * nearer + 0.75 * farther)[:, None] * base
+    edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
+    colour = albedo * lamps.diffuse(surface, 0.35) + gleam * streaks * lamps.key
+    colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)
+    return _comb_light(surface, colour, tangent)
+
+
+def _hair_colour(surface, person, tint, fibre):
+    """The colour of each hair: (P, 3), linear. Hairs that have lost their colour lie among the
+    others and are finer than a pixel, so that they lighten a lock rather than draw lines."""
+    beard = (surface.material == sc.BEARD)[:, None]
+    base = np.where(beard, linear(person.natural), linear(person.hair_colour))
+    if not person.greying:
+        return base
+    lock = np.mod(tint * 389, 1)
+    lost = person.greying * (1 + 0.45 * fibre.clip(-1.5, 1.5) + 0.5 * (lock - 0.5))
+    pale = np.maximum(base, 0.4 * base + 0.6 * linear(HAIR["grey"]))
+    return base + lost.clip(0, 1)[:, None] * (pale - base)
+
+
+def _spread_over(surface, value):
+    """Values (P,) of hair averaged with those of the hair about them: strands that lie together
+    gleam together, in a band."""
+    full = np.zeros((*surface.hit.shape, 2), np.float32)
+    full[surface.hit] = np.stack([value, np.ones_like(value)], 1)
+    full = cv2.GaussianBlur(full, (0, 0), max(0.5, GLEAM_REACH * surface.decimetre))[surface.hit]
+    return 0.35 * value + 0.65 * full[:, 0] / full[:, 1]
+
+
+def _comb_light(surface, colour, tangent):
+    """Average the colour of hair (P, 3) along the strands, whose tangents are (P, 3): strands
+    thinner than a sample leave dots, which join into lines.
+
+    Reference: Cabral and Leedom 1993, line integral convolution.
+    """
+    rows, columns = np.nonzero(surface.hit)
+    top, left = rows.min(), columns.min()
+    box = (slice(top, rows.max() + 1), slice(left, columns.max() + 1))
+    full = np.zeros((*surface.hit.shape, 4), np.float32)[box]
+    inside = surface.hit[box]
+    full[inside] = np.concatenate([colour, np.ones((len(colour), 1), np.float32)], 1)
+    way = tangent[:, :2] * np.float32([1, -1])
+    way = (
+        way
+        * (COMB_REACH * surface.decimetre / np.maximum(np.linalg.norm(tangent, axis=1), 1e-6))[
+            :, None
+        ]
+    )
+    total = full[inside] * 1.5
+    at = np.stack([columns - left, rows - top], 1).astype(np.float32)
+    for share in (-1, -0.5, 0.5, 1):
+        total += look_up(full, *(at + share * way).T, cv2.BORDER_CONSTANT)
+    return total[:, :3] / total[:, 3:]
 
 
 def _openness(hit, depth, decimetre):
