@@ -21,7 +21,7 @@ ASSET = Path(__file__).parents[1] / "assets" / "head.npz"
 
 NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
-EYE_SIZE = 1.2  # everybody's: the base mesh's eyes are small beside those of photographs
+EYE_SIZE = 0.6  # everybody's: the base mesh's eyes are small beside those of photographs
 LIDS = (7.332, 7.24)  # rest heights of the middles of the lids' edges
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
 

@@ -16,16 +16,15 @@ LOCAL = {
     "eye size": (EYE, 0.20, 0.50, (0.13, 0.13, 0.13), (0, 0, 0)),
     "eye spacing": (EYE, 0.22, 0.55, (0, 0, 0), (0.03, 0, 0)),
     "eye height": (EYE, 0.22, 0.50, (0, 0, 0), (0, 0.045, 0)),
-    "brow height": ((0.34, 7.52, 1.40), 0.12, 0.36, (0, 0, 0), (0, 0.04, 0)),
     "nose size": ((0, 6.93, 1.50), 0.16, 0.50, (0.10, 0.10, 0.22), (0, 0, 0)),
-    "nose width": ((0, 6.89, 1.48), 0.20, 0.42, (0.10, 0, 0), (0, 0, 0)),
+    "nose width": ((0, 6.89, 1.48), 0.20, 0.42, (0.12, 0, 0), (0, 0, 0)),
     "mouth width": ((0, 6.60, 1.45), 0.24, 0.60, (0.10, 0, 0), (0, 0, 0)),
     "forehead height": ((0, 7.95, 1.15), 0.35, 0.85, (0, 0, 0), (0, 0.06, 0.01)),
 }
 # The front of the head stretches between two heights, and all below moves down by so much.
 STACKED = {
-    "midface height": (7.20, 6.86, 0.04),
-    "philtrum height": (6.83, 6.70, 0.025),
+    "midface height": (7.20, 6.86, 0.055),
+    "philtrum height": (6.83, 6.70, 0.035),
     "lip height": (6.705, 6.485, 0.04),
     "chin height": (6.48, 6.20, 0.05),
 }
@@ -36,9 +35,10 @@ WIDTHS = {
     "cheek width": (7.12, 0.20, 0.52, (-0.6, 0.4), 0.03),
     "jaw width": (6.50, 0.20, 0.50, (0.1, 0.6), 0.03),
 }
+BROW = "brow height"  # all of the brow alike, or the face would frown or plead
 OPENING = "eye opening"  # against the closing of the lids, by a quarter of it
 OPEN_SHARE = 0.25
-PROPORTIONS = (*LOCAL, *STACKED, *WIDTHS, OPENING)
+PROPORTIONS = (*LOCAL, *STACKED, *WIDTHS, BROW, OPENING)
 
 
 def proportion_targets(rest, targets):
@@ -52,10 +52,9 @@ def proportion_targets(rest, targets):
         {name: (index int (K,), offset float32 (K, 3))}: what moves at a value of 1.
     """
     fields = {name: _local(rest, *values) for name, values in LOCAL.items()}
-    # Lids belong to the eye, not to the brow.
-    fields["brow height"] *= step(7.37, 7.46, rest[:, 1])[:, None]
     fields |= {name: _stacked(rest, *values) for name, values in STACKED.items()}
     fields |= {name: _apart(rest, *values) for name, values in WIDTHS.items()}
+    fields[BROW] = _brow(rest)
     fields[OPENING] = _opening(rest, targets)
     found = {}
     for name in PROPORTIONS:
@@ -84,6 +83,13 @@ def _apart(rest, middle, near, far, depths, amount):
     x, y, z = rest.T
     weight = step(far, near, np.abs(y - middle)) * step(*depths, z) * step(0.25, 0.62, np.abs(x))
     return amount * (np.sign(x) * weight)[:, None] * np.float32([1, 0, 0])
+
+
+def _brow(rest):
+    x, y, z = rest.T
+    weight = step(0.85, 0.6, np.abs(x)) * (0.6 + 0.4 * step(0, 0.15, np.abs(x)))
+    weight *= step(7.35, 7.47, y) * step(7.95, 7.60, y) * step(0.7, 1.1, z)
+    return 0.05 * weight[:, None] * np.float32([0, 1, 0])
 
 
 def _opening(rest, targets):

@@ -50,6 +50,8 @@ PLACES = {
     (374, 145): (0.311, 7.242, 1.393), (358, 129): (0.19, 6.894, 1.465),
     (291, 61): (0.25, 6.613, 1.426), (334, 105): (0.423, 7.518, 1.373),
 }  # fmt: skip
+# These stay as they were drawn: no ratio asks for them.
+FREE = ("eye height", "nose size")
 # How far a proportion may go, and how near the asked ratios must be met, in their deviations.
 FARTHEST, SLACK, STEPS = 2.6, 0.12, 4
 
@@ -205,14 +207,16 @@ def with_ratios(shape, asked):
     few, begin = _few(), dict(shape.proportions)
     start = np.array([begin.get(name, 0.0) for name in PROPORTIONS])
     plain, scale, values = _plain(shape), calibration()["deviation"], start
-    nudge = 0.05 * np.eye(len(PROPORTIONS))
+    solved = np.array([name not in FREE for name in PROPORTIONS])
+    nudge = 0.05 * np.eye(len(PROPORTIONS))[solved]
     for _ in range(STEPS):
         probes = np.concatenate([values[None], values + nudge])
         ratios = _seen(plain + np.tensordot(probes, few.proportions, 1)) / scale
         slope = (ratios[1:] - ratios[0]).T / 0.05  # (13, P)
-        wanted = asked / scale - ratios[0] + slope @ (values - start)
+        wanted = asked / scale - ratios[0] + slope @ (values - start)[solved]
         damped = slope @ slope.T + SLACK**2 * np.eye(len(wanted))
-        values = start + slope.T @ np.linalg.solve(damped, wanted)
-        values = np.clip(values, -FARTHEST, FARTHEST)
+        change = slope.T @ np.linalg.solve(damped, wanted)
+        values = start.copy()
+        values[solved] = np.clip(start[solved] + change, -FARTHEST, FARTHEST)
     pairs = zip(PROPORTIONS, values, strict=True)
     return replace(shape, proportions=tuple((name, round(float(v), 4)) for name, v in pairs))
