@@ -52,5 +52,5 @@ def _strands(rest, brows):
     ends = step(-0.08, 0.14, t + 0.04 * stray) * step(1.06, 0.72, t + 0.03 * strands)
     between = brows.joined * step(0.16, 0.05, x) * step(1.4, 0.4, off) * 0.7
     amount = np.maximum(body * ends, between) * brows.density
-    hair = np.minimum(1.15 * amount, 1) * step(0.75 - 2.1 * amount, 1.35 - 1.9 * amount, strands)
+    hair = np.minimum(1.15 * amount, 1) * step(0.85 - 2.0 * amount, 1.45 - 1.85 * amount, strands)
     return hair, amount * step(1.5, 0.6, off)

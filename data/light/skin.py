@@ -276,7 +276,7 @@ def teeth_paint(rest, person):
     between = np.abs(np.mod(narrow + 0.5, 1) - 0.5) * own.tooth
     # A gap shows dark where teeth are rounded, at their edges.
     gap = 0.34 * np.exp(-((between / 0.005) ** 2)) + 0.14 * np.exp(-((between / 0.022) ** 2))
-    old, light = np.float32([0.56, 0.47, 0.34]), np.float32([0.80, 0.74, 0.64])
+    old, light = np.float32([0.66, 0.54, 0.37]), np.float32([0.92, 0.83, 0.69])
     colour = old + own.teeth * (light - old)
     shade = 0.25 + 0.75 * step(1.22, 1.47, at.z)
     upper = at.y > 6.60
