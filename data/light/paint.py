@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from data.light.brows import brow_mask
+from data.light.cloth import cloth_paint
 from data.light.colours import linear
 from data.light.skin import face_paint, lip_paint
 from data.light.texture import noise
-from data.shape.clothes import depth_below_neckline
 from data.shape.hair import beard_mask, hairline_distance, on_parting
 from data.shape.maths import step
 from data.shape.parts import PART
@@ -61,7 +61,7 @@ def skin_paint(rest, known, person, view, cut):
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
         (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
     )
-    _cloth_paint(albedo, gloss, soft, part, rest, view, u, v)
+    cloth_paint(albedo, gloss, soft, part, rest, view)
     return albedo, gloss, soft, part
 
 
@@ -121,41 +121,6 @@ def _beard_paint(albedo, rest, person, hair, part):
         colour = 0.7 * hair
         part[mask > 0.5] = PART["facial hair"]
     return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)
-
-
-def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
-    """Lay the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
-    jacket."""
-    depth = depth_below_neckline(rest, view.garment)
-    on = (depth > 0) & (rest[:, 1] < 6.2)
-    if view.garment == "jacket":
-        under = (depth_below_neckline(rest, "T-shirt") > 0) & (rest[:, 1] < 6.2) & ~on
-        albedo[under] = linear((222, 221, 217))
-        gloss[under], soft[under], part[under] = 0.12, 0, PART["clothes"]
-    x, y, depth = rest[on, 0], rest[on, 1], depth[on]
-    weave = noise(1, x * 200, y * 200)
-    folds = noise(0, x * 60 + view.seed % 251, y * 26)
-    shade = 1 + 0.025 * weave + 0.05 * folds
-    shade = shade * _trim(view.garment, x, depth)
-    albedo[on] = linear(view.cloth_colour) * shade[:, None]
-    gloss[on], soft[on], part[on] = 0.12, 0, PART["clothes"]
-
-
-def _trim(garment, x, depth):
-    """What is sewn on cloth: a hem, a lapel's edge with its shadow, the strip under buttons: a
-    factor (P,)."""
-    x = np.abs(x)
-    if garment in ("T-shirt", "V-neck top"):
-        return 1 - 0.2 * np.exp(-(((depth - 0.07) / 0.012) ** 2))
-    if garment == "polo neck":
-        return 1 - 0.22 * np.exp(-(((depth - 0.24) / 0.02) ** 2))
-    placket = 1 - 0.2 * np.exp(-(((x - 0.055) / 0.008) ** 2))
-    if garment == "shirt":
-        return placket  # its collar is a mesh of its own
-    edge = 0.26 + 0.12 * step(0.2, 0.5, x)
-    inside = step(edge + 0.008, edge - 0.008, depth)
-    shadow = np.exp(-np.clip(depth - edge, 0, 1) / 0.035) * (1 - inside)
-    return (0.97 + 0.09 * inside) * (1 - 0.33 * shadow) * (1 + (placket - 1) * (1 - inside))
 
 
 def cartoon_paint(person):

@@ -1,6 +1,6 @@
 """The rasteriser: which triangle is behind each pixel.
 
-VTK (through pyvista, off screen, no display) does the one thing that arrays do slowly: it fills
+VTK (off screen, no display) does the one thing that arrays do slowly: it fills
 triangles with a depth buffer. Every triangle is filled with a flat colour that spells its number.
 All else (what is interpolated over a triangle, paint, light, shadow, the part map, which landmark
 is visible) is arrays over the pixels it hits, in `data.light.shading`: nothing of it hides in a

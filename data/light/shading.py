@@ -76,7 +76,7 @@ def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
     if decimetre > FINE:
         skin = material == sc.SKIN
         normal[skin] = _roughen(normal[skin], values[skin, sc.REST])
-    away = ((normal * toward_eye).sum(1) < 0) & ~is_strand(material)
+    away = (_dot(normal, toward_eye) < 0) & ~is_strand(material)
     normal[away] *= -1  # the inside of something: seen from behind
     return Surface(
         hit=hit,
@@ -123,22 +123,26 @@ def shade(surface, scene, person, view):
     """
     material, lamps = surface.material, Lamps(view.light)
     albedo, gloss, soft, part = _paint(surface, scene, person, view)
-    diffuse = lamps.diffuse(surface, np.where(soft > 0, 0.28, 0.08))
+    strand = is_strand(material)
+    # Light comes through between strands.
+    surface = replace(surface, open=np.where(strand, 0.4 + 0.6 * surface.open, surface.open))
+    wrap = np.where(soft > 0, 0.28, np.where(strand, 0.35, 0.08)).astype(np.float32)
+    diffuse = lamps.diffuse(surface, wrap)
     diffuse = _under_the_skin(diffuse, soft, surface)
     colour = albedo * diffuse + (0.012 + 0.10 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
-    edge = np.clip(1 - np.abs((surface.normal * surface.toward_eye).sum(1)), 0, 1) ** 4
+    edge = np.clip(1 - np.abs(_dot(surface.normal, surface.toward_eye)), 0, 1) ** 4
     edge *= surface.open * _silhouette(surface)
     colour += (0.12 * edge)[:, None] * lamps.rim(surface.normal)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
     if mouth.any():
         colour[mouth] = _mouth_light(surface, albedo[mouth], diffuse, mouth, lamps)
-    eye, strand = material == sc.EYE, is_strand(material)
+    eye = material == sc.EYE
     if eye.any():
         colour[eye] = eye_light(surface, diffuse, scene, person, lamps)
     if strand.any():
-        colour[strand] = _hair_light(surface.only(strand), person, lamps)
+        colour[strand] = _hair_light(surface.only(strand), diffuse[strand], person, lamps)
     return colour, part
 
 
@@ -232,7 +236,7 @@ class Lamps:
 
 def _gleam(surface, light_from, power):
     half = unit(surface.toward_eye + light_from)
-    return np.clip((surface.normal * half).sum(1), 0, 1) ** power
+    return np.clip(_dot(surface.normal, half), 0, 1) ** power
 
 
 def _mouth_light(surface, albedo, diffuse, mouth, lamps):
@@ -246,13 +250,12 @@ def _mouth_light(surface, albedo, diffuse, mouth, lamps):
     return (albedo * light + 0.12 * gleam) * shade[:, None]
 
 
-def _hair_light(surface, person, lamps):
+def _hair_light(surface, diffuse, person, lamps):
     """Light on hair: the mass is lit like cloth, strands gleam across their length: (P, 3).
 
     Reference: Kajiya and Kay 1989, eq. 14 for the gleam; Marschner et al. 2003 for its two bands,
     the nearer to the root in the lamp's colour, the other in the hair's.
     """
-    surface = replace(surface, open=0.4 + 0.6 * surface.open)  # light comes through between strands
     across, along, tint = surface.values[:, sc.KNOWN].T
     tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
     fibre = noise(2, along * 60, across * 7 + tint * FIBRES)
@@ -266,11 +269,11 @@ def _hair_light(surface, person, lamps):
         np.exp(-(((lean + shift) / width) ** 2)) * facing
         for shift, width in ((0.06 + 0.05 * fibre, 0.13), (-0.10 + 0.05 * fibre, 0.30))
     )
-    nearer, farther = (_spread_over(surface, gleam) for gleam in (nearer, farther))
+    nearer, farther = _spread_over(surface, np.stack([nearer, farther], 1)).T
     streaks = (0.75 + 0.35 * fibre.clip(-1, 1))[:, None]
     gleam = 0.055 * nearer[:, None] + (0.35 * nearer + 0.75 * farther)[:, None] * base
     edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
-    colour = albedo * lamps.diffuse(surface, 0.35) + gleam * streaks * lamps.key
+    colour = albedo * diffuse + gleam * streaks * lamps.key
     colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)
     return _comb_light(surface, colour, tangent)
 
@@ -288,13 +291,13 @@ def _hair_colour(surface, person, tint, fibre):
     return base + lost.clip(0, 1)[:, None] * (pale - base)
 
 
-def _spread_over(surface, value):
-    """Values (P,) of hair averaged with those of the hair about them: strands that lie together
+def _spread_over(surface, values):
+    """Values (P, 2) of hair averaged with those of the hair about them: strands that lie together
     gleam together, in a band."""
-    full = np.zeros((*surface.hit.shape, 2), np.float32)
-    full[surface.hit] = np.stack([value, np.ones_like(value)], 1)
+    full = np.zeros((*surface.hit.shape, 3), np.float32)
+    full[surface.hit] = np.concatenate([values, np.ones((len(values), 1), np.float32)], 1)
     full = cv2.GaussianBlur(full, (0, 0), max(0.5, GLEAM_REACH * surface.decimetre))[surface.hit]
-    return 0.35 * value + 0.65 * full[:, 0] / full[:, 1]
+    return 0.35 * values + 0.65 * full[:, :2] / full[:, 2:]
 
 
 def _comb_light(surface, colour, tangent):
@@ -323,6 +326,20 @@ def _comb_light(surface, colour, tangent):
     return total[:, :3] / total[:, 3:]
 
 
+def _blurred(picture, sigma):
+    """A Gaussian blur of a picture (H, W), made on a smaller one where it is wide."""
+    shrink = int(sigma // 2.5)
+    if shrink < 2:
+        return cv2.GaussianBlur(picture, (0, 0), sigma)
+    height, width = picture.shape
+    small = (max(1, width // shrink), max(1, height // shrink))
+    small = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    # Averaging over a cell and interpolating between cells blur by themselves.
+    rest = np.sqrt(max(0.1, (sigma / shrink) ** 2 - 1 / 12 - 1 / 6))
+    small = cv2.GaussianBlur(small, (0, 0), rest)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 def _openness(hit, depth, decimetre):
     """How open each pixel is: float32 (P,), below 1 where its neighbourhood lies nearer the camera.
 
@@ -333,8 +350,8 @@ def _openness(hit, depth, decimetre):
     result = np.ones(len(depth), np.float32)
     for reach, strength in CREASES:
         sigma = reach * decimetre
-        covered = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
-        behind = depth - (cv2.GaussianBlur(full, (0, 0), sigma) / covered)[hit]
+        covered = np.maximum(_blurred(weight, sigma), 1e-3)
+        behind = depth - (_blurred(full, sigma) / covered)[hit]
         result *= 1 - np.clip(strength * np.clip(behind, 0, 0.35), 0, 0.55)
     return result
 
@@ -360,8 +377,6 @@ def _under_the_skin(diffuse, soft, surface):
     result = diffuse.copy()
     for channel, reach in enumerate(UNDER_SKIN):
         sigma = max(0.3, reach * surface.decimetre)
-        light, weight = (
-            cv2.GaussianBlur(full[..., k], (0, 0), sigma)[hit][on] for k in (channel, 3)
-        )
+        light, weight = (_blurred(full[..., k], sigma)[hit][on] for k in (channel, 3))
         result[on, channel] = 0.25 * diffuse[on, channel] + 0.75 * light / np.maximum(weight, 1e-3)
     return result

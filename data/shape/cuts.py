@@ -93,7 +93,7 @@ CUTS = {
     ),
     "long wavy": Cut(
         length=3.0, spread=0.12, lift=0.32, fall=0.9, comb=(0.8, 0.2), parting=-0.2, mess=0.07,
-        hug=0.3, wave=0.075, turns=0.75, steps=16, strands=4600, width=0.024, clump=0.5,
+        hug=0.3, wave=0.085, turns=1.0, steps=16, strands=4600, width=0.024, clump=0.5,
         parted=True,
     ),
     "curly": Cut(

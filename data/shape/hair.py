@@ -133,7 +133,7 @@ def grow(vertices, normals, cut, rng, where=None):
         tint = np.concatenate([tint, rng.random(len(loose))])
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
     width = cut.width * np.exp(rng.normal(0, 0.3, len(points)))
-    width[:count] *= np.where(_loose(count), 0.45, 1) * np.clip(dense + 0.15, 0, 1)
+    width[:count] *= np.where(_loose(count), 0.45, 1) * np.clip(dense, 0.3, 1)
     return Strands(*(a.astype(np.float32) for a in (points, outward, width, tint)))
 
 
@@ -143,7 +143,7 @@ def _roots(vertices, normals, cut, rng, where):
     head = load_head()
     triangle, weights, rest = _candidates()
     if where is None:
-        above = hairline_distance(rest, cut.recede) + rng.normal(0.07, 0.035, ROOTS)
+        above = hairline_distance(rest, cut.recede) + rng.normal(0.06, 0.025, ROOTS)
         share = np.clip(above / BORDER, 0, 1) ** 0.6 * ~on_parting(rest, cut)
     else:
         above = (where(rest) - rng.uniform(0.05, 0.5, ROOTS)) * 0.4
@@ -171,19 +171,22 @@ def _loose(count):
     return np.arange(count) < LOOSE_SHARE * count
 
 
-def _gather(points, root, cut, rng):
-    """Draw strands (N, K, 3) together in locks, the more the farther from the roots (N, 3).
+def _locks(root, rng):
+    """Which strand each of the strands with these roots (N, 3) follows: int (N,)."""
+    leaders = rng.choice(len(root), min(LOCKS, len(root)), replace=False)
+    apart = root @ root[leaders].T - 0.5 * (root[leaders] ** 2).sum(1)
+    return leaders[apart.argmax(1)]  # that of the nearest root
+
+
+def _gather(points, leader, cut, rng):
+    """Draw strands (N, K, 3) to their leaders (N,), the more the farther from their roots.
 
     Reference: Yang, Xu, Yao and Zhou 2000, the cluster hair model, in one level.
     """
-    if not cut.clump:
-        return points
-    leaders = rng.choice(len(root), min(LOCKS, len(root)), replace=False)
-    apart = root @ root[leaders].T - 0.5 * (root[leaders] ** 2).sum(1)
-    follow = points[leaders[apart.argmax(1)]]  # that of the nearest root
+    follow, count = points[leader], len(points)
     s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
-    strength = cut.clump * rng.uniform(0.5, 1, len(root)).astype(np.float32) * ~_loose(len(root))
-    near = np.linalg.norm(follow[:, 0] - root, axis=1) < 0.3
+    strength = cut.clump * rng.uniform(0.5, 1, count).astype(np.float32) * ~_loose(count)
+    near = np.linalg.norm((follow - points)[:, 0], axis=1) < 0.3
     share = (strength * near)[:, None] * s**1.3
     return points + share[..., None] * (follow - points)
 
@@ -278,8 +281,11 @@ def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
             at = skull.push_out(at, layer * min(1.0, 0.3 + k))
         points.append(at)
     phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
-    points = _gather(np.stack(points, 1), root, cut, rng)
-    return _curl(points, length, cut, phase, _sway_phase(root))
+    points, leader = np.stack(points, 1), np.arange(count)
+    if cut.clump:
+        leader = _locks(root, rng)
+        points = _gather(points, leader, cut, rng)
+    return _curl(points, length, cut, phase, _sway_phase(root[leader]))
 
 
 def _fringe(root, cut):
@@ -297,6 +303,9 @@ def _pull(k, at, normal, comb, side, fringe, top, cut):
     lift = (cut.lift * early + (0.4 if k == 0 else 0)) * (1 - 0.75 * sides)
     pull = normal * lift + comb * max(early, 0.04)
     pull = pull + DOWN * weight + sides * BRUSHED
+    if cut.length > 1:  # below the chin it hangs to the neck, not like a tent
+        low = np.clip(7.2 - at[:, 1], 0, 1.2)
+        pull[:, 0] -= 0.28 * weight * low * at[:, 0]
     return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
 
 
