@@ -197,7 +197,7 @@ def _features(person, view, seen, rng):
         features.append("freckles")
     if person.shape.age > 62 and person.lines > 0.9 and view.style in ("photo", "pencil", "oil"):
         features += ["wrinkles"] * (rng.random() < 0.3)
-    brows = person.brows[0]
+    brows = person.brows.thickness
     if (brows > 1.45 or brows < 0.55) and rng.random() < 0.25:
         features.append(_one(rng, ("bushy", "thick") if brows > 1 else ("thin",)) + " eyebrows")
     if person.shadows > 0.7 and "eyes" in seen and not shut and rng.random() < 0.25:

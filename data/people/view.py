@@ -174,10 +174,16 @@ def _sample_shot(rng, tall):
         aperture=float(np.clip(rng.normal(0.35, 0.4), 0, 1)),
         grain=float(np.clip(np.exp(rng.normal(np.log(0.0045), 0.4)), 0.002, 0.011)),
         vignette=float(rng.uniform(0, 0.3)),
-        white=tuple(map(float, np.exp(rng.normal(0, 0.05, 3)))),
+        white=_sample_white(rng),
         contrast=float(np.clip(np.exp(rng.normal(0.02, 0.1)), 0.8, 1.3)),
         saturation=float(np.clip(rng.normal(0.95, 0.13), 0.6, 1.3)),
     )
+
+
+def _sample_white(rng):
+    """Gains of the white balance: mostly warmer or colder, hardly ever greener."""
+    warm, green, all_ = rng.normal(0, (0.045, 0.014, 0.05))
+    return tuple(map(float, np.exp([all_ + warm, all_ + green, all_ - warm])))
 
 
 def attributes(person, view):
