@@ -11,18 +11,21 @@ import cv2
 import numpy as np
 
 from data.light.colours import HAIR, JEWELS, linear
-from data.light.paint import around, eye_paint, skin_paint, teeth_paint
+from data.light.eyes import covered, eye_light, lash_colour
+from data.light.paint import around, skin_paint
+from data.light.skin import teeth_paint
 from data.light.texture import noise
 from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
 from data.shape import scene as sc
 from data.shape.maths import look_up, step, unit
 from data.shape.parts import PART
 
-TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
+TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
 UNDER_SKIN = (0.055, 0.026, 0.016)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
 CREASES = ((0.07, 3.2), (0.22, 1.3))
+OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
 GLEAM_REACH = 0.035  # dm over which hair gleams together
@@ -94,7 +97,7 @@ def _roughen(normal, rest):
     """
     u, v = around(rest, 230)
     fine = np.stack([noise(1, u, v), noise(1, u + 200, v + 100), noise(0, 2 * u, 2 * v)], 1)
-    return unit(normal + fine * np.float32([0.05, 0.05, 0.02]))
+    return unit(normal + fine * np.float32([0.035, 0.035, 0.02]))
 
 
 def _dot(a, b):
@@ -126,18 +129,18 @@ def shade(surface, scene, person, view):
     wrap = np.where(soft > 0, 0.28, np.where(strand, 0.35, 0.08)).astype(np.float32)
     diffuse = lamps.diffuse(surface, wrap)
     diffuse = _under_the_skin(diffuse, soft, surface)
-    colour = albedo * diffuse + (0.02 + 0.055 * gloss)[:, None] * lamps.shine(
+    colour = albedo * diffuse + (0.012 + 0.10 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
     edge = np.clip(1 - np.abs(_dot(surface.normal, surface.toward_eye)), 0, 1) ** 4
-    colour += (0.09 * edge * surface.open)[:, None] * lamps.rim(surface.normal)
+    edge *= surface.open * _silhouette(surface)
+    colour += (0.12 * edge)[:, None] * lamps.rim(surface.normal)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
-    colour[mouth] = (
-        albedo[mouth] * (0.55 * diffuse[mouth] + 0.5) * (0.65 + 0.35 * surface.open[mouth, None])
-    )
+    if mouth.any():
+        colour[mouth] = _mouth_light(surface, albedo[mouth], diffuse, mouth, lamps)
     eye = material == sc.EYE
     if eye.any():
-        colour[eye] = _eye_light(surface.only(eye), diffuse[eye], scene, person, lamps)
+        colour[eye] = eye_light(surface, diffuse, scene, person, lamps)
     if strand.any():
         colour[strand] = _hair_light(surface.only(strand), diffuse[strand], person, lamps)
     return colour, part
@@ -155,7 +158,7 @@ def _paint(surface, scene, person, view):
     plain = {
         sc.TEETH: (TONGUE_COLOUR, "inner mouth"),
         sc.TONGUE: (TONGUE_COLOUR, "inner mouth"),
-        sc.LASH: (LASH_COLOUR, "eyes"),
+        sc.LASH: (lash_colour(person), "eyes"),
         sc.EYE: (LASH_COLOUR, "eyes"),
         sc.HAIR: (LASH_COLOUR, "hair"),
         sc.BEARD: (LASH_COLOUR, "facial hair"),
@@ -163,7 +166,7 @@ def _paint(surface, scene, person, view):
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
     teeth = material == sc.TEETH
-    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
+    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST], person)
     _paint_worn(albedo, gloss, part, surface, person, view)
     return albedo, gloss, soft, part
 
@@ -236,18 +239,15 @@ def _gleam(surface, light_from, power):
     return np.clip(_dot(surface.normal, half), 0, 1) ** power
 
 
-def _eye_light(surface, diffuse, scene, person, lamps):
-    """Light on the eyes, which are wet: a window's reflection on each, and the upper lid's shadow:
-    (P, 3)."""
-    position = surface.values[:, sc.POSITION]
-    albedo, cornea = eye_paint(unit(surface.values[:, sc.REST]), person)
-    second = np.linalg.norm(position[:, None] - scene.eyes[None], axis=-1).argmin(1)
-    height = (position[:, 1] - scene.eyes[second, 1]) / scene.eye_radius
-    shadow = 1 - 0.6 * step(-0.05, 0.6, height)
-    colour = albedo * (0.25 * diffuse + 0.75 * diffuse.mean()) * shadow[:, None]
-    half = unit(lamps.key_from * np.float32([1, 0.55, 1]) + surface.toward_eye)
-    window = step(0.991, 0.9955, _dot(surface.normal, half))
-    return colour + (window * (0.2 + 0.8 * cornea))[:, None] * 0.75
+def _mouth_light(surface, albedo, diffuse, mouth, lamps):
+    """Light on teeth and tongue (M, 3): in the shade of the upper lip and of the cheeks, wet."""
+    dm = surface.decimetre
+    shade = 1 - 0.4 * covered(surface, mouth, 0.03 * dm, 0.02 * dm)
+    shade *= 1 - 0.3 * covered(surface, mouth, 0, 0.02 * dm)
+    level = diffuse[mouth] / np.maximum(surface.open[mouth, None], 0.4)
+    light = 0.4 * level + 0.6 * level.mean(0)
+    gleam = _gleam(surface.only(mouth), lamps.key_from, 60)[:, None] * lamps.key
+    return (albedo * light + 0.12 * gleam) * shade[:, None]
 
 
 def _hair_light(surface, diffuse, person, lamps):
@@ -354,6 +354,14 @@ def _openness(hit, depth, decimetre):
         behind = depth - (_blurred(full, sigma) / covered)[hit]
         result *= 1 - np.clip(strength * np.clip(behind, 0, 0.35), 0, 0.55)
     return result
+
+
+def _silhouette(surface):
+    """How near each pixel is to the outline before the background: float32 (P,) in [0, 1]."""
+    inside = surface.hit.astype(np.float32)
+    reach = 2 * int(1.7 * OUTLINE * surface.decimetre) + 1
+    near = cv2.blur(inside, (reach, reach))[surface.hit]
+    return np.clip(2.2 * (1 - near), 0, 1)
 
 
 def _under_the_skin(diffuse, soft, surface):
