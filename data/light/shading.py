@@ -260,7 +260,7 @@ def _hair_light(surface, diffuse, person, lamps):
     tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
     fibre = noise(2, along * 60, across * 7 + tint * FIBRES)
     base = _hair_colour(surface, person, tint, fibre)
-    tone = (0.8 + 0.32 * tint) * (1 + 0.1 * fibre) * (0.7 + 0.3 * step(0, 0.3, along))
+    tone = (0.72 + 0.42 * tint) * (1 + 0.12 * fibre) * (0.7 + 0.3 * step(0, 0.3, along))
     albedo = base * tone[:, None]
     half = unit(surface.toward_eye + lamps.key_from)
     facing = np.clip(_dot(outward, half) + 0.1, 0, 1) * surface.lit * (0.4 + 0.6 * surface.open)
@@ -271,7 +271,7 @@ def _hair_light(surface, diffuse, person, lamps):
     )
     nearer, farther = _spread_over(surface, np.stack([nearer, farther], 1)).T
     streaks = (0.75 + 0.35 * fibre.clip(-1, 1))[:, None]
-    gleam = 0.055 * nearer[:, None] + (0.35 * nearer + 0.75 * farther)[:, None] * base
+    gleam = 0.075 * nearer[:, None] + (0.55 * nearer + 0.95 * farther)[:, None] * base
     edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
     colour = albedo * diffuse + gleam * streaks * lamps.key
     colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)
