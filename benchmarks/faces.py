@@ -6,6 +6,7 @@
 
 detection  the share of pictures in which MediaPipe finds a face, and how far its points are off
 identity   verification of people by dlib's embedding
+words      the share of the words in prompts by strangers that captions have, or a synonym of
 balance    shares and quantiles of the attributes of people and views, without rendering
 speed      pictures a second with two processes, without start-up, and CPU seconds a picture
 memory     memory growth of a process over a run of --n pictures of 64 px
@@ -25,6 +26,7 @@ import click
 from benchmarks import faces_making, faces_recognised
 from benchmarks.common import RESULTS, machine, merge_json, rendered
 from benchmarks.faces_balance import balance
+from benchmarks.faces_words import words
 from data.faces import VERSION, make_faces
 
 SEED = 31337
@@ -32,7 +34,7 @@ VIEWS = 4
 DRAWN = inspect.signature(make_faces).parameters["drawn"].default
 KILLS = 2
 # What each part takes when --n does not say: pictures, or people for balance.
-NUMBERS = {"detection": 500, "balance": 5000, "memory": 20_000, "kill": 20_000}
+NUMBERS = {"detection": 500, "words": 3000, "balance": 5000, "memory": 20_000, "kill": 20_000}
 SPEED_SIZES = {64: 640, 256: 160}  # pixels: pictures a round
 
 
@@ -59,11 +61,10 @@ def about(folder):
     return {name: settings[name] for name in ("version", "seed")}
 
 
-def measure_balance(n, seed):
-    n = n or NUMBERS["balance"]
-    return {"version": VERSION, "seed": seed} | balance(
-        n, {"n": n, "identities": n, "seed": seed, "drawn": DRAWN}
-    )
+def measure_sampled(measure, n, seed):
+    """What needs no picture: `balance` or `words`."""
+    settings = {"n": n, "identities": n, "seed": seed, "drawn": DRAWN}
+    return {"version": VERSION, "seed": seed} | measure(n, settings)
 
 
 def measure_speed(rounds, seed):
@@ -81,7 +82,7 @@ def measure_long(n, seed, parts):
     return {part: facts | found[part] for part in parts}
 
 
-PARTS = ("detection", "identity", "balance", "speed", "memory", "kill")
+PARTS = ("detection", "identity", "words", "balance", "speed", "memory", "kill")
 
 
 @click.command(context_settings={"show_default": True})
@@ -101,7 +102,8 @@ def main(parts, n, people, rounds, pictures, seed, out):
     measures = {
         "detection": lambda: measure_detection(n, pictures, seed),
         "identity": lambda: measure_identity(people, pictures, seed),
-        "balance": lambda: measure_balance(n, seed),
+        "words": lambda: measure_sampled(words, n or NUMBERS["words"], seed),
+        "balance": lambda: measure_sampled(balance, n or NUMBERS["balance"], seed),
         "speed": lambda: measure_speed(rounds, seed),
     }
     parts = parts or PARTS

@@ -19,7 +19,7 @@ from ddpm.conditions import CONDITIONS
 from ddpm.conditions.hints import control_windows, drop_inactive_hints
 from ddpm.conditions.inpaint import METHODS, composite
 from ddpm.conditions.size_crop import requested
-from ddpm.conditions.text import Tokenizer, prompts_of
+from ddpm.conditions.text import prompts_of, tokenizer_of
 from ddpm.core.samplers import SAMPLERS, PictureNoise, sample_repaint, sdedit_start
 from ddpm.core.schedule import SPACINGS
 from ddpm.core.wrappers import clipped, conditioned, guided, projected, scheduled
@@ -186,7 +186,7 @@ def check_request(request, preset, name):
         )
     requested(request, preset.network.image_size)
     if "text" in conditions:
-        tokenizer = _tokenizer(preset)
+        tokenizer = tokenizer_of(conditions["text"])
         for prompt in (*request.prompts, request.negative):
             tokenizer.encode(prompt, request.strict)
     if request.inpaint not in (None, *METHODS):
@@ -234,6 +234,7 @@ class Pipeline:
         )
         self._network_denoiser = drop_inactive_hints(denoise)
         self.nfe = 0  # network evaluations a picture of the last `draw`
+        self._last_fit = (None, None)  # the last request, and how it counts here
 
     @classmethod
     def load(cls, weights=None, control=None, precision="auto", micro_batches=1):
@@ -318,7 +319,7 @@ class Pipeline:
         that look like something else, a branch that was trained over another model."""
         found = []
         if "text" in self.model.config.conditions:
-            tokenizer = _tokenizer(self.model.preset)
+            tokenizer = tokenizer_of(self.model.config.conditions["text"])
             texts = dict.fromkeys((*request.prompts, request.negative))
             found += [tokenizer.describe(text, request.strict) for text in texts if text]
         found += [control.warning() for control in request.controls]
@@ -357,6 +358,11 @@ class Pipeline:
 
     def _fit(self, request):
         """The request as it counts for this model: image and mask at its size, method settled."""
+        if self._last_fit[0] is not request:  # one request is asked about several times
+            self._last_fit = (request, self._fit_anew(request))
+        return self._last_fit[1]
+
+    def _fit_anew(self, request):
         check_request(request, self.model.preset, self.model.path or self.model.preset.name)
         request = request.effective()
         method = request.inpaint
@@ -504,11 +510,6 @@ def _recipe_of_what_is_asked(request):
             for control in request.controls
         ]
     return recipe
-
-
-def _tokenizer(preset):
-    text = preset.network.conditions["text"]
-    return Tokenizer(text.vocabulary, text.length)
 
 
 def _fit_images(images, size, ndim):

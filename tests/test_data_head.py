@@ -9,7 +9,6 @@ from data.people.person import sample_person
 from data.people.view import sample_view
 from data.shape.head import (
     NECK,
-    PROPORTIONS,
     Pose,
     Shape,
     express,
@@ -20,6 +19,7 @@ from data.shape.head import (
     turn,
 )
 from data.shape.parts import landmark_vertices
+from data.shape.proportions import PROPORTIONS
 
 
 @pytest.fixture(scope="module")

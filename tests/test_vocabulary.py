@@ -93,7 +93,7 @@ READ = [
     ("a lady at the beach at sunset", "a woman by the sea in golden evening light"),
     ("selfie of a teenage girl in the woods", "photo of a young woman among trees"),
     ("a photo of a doctor in front of a hospital", "a photo"),
-    ("a man looking thoughtful", "a man"),
+    ("a man looking thoughtful", "a man looking serious"),
     ("a photo of an attractive woman facing the camera", "a photo of a woman"),
     ("man with salt-and-pepper beard", "man with greying beard"),
     ("woman in black-rimmed glasses", "woman in black-framed glasses"),
@@ -137,14 +137,14 @@ def test_known_words_stay_in_their_order(prompt):
 
 
 def test_what_was_replaced_and_skipped():
-    resolved = resolve("A beautiful old wizard with gray-green eyes; a Beautiful old man", SHIPPED)
+    resolved = resolve("A beautiful old goblin with gray-green eyes; a Beautiful old man", SHIPPED)
     assert resolved.replaced == (("old", "elderly"), ("gray-green", "green"))
-    assert resolved.skipped == ("beautiful", "wizard")
+    assert resolved.skipped == ("beautiful", "goblin")
 
 
 def test_the_noun_that_is_skipped_takes_its_colour_and_small_words_along():
-    resolved = resolve("a woman in a pointed red robe of a witch and a very long wand", SHIPPED)
-    assert resolved.skipped == ("pointed", "witch", "long wand")
+    resolved = resolve("a woman in a pointed red robe of a goblin and a very long wand", SHIPPED)
+    assert resolved.skipped == ("pointed", "goblin", "long wand")
     assert " ".join(resolved.words) == "a woman in a red top"
 
 
@@ -266,8 +266,8 @@ def test_strict_refuses_the_first_unknown_word():
     "prompt, line",
     [
         (
-            "an old wizard with curly grey hair",
-            "'old' was read as 'elderly'; 'wizard' is unknown and was left out: drawn as "
+            "an old goblin with curly grey hair",
+            "'old' was read as 'elderly'; 'goblin' is unknown and was left out: drawn as "
             '"an elderly with curly grey hair".',
         ),
         (

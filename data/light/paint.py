@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from data.light.brows import brow_mask
+from data.light.cloth import cloth_paint
 from data.light.colours import linear
 from data.light.skin import face_paint, lip_paint
 from data.light.texture import noise
-from data.shape.clothes import depth_below_neckline
-from data.shape.hair import beard_mask, hairline_distance
+from data.shape.hair import beard_mask, hairline_distance, on_parting
 from data.shape.maths import step
 from data.shape.parts import PART
 
@@ -51,7 +51,7 @@ def skin_paint(rest, known, person, view, cut):
     gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)
     hair = linear(person.hair_colour)
-    albedo = _scalp_paint(albedo, rest, hair, cut, part)
+    albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
     natural = linear(person.natural)
     _brow_paint(albedo, gloss, part, rest, person, natural * (0.5 + 0.1 * pores)[:, None])
@@ -61,7 +61,7 @@ def skin_paint(rest, known, person, view, cut):
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
         (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
     )
-    _cloth_paint(albedo, gloss, soft, part, rest, view, u, v)
+    cloth_paint(albedo, gloss, soft, part, rest, view)
     return albedo, gloss, soft, part
 
 
@@ -87,68 +87,50 @@ def _skin_part(rest, lips, inside, ears):
     return part
 
 
-def _scalp_paint(albedo, rest, hair, cut, part):
-    """Colour the scalp under the hair, softly to the hairline, so that no skin shines through."""
-    if not cut.strands:
-        return albedo
+def _scalp_paint(albedo, rest, hair, cut, part, seed):
+    """Colour the scalp under the hair: dense on top, single short hairs at the border, bare along a
+    parting."""
     u, v = around(rest, 120)
-    above = (
-        hairline_distance(rest, cut.recede)
-        + 0.022 * noise(2, v * 1.3, u * 2.2)
-        + 0.012 * noise(0, u * 2, v * 2)
-    )
-    amount = step(-0.05, 0.13, above) * (0.97 if cut.length > 0.1 else 0.9)
+    if not cut.strands:
+        return _shaven(albedo, rest, hair, cut, seed, u, v)
+    hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
+    line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
+    dense = step(-0.07, 0.15, line + 0.04 * hairs)
+    short = cut.length < 0.1
+    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.93)
+    if cut.parted:
+        amount = amount * (1 - 0.7 * on_parting(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
-    part[(amount > 0.5) & (part != PART["ears"])] = PART["hair"]
-    return albedo + amount[:, None] * (hair * 0.6 - albedo)
+    part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
+    shade = 0.85 if short else 0.55
+    return albedo + amount[:, None] * (hair * shade - albedo)
+
+
+def _shaven(albedo, rest, hair, cut, seed, u, v):
+    """A bald head: skin stretched over the skull, and where hair still grows its shaven stubble."""
+    bare = (0.0, 0.35, 1.3)[seed % 3]  # dm that hair had gone up before it was shaved
+    line = hairline_distance(rest, max(cut.recede, bare)) + 0.03 * noise(0, u, v)
+    grain = noise(1, u * 1.9 + 29, v * 1.9)
+    amount = step(-0.05, 0.2, line) * (0.10 + 0.14 * (seed % 17) / 16) * (1 + 0.4 * grain)
+    amount = np.clip(amount, 0, 1) * (rest[:, 1] > 6.4)
+    return albedo + amount[:, None] * (hair * 0.9 - albedo)
 
 
 def _beard_paint(albedo, rest, person, hair, part):
-    """Colour the skin under a beard, or grain it with stubble; its part is noted in place."""
+    """Colour the skin under a beard, grained by the hairs that stand on it; its part is noted in
+    place."""
     u, v = around(rest, 120)
     mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
+    grain = noise(1, u * 1.9 + 13, v * 1.9)
     if person.beard == "stubble":
-        amount, colour = mask * 0.27 * (1 + 0.3 * noise(1, u * 1.9 + 13, v * 1.9)), hair * 0.85
+        amount, colour = mask * 0.25 * (1 + 0.35 * grain), 0.85 * hair
     else:
-        amount, colour = mask * 0.95, hair * 0.65
+        hairs = noise(2, v * 2.4, u * 3.6)  # they point down
+        amount = step(0.05, 0.7, mask + 0.05 * hairs * (mask > 0.02)) * (0.8 + 0.06 * grain)
+        colour = 0.7 * hair
         part[mask > 0.5] = PART["facial hair"]
     return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)
-
-
-def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
-    """Lay the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
-    jacket."""
-    depth = depth_below_neckline(rest, view.garment)
-    on = (depth > 0) & (rest[:, 1] < 6.2)
-    if view.garment == "jacket":
-        under = (depth_below_neckline(rest, "T-shirt") > 0) & (rest[:, 1] < 6.2) & ~on
-        albedo[under] = linear((222, 221, 217))
-        gloss[under], soft[under], part[under] = 0.12, 0, PART["clothes"]
-    x, y, depth = rest[on, 0], rest[on, 1], depth[on]
-    weave = noise(1, x * 200, y * 200)
-    folds = noise(0, x * 60 + view.seed % 251, y * 26)
-    shade = 1 + 0.025 * weave + 0.05 * folds
-    shade = shade * _trim(view.garment, x, depth)
-    albedo[on] = linear(view.cloth_colour) * shade[:, None]
-    gloss[on], soft[on], part[on] = 0.12, 0, PART["clothes"]
-
-
-def _trim(garment, x, depth):
-    """What is sewn on cloth: a hem, a lapel's edge with its shadow, the strip under buttons: a
-    factor (P,)."""
-    x = np.abs(x)
-    if garment in ("T-shirt", "V-neck top"):
-        return 1 - 0.2 * np.exp(-(((depth - 0.07) / 0.012) ** 2))
-    if garment == "polo neck":
-        return 1 - 0.22 * np.exp(-(((depth - 0.24) / 0.02) ** 2))
-    placket = 1 - 0.2 * np.exp(-(((x - 0.055) / 0.008) ** 2))
-    if garment == "shirt":
-        return placket  # its collar is a mesh of its own
-    edge = 0.26 + 0.12 * step(0.2, 0.5, x)
-    inside = step(edge + 0.008, edge - 0.008, depth)
-    shadow = np.exp(-np.clip(depth - edge, 0, 1) / 0.035) * (1 - inside)
-    return (0.97 + 0.09 * inside) * (1 - 0.33 * shadow) * (1 + (placket - 1) * (1 - inside))
 
 
 def cartoon_paint(person):

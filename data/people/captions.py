@@ -2,94 +2,37 @@
 
 from dataclasses import replace
 
+import numpy as np
+
+from data.people.wording import (
+    AGE_WORDS,
+    AMERICAN,
+    BACKDROP_WORDS,
+    BEARD_ADJECTIVES,
+    BEARD_WORDS,
+    CLEAR_ORIGIN,
+    COARSE,
+    CUT_WORDS,
+    DECADES,
+    EARRING_WORDS,
+    FACE_WORDS,
+    GARMENT_WORDS,
+    GREY,
+    HAIR_NAMES,
+    HAT_WORDS,
+    HIDDEN_CUT,
+    LEADS,
+    LIGHT_WORDS,
+    MOODS,
+    ORIGINS,
+    STYLE_KEYWORDS,
+    TONES,
+)
 from data.shape.parts import PART
 
-DECADES = ("", "", "twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties")
-# How an expression is said: before the noun, after "with", or as a clause; any may be missing.
-MOODS = {
-    "neutral": (None, "a calm look", None),
-    "slight smile": (None, "a slight smile", "smiling faintly"),
-    "smile": ("smiling", "a smile", "smiling"),
-    "open smile": ("smiling", "a broad smile", "smiling broadly"),
-    "laugh": ("laughing", "a laugh", "laughing"),
-    "smirk": ("smirking", "a crooked smile", "smirking"),
-    "surprised": ("surprised", "a surprised look", "looking surprised"),
-    "serious": ("serious", "a serious look", "looking serious"),
-    "angry": ("angry", "an angry look", "looking angry"),
-    "sad": ("sad", "a sad look", "looking sad"),
-    "pursed lips": (None, "pursed lips", "pursing {their} lips"),
-    "eyes closed": (None, "closed eyes", "with {their} eyes closed"),
-    "talking": (None, "an open mouth", "talking"),
-}
-CUT_WORDS = {
-    "buzz": "shaved {} hair",
-    "cropped": "short {} hair",
-    "side part": "{} hair parted at the side",
-    "swept back": "{} hair swept back",
-    "quiff": "{} hair standing up at the front",
-    "receding": "receding {} hair",
-    "balding": "thinning {} hair",
-    "bob": "a {} bob",
-    "fringed bob": "a {} bob and a fringe",
-    "long straight": "long straight {} hair",
-    "long wavy": "long wavy {} hair",
-    "curly": "curly {} hair",
-    "afro": "a {} afro",
-    "bun": "{} hair tied in a bun",
-    "ponytail": "{} hair tied back",
-    "braids": "{} hair in braids",
-    "bald": "a bald head",
-}
-HIDDEN_CUT = "{} hair"  # what can be said of hair under a hat
-HAT_WORDS = {
-    "beanie": ("beanie", "knitted hat", "woolly hat"),
-    "baseball cap": ("baseball cap", "cap"),
-    "sun hat": ("sun hat", "wide-brimmed hat", "straw hat"),
-    "headscarf": ("headscarf", "hijab"),
-}
-EARRING_WORDS = {"studs": ("ear studs", "earrings"), "hoops": ("hoop earrings", "earrings")}
-BEARD_WORDS = {
-    "stubble": "stubble",
-    "moustache": "a moustache",
-    "goatee": "a goatee",
-    "short beard": "a short beard",
-    "full beard": "a full beard",
-}
-_PAPER = ("before a {} background", "in front of a {} background", "a {} background")
-BACKDROP_WORDS = {
-    "sweep": _PAPER,
-    "gradient": _PAPER,
-    "muslin": ("before a mottled {} background", "before painted {} cloth"),
-    "room": ("in a room", "indoors", "in a blurred room"),
-    "bookshelf": ("in front of a bookshelf", "before shelves of books", "in a library"),
-    "cafe": ("in a dim cafe", "before blurred warm lights"),
-    "brick wall": ("in front of a brick wall", "by a brick wall"),
-    "plaster wall": ("in front of a {} wall", "before a plain {} wall"),
-    "wooden wall": ("in front of a wooden wall", "before wooden planks"),
-    "trees": ("among trees", "before green leaves", "with trees behind"),
-    "park": ("in a park", "outdoors in a park"),
-    "street": ("in a street", "in a city street", "before blurred houses"),
-    "sea": ("by the sea", "before the sea"),
-    "mountains": ("in the mountains", "before mountains"),
-    "night city": ("in a city at night", "before the lights of a city at night"),
-}
-TONES = ("very fair", "fair", "light", "olive", "tan", "brown", "dark brown", "deep brown")
-# How a caption may begin in each style.
-LEADS = {
-    "photo": ("", "", "a photo of ", "a portrait of ", "a photograph of "),
-    "manga": ("a manga drawing of ", "a manga portrait of ", "black and white manga of "),
-    "pencil": ("a pencil sketch of ", "a pencil drawing of ", "a pencil portrait of "),
-    "oil": ("an oil painting of ", "an oil portrait of ", "a portrait in oil of "),
-    "watercolour": (
-        "a watercolour of ",
-        "a watercolour portrait of ",
-        "a watercolour painting of ",
-    ),
-    "pixel art": ("pixel art of ", "a pixel art portrait of ", "a pixel art picture of "),
-    "3-D cartoon": ("a 3-D cartoon of ", "a 3-D cartoon portrait of ", "a 3-D cartoon picture of "),
-}
-GREY = ("manga", "pencil")  # styles that show no colour
-COARSE = (*GREY, "pixel art")  # styles that show neither freckles nor the colour of eyes
+P_KEYWORDS = 0.2  # share of captions that are short lists: "old man, beard, smiling"
+P_AMERICAN = 0.35  # share in American spelling
+P_PERSON = 0.07  # share that leave the sex open
 
 
 def describe(person, view, labels, rng):
@@ -101,34 +44,54 @@ def describe(person, view, labels, rng):
         rng: numpy Generator for the wording.
 
     Returns:
-        one sentence without a full stop.
+        one sentence without a full stop, or a list of keywords.
     """
     seen = visible_parts(labels)
     person, view = _as_drawn(person, view)
-    before, noun, clause = MOODS[view.expression]
+    write = _keywords if rng.random() < P_KEYWORDS else _sentence
+    text = " ".join(write(person, view, seen, rng).split())
+    return _american(text) if rng.random() < P_AMERICAN else text
+
+
+def _sentence(person, view, seen, rng):
+    before, nouns, after = MOODS[view.expression]
     form = rng.integers(3)
     withs = _features(person, view, seen, rng)
-    if form == 1 and noun and (view.expression != "neutral" or rng.random() < 0.3):
-        withs.insert(0, noun)
-    text = str(rng.choice(LEADS[view.style])) + _subject(person, before if form == 0 else None, rng)
+    if form == 1 and nouns and (view.expression != "neutral" or rng.random() < 0.3):
+        withs.insert(0, _one(rng, nouns))
+    mood = _one(rng, before) if form == 0 and before else ""
+    text = _one(rng, LEADS[view.style]) + _a(_subject(person, view, mood, seen, rng))
+    text = _with_decade(text, person, rng)
+    if "bearded" in text:
+        withs = [words for words in withs if "beard" not in words]
     if withs:
         text += " with " + _joined(withs)
-    clauses = [clause] if clause and (form == 2 or (form == 0 and not before)) else []
-    clauses = [words.format(their=_possessive(person)) for words in clauses]
-    turned = direction_words(view.pose.yaw, view.pose.pitch)
-    if turned:
-        clauses.append(rng.choice(["facing ", "turned "]) + turned)
-    worn = []
-    if "clothes" in seen and rng.random() < 0.6:
-        worn.append(_a(f"{view.cloth} {view.garment}"))
-    if view.hat and "hat" in seen and rng.random() < 0.9:
-        worn.append(_a(f"{view.hat_cloth} {rng.choice(HAT_WORDS[view.hat])}"))
-    if view.scarf and rng.random() < 0.9:
-        worn.append(_a(f"{view.scarf} scarf"))
+    clauses = []
+    if after and (form == 2 or (form == 0 and not before)):
+        clauses.append(_one(rng, after).format(their=_possessive(person)))
+    clauses += _direction(view, rng)
+    worn = _worn(person, view, seen, rng)
     if worn:
-        clauses.append(str(rng.choice(["wearing ", "in "])) + _joined(worn))
-    clauses += _surroundings(view, rng) if view.style in ("photo", "3-D cartoon", "oil") else []
-    return " ".join(", ".join([text, *clauses]).split())
+        clauses.append(_one(rng, ("wearing ", "in ")) + _joined(worn))
+    clauses += _surroundings(view, rng)
+    return ", ".join([text, *clauses])
+
+
+def _keywords(person, view, seen, rng):
+    """A short list, most of it left out: "old man, beard, glasses"."""
+    before, nouns, after = MOODS[view.expression]
+    moods = [_without_article(words) for words in (*before, *nouns)]
+    moods += [words.format(their=_possessive(person)) for words in after]
+    items = [_without_article(words) for words in _features(person, view, seen, rng)]
+    items += [_without_article(words) for words in _worn(person, view, seen, rng)]
+    if moods and (view.expression != "neutral" or rng.random() < 0.2):
+        items.append(_one(rng, moods))
+    items += _direction(view, rng) + _surroundings(view, rng)
+    kept = [items[i] for i in sorted(rng.permutation(len(items))[: rng.integers(1, 4)])]
+    style = _one(rng, STYLE_KEYWORDS[view.style])
+    subject = _subject(person, view, "", seen, rng)
+    words = [subject, *kept, style] if rng.random() < 0.5 else [style, subject, *kept]
+    return ", ".join(word for word in words if word)
 
 
 def _as_drawn(person, view):
@@ -136,7 +99,8 @@ def _as_drawn(person, view):
     if view.style in COARSE:
         person = replace(person, eyes="", freckles=0.0)
     if view.style in GREY:
-        person, view = replace(person, hair=""), replace(view, cloth="", hat_cloth="")
+        person = replace(person, hair="", lipstick=0.0)
+        view = replace(view, cloth="", hat_cloth="")
         view = replace(view, scarf=view.scarf and "knitted")
     return person, view
 
@@ -166,17 +130,44 @@ def direction_words(yaw, pitch):
 
 def tone_word(tone):
     """The name of a skin tone from 0 (fairest) to 1 (deepest)."""
-    return TONES[min(int(tone * len(TONES)), len(TONES) - 1)]
+    return TONES[min(int(tone * len(TONES)), len(TONES) - 1)][0]
 
 
-def _subject(person, mood, rng):
-    """Who it is: a man or a woman, perhaps with a mood and an age."""
-    age, words = person.shape.age, [mood] if mood else []
-    decade = DECADES[int(age // 10)]
-    if decade and rng.random() < 0.45:
-        return f"{_a(' '.join([*words, person.noun]))} in {_possessive(person)} {decade}"
-    words += ["young"] if age < 28 else ["elderly"] if age >= 74 else []
-    return _a(" ".join([*words, person.noun]))
+def _subject(person, view, mood, seen, rng):
+    """Who it is, without an article: "smiling old Asian man"."""
+    words = [mood] if mood else []
+    words += _age_words(person.shape.age, rng)
+    if person.shape.weight > 0.45 and rng.random() < 0.35:
+        words.append(_one(rng, ("heavy", "plump", "fat")))
+    elif person.shape.weight < -0.75 and rng.random() < 0.35:
+        words.append(_one(rng, ("thin", "slim")))
+    beard = BEARD_ADJECTIVES.get(person.beard) if person.noun == "man" else None
+    shown = "facial hair" in seen if "beard" in person.beard else "hat" not in seen
+    if beard and shown and rng.random() < 0.15:
+        words.append(_one(rng, beard))
+    if view.cut == "bald" and not view.hat and rng.random() < 0.4:
+        words.append("bald")
+    share, origin = max(zip(person.shape.origin, ORIGINS, strict=True))
+    if share > CLEAR_ORIGIN and view.style != "manga" and rng.random() < 0.3:
+        words.append(origin)
+    noun = "person" if rng.random() < P_PERSON else person.noun
+    return " ".join([*words, noun])
+
+
+def _age_words(age, rng):
+    fitting = [words for low, high, words in AGE_WORDS if low <= age < high]
+    if not fitting or rng.random() < 0.45:
+        return []
+    return [_one(rng, fitting[-1])]
+
+
+def _with_decade(text, person, rng):
+    """A sentence's beginning with the decade of the age, where no other word says the age."""
+    decade = DECADES[int(person.shape.age // 10)]
+    said = {word for _, _, words in AGE_WORDS for word in words}
+    if not decade or said.intersection(text.split()) or rng.random() < 0.4:
+        return text
+    return f"{text} in {_possessive(person)} {decade}"
 
 
 def _possessive(person):
@@ -187,27 +178,64 @@ def _features(person, view, seen, rng):
     """Hair, beard, eyes, skin: some of those that are seen."""
     features = []
     bald = view.cut == "bald" and not view.hat
-    if (bald or "hair" in seen) and rng.random() < 0.9:
-        state = "dyed " if person.dyed and rng.random() < 0.4 else ""
-        if person.greying > 0.18 and person.hair not in ("", "grey", "white"):
-            state = "greying "
-        words = (HIDDEN_CUT if view.hat else CUT_WORDS[view.cut]).format(state + person.hair)
-        features.append(_a(words[2:]) if words.startswith("a ") else words)
+    if (bald or "hair" in seen) and rng.random() < 0.85:
+        features.append(_hair_words(person, view, rng))
+    features = [words for words in features if words != "hair"]
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
-        features.append(BEARD_WORDS[person.beard])
+        features.append(_one(rng, BEARD_WORDS[person.beard]))
+    if person.blush > 0.85 and view.style not in GREY and rng.random() < 0.3:
+        features.append("rosy cheeks")
     shut = view.expression == "eyes closed" or (view.glasses and person.dark_lenses)
     if "eyes" in seen and person.eyes and not shut and rng.random() < 0.35:
-        features.append(f"{person.eyes} eyes")
+        dark = person.eyes == "dark brown" and rng.random() < 0.4
+        features.append("dark eyes" if dark else f"{person.eyes} eyes")
     if view.style not in GREY and rng.random() < 0.3:
-        features.append(f"{tone_word(person.tone)} skin")
+        tone = TONES[min(int(person.tone * len(TONES)), len(TONES) - 1)]
+        features.append(f"{_one(rng, tone)} skin")
+    features += _face_words(person, rng)
     if person.freckles > 0.3 and rng.random() < 0.7:
         features.append("freckles")
+    if person.shape.age > 62 and person.lines > 0.9 and view.style in ("photo", "pencil", "oil"):
+        features += ["wrinkles"] * (rng.random() < 0.3)
+    brows = person.brows.thickness
+    if (brows > 1.45 or brows < 0.55) and rng.random() < 0.25:
+        features.append(_one(rng, ("bushy", "thick") if brows > 1 else ("thin",)) + " eyebrows")
+    if person.shadows > 0.7 and "eyes" in seen and not shut and rng.random() < 0.25:
+        features.append("tired eyes")
+    if person.lipstick > 0.5 and rng.random() < 0.5:
+        features.append("lipstick")
     if "glasses" in seen and view.glasses and rng.random() < 0.9:
         features.append(_glasses_words(person, view, rng))
     if person.earrings and "ears" in seen and rng.random() < 0.8:
         jewel = "" if view.style in GREY else f"{person.jewel} "
-        features.append(f"{jewel}{rng.choice(EARRING_WORDS[person.earrings])}")
+        features.append(f"{jewel}{_one(rng, EARRING_WORDS[person.earrings])}")
     return features
+
+
+def _face_words(person, rng):
+    """One feature that stands out, sometimes: "a big nose"."""
+    values = dict(person.shape.features) | dict(person.shape.proportions)
+    found = [
+        words
+        for name, least, words in FACE_WORDS
+        if values.get(name, 0.0) * np.sign(least) >= abs(least)
+    ]
+    return [_one(rng, _one_of(rng, found))] if found and rng.random() < 0.3 else []
+
+
+def _hair_words(person, view, rng):
+    """Cut and colour, or one of the two."""
+    colour = _one(rng, HAIR_NAMES.get(person.hair, (person.hair,)))
+    if person.dyed and rng.random() < 0.4:
+        colour = f"dyed {colour}"
+    if person.greying > 0.18 and person.hair not in ("", "grey", "white"):
+        colour = f"greying {colour}"
+    cuts = HIDDEN_CUT if view.hat or rng.random() < 0.15 else CUT_WORDS[view.cut]
+    cuts = CUT_WORDS["bald"] if view.cut == "bald" and not view.hat else cuts
+    words = _one(rng, cuts).format(colour if rng.random() < 0.85 else "")
+    if not words.strip().removeprefix("hair"):
+        words = f"{colour} hair"
+    return _a(words[2:]) if words.startswith("a ") else words
 
 
 def _glasses_words(person, view, rng):
@@ -215,21 +243,67 @@ def _glasses_words(person, view, rng):
     if person.dark_lenses:
         return "sunglasses"
     frame = person.frame.removesuffix(" metal")
-    by_frame = f"{frame} glasses" if frame == "tortoiseshell" else f"{frame}-framed glasses"
-    words = ["glasses", f"{person.glasses} glasses"]
-    return str(rng.choice(words if view.style in GREY else [*words, by_frame]))
+    by_frame = (f"{frame}-framed glasses", f"{frame} glasses")
+    by_frame = by_frame[1:] if frame == "tortoiseshell" else by_frame
+    words = ["glasses", "glasses", f"{person.glasses} glasses"]
+    return _one(rng, words if view.style in GREY else [*words, _one(rng, by_frame)])
+
+
+def _direction(view, rng):
+    """Where the face is turned, or that it looks at the camera: at most one clause."""
+    turned = direction_words(view.pose.yaw, view.pose.pitch)
+    if turned:
+        return [_one(rng, ("facing ", "turned ", "looking ")) + turned]
+    away = max(abs(view.pose.gaze[0] + view.pose.yaw), abs(view.pose.gaze[1] + view.pose.pitch))
+    if away < 4 and view.expression != "eyes closed" and rng.random() < 0.2:
+        return [_one(rng, ("looking at the camera", "facing the camera"))]
+    return []
+
+
+def _worn(person, view, seen, rng):
+    """Clothes, hat and scarf, some of those that are seen."""
+    worn = []
+    if "clothes" in seen and rng.random() < 0.6:
+        garment = _one(rng, GARMENT_WORDS[view.garment])
+        garment = "shirt" if garment == "blouse" and person.noun == "man" else garment
+        worn.append(_a(f"{view.cloth} {garment}"))
+    if view.hat and "hat" in seen and rng.random() < 0.9:
+        worn.append(_a(f"{view.hat_cloth} {_one(rng, HAT_WORDS[view.hat])}"))
+    if view.scarf and rng.random() < 0.9:
+        worn.append(_a(f"{view.scarf} scarf"))
+    return worn
 
 
 def _surroundings(view, rng):
     """Light and background, sometimes; a model learns only what is said often enough."""
+    if view.style not in ("photo", "3-D cartoon", "oil"):
+        return []
     clauses = []
     if rng.random() < 0.3:
-        clauses.append(f"in {view.light.name}")
+        words = _one(rng, LIGHT_WORDS.get(view.light.name, (view.light.name,)))
+        clauses.append(_one(rng, ("in ", "")) + words)
     if rng.random() < 0.5:
-        words = BACKDROP_WORDS[view.backdrop.kind]
-        words = words[rng.integers(len(words))].format(view.backdrop.colour_name)
-        clauses.append(words)
+        words = _one(rng, BACKDROP_WORDS[view.backdrop.kind])
+        clauses.append(words.format(view.backdrop.colour_name))
     return clauses
+
+
+def _american(text):
+    """A text in American spelling."""
+    words = text.split(" ")
+    bare = [word.rstrip(",") for word in words]
+    return " ".join(
+        AMERICAN.get(own, own) + word[len(own) :] for own, word in zip(bare, words, strict=True)
+    )
+
+
+def _one_of(rng, choices):
+    return choices[rng.integers(len(choices))]
+
+
+def _one(rng, words):
+    """One of several ways to say something."""
+    return str(_one_of(rng, words))
 
 
 def _joined(words):
@@ -238,4 +312,9 @@ def _joined(words):
 
 def _a(words):
     words = words.strip()
-    return ("an " if words[0] in "aeiou" else "a ") + words
+    vowel = words[0].lower() in "aeiou" and not words.startswith("Eu")
+    return ("an " if vowel else "a ") + words
+
+
+def _without_article(words):
+    return words.removeprefix("a ").removeprefix("an ")

@@ -1,5 +1,14 @@
 """What people may look like: garments, expressions, and how far features go."""
 
+# How much of somebody a picture shows: how often, and between what shares of the picture's width
+# the eyes stand apart.
+FRAMINGS = {
+    "close": (0.15, 0.25, 0.278),
+    "portrait": (0.73, 0.213, 0.25),
+    "wide": (0.12, 0.165, 0.2),
+}
+TALL_CUTS = ("afro", "curly", "bun", "quiff")  # cuts that need room above the head
+
 GARMENTS = ("T-shirt", "V-neck top", "polo neck", "shirt", "jacket")
 
 
@@ -127,6 +136,8 @@ GENTLE = {
     "mouth/mouth-laugh-lines": 0.5,
     "head/head-scale-horiz": 0.7,
 }
+# How far proportions go of themselves; ratios as people have them ask for more.
+FREE_SPREAD = {"eye height": 0.3, "nose size": 0.5}
 
 # Where the middle of a feature lies, if not at the base mesh.
 LEAN = {

@@ -16,10 +16,11 @@ from data.people.complexion import (
     sample_brows,
     sample_complexion,
 )
-from data.people.looks import AGING, FEATURE_SPREAD, GENTLE, LEAN, LEAN_FEMALE
+from data.people.looks import AGING, FEATURE_SPREAD, FREE_SPREAD, GENTLE, LEAN, LEAN_FEMALE
 from data.people.wardrobe import sample_owned
 from data.shape.cuts import CUTS
-from data.shape.head import PROPORTIONS, Shape, load_head
+from data.shape.head import Shape, load_head
+from data.shape.ratios import plausible
 
 
 @dataclass(frozen=True)
@@ -145,16 +146,18 @@ def _sample_origin(rng):
 
 
 def _sample_shape(rng, origin, male, age):
-    return Shape(
+    drawn = Shape(
         origin=tuple(map(float, origin)),
         male=float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),
         age=age,
         weight=float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
         features=_sample_features(rng, male, age),
         proportions=tuple(
-            (name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS
+            (name, float(np.clip(rng.normal(0, spread), -2 * spread, 2 * spread)))
+            for name, spread in FREE_SPREAD.items()
         ),
     )
+    return plausible(drawn)
 
 
 def _sample_features(rng, male, age):

@@ -2,42 +2,94 @@
 
 # Meaning: candidates, best first and divided by "|" -> the words and phrases that are read so.
 # Hyphens in phrases count as blanks ("middle aged" stands for "middle-aged" too). A candidate that
-# begins with "with" or "in" goes behind the noun: "a bearded man" -> "a man with a beard".
+# begins with "with" or "in" goes behind the noun: "a bearded man" -> "a man with a beard". An empty
+# last candidate leaves out what a vocabulary has no word for without a report.
 MEANINGS = {
     # Who. The captions know men and women only; where the sex is open, nothing is said of it.
     "woman": "women, womans, lady, ladies, female, females, mother, mom, mum, mommy, mummy, wife, "
-    "aunt, bride, queen, businesswoman, actress, waitress, housewife, saleswoman, policewoman",
+    "aunt, bride, queen, businesswoman, actress, waitress, housewife, saleswoman, policewoman, "
+    "ballerina, goddess",
+    "woman in a headscarf": "nun",
     "man": "men, mans, guy, guys, male, males, gentleman, gentlemen, gent, dude, bloke, chap, "
     "fellow, fella, father, dad, daddy, husband, uncle, groom, king, businessman, actor, waiter, "
-    "salesman, policeman, fireman, fisherman",
-    "young woman": "girl, girls, lass, gal, daughter, princess, schoolgirl, teenage girl, "
-    "little girl, young girl, young lady",
+    "salesman, policeman, fireman, fisherman, business man, nobleman, postman, cowboy, monk, "
+    "priest, pirate, sailor, soldier, samurai, viking, boxer, miner, boss, captain, knight",
+    "young person | person | portrait": "student",
+    "person | portrait": "doctor, nurse, teacher, accountant, librarian, scientist, farmer, chef, "
+    "cook, detective, musician, artist, painter, writer, poet, dancer, singer, runner, athlete, "
+    "philosopher, lawyer, engineer, model, fashion model, rock star, movie star, film star, "
+    "neighbour, neighbor, friend, worker, driver, gardener, journalist, astronaut, pilot, hero, "
+    "warrior, professor, politician, hiker, guitarist, hacker, programmer, clown",
+    "young woman": "girl, girls, lass, gal, daughter, princess, schoolgirl, teenage girl, little "
+    "girl, young girl, young lady",
     "young man": "boy, boys, lad, son, prince, schoolboy, teenage boy, little boy, young boy, "
     "young guy",
-    "elderly woman": "grandmother, grandma, granny, gran, nana, old lady, old girl",
-    "elderly man": "grandfather, grandpa, granddad, grandad, old boy",
-    "portrait | photograph | photo": "person, people, human, someone, somebody, adult, individual, "
-    "headshot, head shot, close up, closeup, character",
-    "young portrait | young": "child, children, kid, kids, baby, toddler, infant, young person, "
+    "old woman | elderly woman": "witch, grandmother, grandma, granny, gran, nana, old lady, old "
+    "girl",
+    "old man | elderly man": "wizard, grandfather, grandpa, granddad, grandad, old boy",
+    "portrait | photograph | photo": "person",
+    "person | portrait | photograph | photo": "people, human, someone, somebody, adult, "
+    "individual, headshot, head shot, close up, closeup, character",
+    "young portrait | young": "young person",
+    "young person | young portrait | young": "child, children, kid, kids, baby, toddler, infant, "
     "young people, teen, teens, teenager, teenagers, adolescent, youth",
-    "elderly portrait | elderly": "old person, old people, elder, pensioner, senior citizen",
+    "elderly portrait | elderly": "old person",
+    "old person | elderly portrait | elderly": "old people, elder, pensioner, senior citizen",
     # Age.
-    "elderly": "old, older, aged, senior, ancient, oldest",
+    "elderly": "old",
+    "old": "elderly",
+    "old | elderly": "older, aged, senior, ancient, oldest",
     "young": "younger, youngest, youthful, teenage, teenaged, juvenile",
-    "in {their} forties | in {their} fifties": "middle aged, middle age",
-    # Skin, the only thing that captions say of where somebody comes from.
-    "with very fair skin": "pale, porcelain",
+    "middle-aged | in {their} forties | in {their} fifties": "middle aged, middle age, mature",
+    "in {their} twenties": "twenty, twenty five",
+    "in {their} thirties": "thirty, thirty five",
+    "in {their} forties": "forty, forty five",
+    "in {their} fifties": "fifty, fifty five",
+    "in {their} sixties": "sixty, sixty five",
+    "in {their} seventies": "seventy, seventy five",
+    "in {their} eighties": "eighty, eighty five",
+    # Origins and skin.
+    "african": "black african, nigerian, kenyan, ethiopian, ghanaian, somali, senegalese, "
+    "congolese, sudanese, african american, afro american, jamaican, haitian, zulu, ugandan, west "
+    "african, east african",
+    "asian": "east asian, chinese, japanese, korean, vietnamese, thai, filipino, filipina, "
+    "mongolian, taiwanese, malaysian, indonesian, cambodian, burmese, tibetan, singaporean",
+    "european": "caucasian, german, french, italian, spanish, greek, irish, scottish, welsh, "
+    "english, british, polish, russian, ukrainian, swedish, norwegian, danish, finnish, dutch, "
+    "belgian, austrian, swiss, portuguese, czech, hungarian, romanian, bulgarian, serbian, "
+    "croatian, nordic, scandinavian, slavic, icelandic, mediterranean, western, northern "
+    "european, eastern european",
     "with tan skin": "tanned, suntanned, sun tanned",
-    "very fair skin": "pale skin, porcelain skin, pale complexion",
+    "with pale skin | with very fair skin": "pale, porcelain",
+    "dark skin | dark brown skin": "dark complexion",
+    "dark brown skin": "dark skin",
+    "light skin": "light complexion",
+    "very fair skin": "pale skin",
+    "pale skin | very fair skin": "porcelain skin, pale complexion",
     "fair skin": "white skin, ivory skin",
     "deep brown skin": "black skin, ebony skin",
     "with freckles": "freckled, freckly",
+    "with wrinkles": "wrinkled, wrinkly, weathered, lined face, weathered skin, wrinkled face",
+    "wrinkles": "creases, crows feet, crow's feet, deep wrinkles",
+    "rosy cheeks": "red cheeks, pink cheeks, ruddy cheeks, blushing, flushed cheeks",
+    "with rosy cheeks": "red faced, rosy cheeked, ruddy",
+    "lipstick": "make up, makeup, red lips, painted lips, lip gloss, red lipstick, pink lipstick",
+    "eyebrows": "brows, eyebrow",
+    "bushy eyebrows": "big eyebrows, huge eyebrows, heavy eyebrows",
+    "with tired eyes": "tired, exhausted, sleepy, weary",
+    "tired eyes": "bags under the eyes, bags under his eyes, bags under her eyes, dark circles, "
+    "eye bags, sleepy eyes",
     "skin": "complexion",
+    # Build.
+    "heavy": "overweight, obese, stout, large built, big boned",
+    "plump": "chubby, curvy, round faced, double chin, full faced",
+    "thin": "skinny, lean, gaunt, bony, slender, hollow cheeks",
+    "big": "huge, large, enormous",
     # Hair.
     "hair": "tresses, hairdo, hairstyle, hairstyles, haircut, wig",
     "with blond hair": "blonde, blondes",
-    "blond": "dirty blond, dirty blonde, ash blond, ash blonde, strawberry blond, "
-    "strawberry blonde, flaxen",
+    "blond": "dirty blond, dirty blonde, ash blond, ash blonde, strawberry blond, strawberry "
+    "blonde, flaxen",
     "blond hair": "blonde hair, golden hair, yellow hair",
     "blond bob": "blonde bob",
     "curly blond hair": "curly blonde hair, blonde curly hair, blonde curls, blond curls",
@@ -49,7 +101,8 @@ MEANINGS = {
     "with brown hair": "brunette, brunettes",
     "brown hair": "brunette hair, chestnut hair, chocolate hair",
     "black hair": "raven hair, jet black hair",
-    "grey hair": "silver hair, silvery hair",
+    "grey hair": "silver hair",
+    "silver hair | grey hair": "silvery hair",
     "greying hair | grey hair": "salt and pepper hair",
     "greying": "graying, salt and pepper",
     "auburn": "mahogany",
@@ -61,14 +114,18 @@ MEANINGS = {
     "straight": "sleek, straightened",
     "short": "cropped, shorter, close cropped",
     "short hair": "pixie cut, cropped hair",
+    "light hair": "fair hair, very light hair",
+    "buzz cut | shaved hair": "crew cut, crewcut, buzzcut, shorn hair",
     "long hair": "long locks",
     "long": "shoulder length, waist length, lengthy",
-    "shaved hair": "buzz cut, buzzcut, crew cut, crewcut",
-    "a fringe": "bangs, fringes",
+    "shaved hair": "buzz cut",
+    "a fringe": "bangs",
+    "bangs | a fringe": "fringes",
     "bob": "bobbed hair, bob cut",
-    "hair tied back": "ponytail, pony tail, ponytails",
+    "hair tied back": "ponytail",
+    "ponytail | hair tied back": "pony tail, ponytails",
     "hair in braids | braids": "dreadlocks, dreads, cornrows, pigtails, plaits, plait, box braids",
-    "braids": "braided, plaited",
+    "braids": "braided, plaited, braid",
     "bun": "updo, up do, topknot, top knot, man bun, hair bun, chignon",
     "hair standing up at the front": "quiff, pompadour",
     "hair swept back": "slicked back hair, hair slicked back, combed back hair, hair combed back",
@@ -93,10 +150,12 @@ MEANINGS = {
     "closed": "shut",
     "with closed eyes": "sleeping, asleep",
     # Expression.
-    "smiling": "smiles, smiled, happy, cheerful, joyful, joyous, merry, grinning, "
+    "friendly | smiling": "kind, kindly, warm hearted, welcoming, nice",
+    "smiling": "winking, smiles, smiled, happy, cheerful, joyful, joyous, merry, grinning, "
     "beaming, friendly, smiley, glad",
-    "broad smile": "grin, big smile, wide smile, huge smile, bright smile, toothy smile, "
-    "toothy grin, big grin, wide grin, broad grin, open smile",
+    "broad smile": "grin, big smile, wide smile, huge smile, bright smile, toothy smile, toothy "
+    "grin, big grin, wide grin, broad grin, open smile",
+    "friendly smile | smile": "warm smile, kind smile, sweet smile",
     "slight smile": "half smile, faint smile, gentle smile, soft smile, subtle smile, small smile",
     "smiling broadly": "smiling widely",
     "smiling faintly": "smiling slightly, smiling softly, smiling gently",
@@ -105,16 +164,17 @@ MEANINGS = {
     "laughing": "laughs, laughed, giggling, chuckling",
     "laugh": "laughter, giggle, chuckle",
     "sad": "unhappy, sorrowful, gloomy, depressed, melancholy, melancholic, crying, upset, "
-    "weeping, tearful, miserable",
-    "angry": "mad, furious, annoyed, enraged, irate, grumpy",
+    "weeping, tearful, miserable, worried, lonely",
+    "angry": "mad, furious, annoyed, enraged, irate, grumpy, fierce",
     "angry look": "scowl",
     "surprised": "shocked, astonished, amazed, startled",
     "surprised look": "surprise",
-    "serious": "stern, solemn, frowning, unsmiling, severe",
+    "serious": "stern, solemn, frowning, unsmiling, severe, confident, thoughtful, pensive, proud, "
+    "determined, intense",
     "serious look": "frown",
     "calm": "neutral, relaxed, peaceful, serene, expressionless",
     "smirking": "smug, sneering",
-    "crooked smile": "smirk, sneer",
+    "crooked smile": "smirk, sneer, sly smile, crooked grin, wry smile",
     "look": "expression, facial expression",
     "with pursed lips": "pouting, kissing",
     "pursed lips": "pout, duck face",
@@ -124,12 +184,28 @@ MEANINGS = {
     "t-shirt": "tee, tshirt, tee shirt, teeshirt",
     "polo neck": "turtleneck, turtle neck, rollneck, roll neck, poloneck",
     "v-neck top": "v neck sweater, v neck jumper, v neck pullover",
-    "top": "sweater, jumper, pullover, sweatshirt, cardigan, tank top, vest, dress, gown, clothes, "
-    "clothing, outfit, robe",
-    "shirt": "blouse, button up, button down, dress shirt",
-    "jacket": "coat, blazer, suit, suit jacket, hoodie, hoody, overcoat, parka, anorak, raincoat",
+    "jumper | top": "sweater",
+    "sweater | top": "jumper",
+    "sweater | jumper | top": "pullover, cardigan, sweatshirt, wool sweater, knitted sweater, "
+    "woolly jumper, knit sweater, striped sweater",
+    "top": "waistcoat, apron, sari, uniform, tank top, vest, dress, gown, clothes, clothing, "
+    "outfit, robe",
+    "shirt": "blouse, button up, button down, dress shirt, plaid shirt, checked shirt, checkered "
+    "shirt, flannel shirt, striped shirt, hawaiian shirt, silk shirt, floral shirt, polo shirt, "
+    "embroidered shirt",
+    "coat | jacket": "trench coat, overcoat, winter coat, rain coat",
+    "suit | jacket": "business suit, tuxedo, suit and tie",
+    "jacket": "coat, blazer, suit, suit jacket, hoodie, hoody, parka, anorak, raincoat",
     "scarf": "shawl, neckerchief, muffler, scarves",
     "wearing": "wears, wore, dressed in, clad in",
+    "black jacket": "leather jacket, biker jacket, black leather jacket",
+    "brown jacket": "tweed jacket, brown leather jacket, corduroy jacket, suede jacket",
+    "blue jacket": "denim jacket, jean jacket, jeans jacket",
+    "blue shirt": "denim shirt",
+    "white shirt": "linen shirt, white linen shirt, lab coat",
+    "blouse | shirt": "embroidered blouse, silk blouse, floral blouse, lace blouse",
+    "dress | top": "velvet dress, summer dress, evening dress, silk dress, wedding dress, floral "
+    "dress",
     # Glasses, hats, earrings.
     "glasses": "eyeglasses, eyeglass, eye glasses, spectacles, specs, eyewear, reading glasses, "
     "goggles, a pair of glasses, a pair of spectacles, pair of glasses",
@@ -145,22 +221,30 @@ MEANINGS = {
     "blue-framed glasses": "blue glasses, blue rimmed glasses",
     "brown-framed glasses": "brown glasses, brown rimmed glasses",
     "clear-framed glasses": "clear glasses",
+    "headscarf | hat": "turban",
+    "cap": "flat cap, beret, peaked cap, sailor cap",
+    "hat": "helmet, fur hat, conical hat, chef hat, hood, top hat, bowler hat, bowler, trilby, "
+    "headgear",
     "knitted hat | woolly hat | hat": "knit hat, knit cap, bobble hat, toque, tuque, woollen hat",
     "woolly": "woolen, woollen, wooly, wool",
     "knitted": "knit",
     "baseball cap": "baseball hat, ball cap, trucker hat, trucker cap",
     "wide-brimmed hat | hat": "fedora, cowboy hat, sombrero, panama hat, stetson",
     "sun hat | hat": "sunhat, sun bonnet, bonnet, summer hat",
-    "hat": "top hat, bowler hat, bowler, trilby, headgear",
     "headscarf": "head scarf, kerchief, headcloth, veil, bandana, head covering",
-    "hoop earrings | earrings": "hoops",
+    "hoop earrings | earrings": "hoops, large hoops, big hoops",
     "ear studs | earrings": "stud earrings, stud earring",
-    "pearl earrings": "pearls",
+    "pearl earrings": "pearls, pearl necklace",
+    "earrings": "jade earrings, jewellery, jewelry, diamond earrings, green earrings, red "
+    "earrings, blue earrings, ear rings",
+    "silver earrings": "silver jewellery, silver jewelry, silver earring",
+    "gold earrings": "gold jewellery, gold jewelry, golden earrings, gold earring, golden earring",
     # Colours.
     "grey": "gray, grayish, greyish",
     "dark grey": "charcoal, dark gray",
     "light grey": "light gray, pale grey, pale gray",
-    "coloured light": "neon light, neon lights, neon lighting, colored lights, coloured lights",
+    "neon light | coloured light": "neon lights, neon lighting, neon, cyberpunk",
+    "coloured light": "neon light, colored lights, coloured lights",
     "coloured": "colored, colorful, colourful, multicolored, multicoloured",
     "teal": "turquoise, cyan, aqua",
     "purple": "violet, lilac, lavender, mauve, indigo",
@@ -195,7 +279,7 @@ MEANINGS = {
     "street": "road, alley, sidewalk, pavement",
     "brick wall": "brickwall, bricks",
     "blurred": "blurry, out of focus, unfocused, defocused",
-    "blurred warm lights | blurred": "bokeh",
+    "blurred warm lights | blurred": "bokeh, shallow depth of field",
     "leaves": "leaf, foliage",
     "wooden": "wood",
     "by": "near, beside",
@@ -203,7 +287,9 @@ MEANINGS = {
     # Light.
     "light": "lighting, illumination",
     "sunlight": "sunshine, daylight",
-    "bright sunlight": "sunny, sunny day, bright daylight",
+    "bright": "strong, harsh",
+    "bright sunlight": "strong sunlight, harsh sunlight, summer light, summer sun, sunny, sunny "
+    "day, bright daylight",
     "in golden evening light": "at sunset, at dusk, at sunrise, at golden hour, during sunset",
     "in blue evening light": "at twilight",
     "golden evening light": "sunset, dusk, sunrise, golden hour, evening sun",
@@ -221,22 +307,35 @@ MEANINGS = {
     "down": "downwards, downward",
     "left": "leftwards",
     "right": "rightwards",
+    "turned right": "side profile, in profile, profile, side view",
     # Kinds of picture; which of them there are depends on the captions.
-    "photo | photograph | portrait": "picture, pic, image, selfie, snapshot, snap, "
-    "foto, photography",
+    "photo | photograph | portrait": "picture, pic, image, selfie, snapshot, snap, foto, "
+    "photography",
     "photograph | photo": "photographic, photorealistic",
+    "photo | photograph": "passport photo, id photo, profile picture, film still",
+    "oil painting": "oil on canvas, renaissance, impressionist, impressionism, baroque, van gogh, "
+    "rembrandt, old master, acrylic painting, renaissance painting, impressionist painting",
+    "pencil drawing | pencil sketch": "charcoal sketch, charcoal drawing, ink drawing, ink "
+    "painting, ink, line drawing, colored pencil drawing, coloured pencil drawing, pen drawing",
+    "pixel art": "8 bit, 8bit, 16 bit, pixelated, retro game",
+    "3-d cartoon | cartoon": "comic, comic book, disney, animation, animated, 3d render, 3d, pop "
+    "art",
     "watercolour": "watercolor, aquarelle, water colour, water color",
     "manga": "anime",
     "3-d cartoon": "pixar",
     "drawing": "illustration",
+    "clean-shaven | ": "clean shaven, clean shave, smooth shaven, close shaven, shaven",
+    "looking at the camera | ": "looking at camera, facing camera, looking at the viewer, looking "
+    "at viewer, looking into the camera, looking straight ahead, looking straight, looking at "
+    "you, facing forward, looking forward, looking into the lens, facing front",
+    "turned right | looking right | right": "looking over her shoulder, looking over his shoulder, "
+    "seen from the side, from the side, three quarter view, three quarter profile",
     # Phrases of known words that mean something else as a whole and have no equivalent.
-    "": "clean shaven, clean shave, smooth shaven, looking at the camera, looking at camera, "
-    "facing the camera, facing camera, looking at the viewer, looking into the camera, "
-    "looking straight ahead, facing forward, glass of wine, light bulb, bow tie, red carpet, "
-    "close shaven, bald eagle, straight face, full body, full length, looking good, "
-    "high neck, good looking, bad hair day, hair tie, hair band",
+    "": "looking at the camera, facing the camera, glass of wine, light bulb, bow tie, red carpet, "
+    "bald eagle, straight face, full body, full length, looking good, high neck, good looking, "
+    "bad hair day, hair tie, hair band",
 }
-# "a black man": captions name the colour of skin, not a group of people.
+# "a black man": captions name the colour of skin, and where it is clear the origin.
 _PEOPLE = {
     "man": "man, guy, dude, male, gentleman",
     "young man": "boy, lad",
@@ -244,7 +343,7 @@ _PEOPLE = {
     "young woman": "girl",
     "portrait": "person, people",
 }
-_SKINS = {"black": "dark brown skin", "white": "fair skin"}
+_SKINS = {"black": ("african", "dark brown skin"), "white": ("european", "fair skin")}
 
 
 def _table():
@@ -252,15 +351,19 @@ def _table():
     synonyms = {}
     for candidates, keys in MEANINGS.items():
         for key in keys.split(", "):
-            synonyms.setdefault(key, tuple(c for c in candidates.split(" | ") if c))
+            synonyms.setdefault(key, tuple(candidates.split(" | ") if candidates else ()))
     for noun, keys in _PEOPLE.items():
         for key in keys.split(", "):
-            for colour, skin in _SKINS.items():
-                synonyms[f"{colour} {key}"] = (f"{noun} with {skin}",)
+            for colour, (origin, skin) in _SKINS.items():
+                first, last = noun.rpartition(" ")[::2]
+                by_origin = f"{first} {origin} {last}".strip()
+                synonyms[f"{colour} {key}"] = (by_origin, f"{noun} with {skin}")
                 for young in ("old", "elderly", "young"):
                     age = "young" if young == "young" else "elderly"
-                    meant = f"{age} {noun.removeprefix('young ')} with {skin}"
-                    synonyms[f"{colour} {young} {key}"] = (meant,)
+                    synonyms[f"{colour} {young} {key}"] = (
+                        f"{age} {origin} {last}",
+                        f"{age} {last} with {skin}",
+                    )
     return synonyms
 
 
@@ -302,8 +405,8 @@ ORDINARY_WORDS = frozenset(
 
 # What the words of a vocabulary are about.
 KINDS = {
-    "sex": "man woman men women male female",
-    "age": "young elderly old middle-aged child teenager twenties thirties forties fifties "
+    "sex": "man woman person men women male female",
+    "age": "young elderly old older middle-aged child teenager twenties thirties forties fifties "
     "sixties seventies eighties nineties",
     "hair": "hair bob fringe curly wavy straight afro bun braids parted swept tied receding "
     "thinning bald shaved short long head standing ponytail",
@@ -311,13 +414,17 @@ KINDS = {
     "beard": "beard stubble goatee moustache full",
     "skin": "skin olive fair tan freckles",
     "eyes": "eyes hazel closed",
-    "expression": "smiling smile broadly broad faintly slight serious surprised laughing laugh "
+    "origin": "african asian european",
+    "build": "heavy plump fat thin slim",
+    "expression": "happy friendly cheerful grinning stern frowning face gentle tired "
+    "smiling smile broadly broad faintly slight serious surprised laughing laugh "
     "sad angry calm talking smirking crooked pursing pursed lips mouth open look neutral",
     "clothes": "jacket polo neck shirt t-shirt v-neck top scarf dress coat sweater wearing",
     "glasses and hats": "glasses sunglasses rectangular round aviator cat-eye half-rim "
     "tortoiseshell hat cap baseball beanie woolly knitted wide-brimmed straw headscarf hijab",
     "jewellery": "earrings ear studs hoop pearl necklace",
-    "colours": "black white grey brown red green blue yellow pink purple orange beige navy teal "
+    "colours": "burgundy "
+    "black white grey brown red green blue yellow pink purple orange beige navy teal "
     "rose gold silver light dark deep",
     "background": "background wall brick wooden planks cloth painted mottled plain blurred trees "
     "leaves park sea mountains street city houses cafe room library bookshelf books shelves "

@@ -4,6 +4,7 @@ is trained on.
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -128,6 +129,12 @@ class Tokenizer:
         return row
 
 
+@lru_cache(maxsize=8)
+def tokenizer_of(settings):
+    """The `Tokenizer` of `TextSettings`, made once."""
+    return Tokenizer(settings.vocabulary, settings.length)
+
+
 def choose_captions(captions, seed, indices):
     """A caption for each picture, by the seed and the picture's number alone.
 
@@ -168,7 +175,7 @@ def _null(settings, n):
 
 
 def _from_request(request, settings, model, indices):
-    tokenizer = Tokenizer(settings.vocabulary, settings.length)
+    tokenizer = tokenizer_of(settings)
     prompts = prompts_of(request, model.captions, indices)
     if not request.asks:
         return {"tokens": tokenizer.encode_all(prompts)}
@@ -179,14 +186,12 @@ def _from_request(request, settings, model, indices):
 def _negative(request, settings, n):
     if not request.has_words:
         return None
-    tokens = Tokenizer(settings.vocabulary, settings.length).encode(
-        request.negative, request.strict
-    )
+    tokens = tokenizer_of(settings).encode(request.negative, request.strict)
     return {"tokens": np.tile(tokens, (n, 1))}
 
 
 def _rows(source, settings):
-    tokenizer = Tokenizer(settings.vocabulary, settings.length)
+    tokenizer = tokenizer_of(settings)
     tokens = tokenizer.encode_all(source.captions or [""] * len(source.images))
     mirrored = tokenizer.mirrored(tokens)
 

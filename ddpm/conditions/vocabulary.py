@@ -23,7 +23,9 @@ _FUNCTION = frozenset(
     "his her hers their theirs its my our your he she they him them it i we you me us who whom "
     "whose which that this these those there here is are was were be being been am has have had "
     "having do does did so very really quite rather too some any each every both also just then "
-    "while when where please".split()
+    "while when where please can could would should will like looks want see show draw paint make "
+    "give made all always more most much about around "
+    "little perhaps only across between if away lit".split()
 )
 _TWINS = dict(
     pair.split("/")
@@ -53,7 +55,7 @@ _QUALITIES = frozenset(
 _DECADES = "twenties thirties forties fifties sixties seventies eighties".split()
 _AGE = re.compile(
     r"(\d{1,3})[ -]?(?:years?|yrs?)[ -]?olds?|(\d{1,3})[ -]?(?:yo|y o)|aged? (\d{1,3})|"
-    r"(\d{1,3}) years of age"
+    r"(\d{1,3}) years of age|([2-8]\d)"
 )
 _SPAN = re.compile(rf"(?:(?:early|mid|late)[ -])?(?:([2-8])0'?s|({'|'.join(_DECADES)}))")
 _ENDING = re.compile(r"(?:ing|ed|s)$")
@@ -464,12 +466,16 @@ def _distance(a, b, change=1):
 
 
 def _with_one_picture(clauses):
-    """Clauses in which "person" is "portrait" only where no picture is named."""
+    """Clauses in which "person" is "portrait" only where no picture is named, and a "doctor" no
+    "person" beside a man or woman."""
     typed = {piece.typed for pieces in clauses for piece in pieces}
     pictured, kept = not _PICTURES.isdisjoint(typed), []
     for pieces in clauses:
+        named = any(not _NOUNS.keys().isdisjoint(piece.meant or ()) for piece in pieces)
         kept.append([])
         for piece in pieces:
+            if named and piece.changed and piece.meant and piece.meant[-1] == "person":
+                piece = piece._replace(meant=piece.meant[:-1] or None)
             if piece.meant and piece.changed and pictured:
                 meant = tuple(word for word in piece.meant if word not in _PICTURES)
                 piece = piece._replace(meant=meant or None)
@@ -504,7 +510,7 @@ def _placed(pieces):
     placed, waiting = [], []
     for i, piece in enumerate(pieces):
         front, tail = _parted(piece)
-        placed += [front] if front else []
+        placed.append(front or _Piece(piece.typed, None))  # an article may stand before the gap
         waiting += [tail] if tail else []
         if not _noun_follows(pieces[i + 1 :]):
             # A sort is stable: ages first, as captions have it.
@@ -610,7 +616,7 @@ def _drop_article(words):
 
 def _choose_article(words, word, lexicon):
     """Makes the last word "a" or "an" as the next word wants it, in place."""
-    article = "an" if word[0] in "aeiou" else "a"
+    article = "an" if word[0] in "aeiou" and not word.startswith("eu") else "a"
     if words and words[-1] in ("a", "an") and article in lexicon.known:
         words[-1] = article
 
