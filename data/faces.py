@@ -30,7 +30,7 @@ from common.files import atomic_write
 from data.light.raster import MISSING
 from data.shape.parts import PARTS, STYLES
 
-VERSION = 4  # raised whenever the same seed would give other pictures or captions
+VERSION = 5  # raised whenever the same seed would give other pictures or captions
 CHUNK = 16  # pictures between two records
 SIZES = (16, 1024)
 # Each process draws with one thread: the processes are the parallelism, and sums come out the same
