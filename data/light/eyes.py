@@ -8,7 +8,7 @@ from data.light.texture import noise
 from data.shape import scene as sc
 from data.shape.maths import step, unit
 
-LIMBUS = 27.0  # degrees from the gaze at which the iris ends
+LIMBUS = 25.0  # degrees from the gaze at which the iris ends
 PUPIL = 10.2
 SEEN_HIGHEST = 13.0  # degrees from the gaze up to which a reflection stays on the cornea
 WINDOW = 3.6  # radius of the key's reflection, degrees on the ball
@@ -44,7 +44,7 @@ def _iris(angle, spokes, height, colour):
     """The iris (P, 3): a warmer ring round the pupil, fibres, a dark ring at its edge."""
     inner = np.exp(-(((angle - PUPIL - 2.5) / 3.5) ** 2))[:, None]
     warm = colour * np.float32([1.25, 1.0, 0.75]) + np.float32([0.025, 0.012, 0.0])
-    edge = 1 - 0.72 * step(20.5, 26.5, angle)
+    edge = 1 - 0.72 * step(LIMBUS - 6.5, LIMBUS - 0.5, angle)
     low = 1 - 0.45 * height / np.sin(np.radians(LIMBUS))  # light gathers opposite the window
     tone = (1.0 + spokes * (1 + 1.2 * step(0.1, 0.02, colour.mean()))) * edge * low
     return (colour + 0.45 * inner * (warm - colour)) * tone[:, None]

@@ -23,6 +23,7 @@ NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulde
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
 EYE_SIZE = 0.6  # everybody's: the base mesh's eyes are small beside those of photographs
 LIDS = (7.332, 7.24)  # rest heights of the middles of the lids' edges
+CLEAR = 1.065  # radii of the eyeball from its middle that skin in front of it keeps
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
 
 # A feature that is a pair of targets goes from -1 (first) to +1 (second).
@@ -92,6 +93,7 @@ class Head:
         features: feature name -> ((targets at -1), (targets at +1)); left and right move together.
         proportions: name -> (index, offset), as for targets.
         lids: the vertices in the middle of the upper and the lower lid, of the left and the right.
+        around_eyes: int, the vertices of the skin in front of the left and of the right eyeball.
         turn: float32 (V,), 0 where a vertex belongs to the shoulders, 1 where it belongs to the
             head.
     """
@@ -105,6 +107,7 @@ class Head:
     features: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
     proportions: dict[str, tuple[np.ndarray, np.ndarray]]
     lids: tuple[tuple[int, int], tuple[int, int]]
+    around_eyes: tuple[np.ndarray, np.ndarray]
     turn: np.ndarray
     _around: np.ndarray = field(repr=False)
 
@@ -168,9 +171,25 @@ def load_head():
             )
             for side in (1, -1)
         ),
+        around_eyes=_around_eyes(
+            rest, triangles, arrays["group"], [str(name) for name in arrays["group_names"]]
+        ),
         turn=turn_weights(rest),
         _around=_faces_around(triangles, len(rest)),
     )
+
+
+def _around_eyes(rest, triangles, group, names):
+    skin = np.unique(triangles[group == names.index("body")])
+    found = []
+    for side in "lr":
+        ball = rest[np.unique(triangles[group == names.index(f"{side}-eye")])]
+        centre, radius = (ball.max(0) + ball.min(0)) / 2, np.ptp(ball[:, 0]) / 2
+        offset = rest[skin] - centre
+        share = np.linalg.norm(offset, axis=1) / radius
+        # The folds behind the lids, which touch the eye, are nearer.
+        found.append(skin[(share > CLEAR) & (share < 1.8) & (offset[:, 2] > 0.4 * radius)])
+    return tuple(found)
 
 
 def _pair_features(targets):
@@ -281,7 +300,21 @@ def express(head, vertices, units):
         elif name.startswith("eye"):
             larger = _eye_width(head, vertices, name) / _eye_width(head, head.rest, name)
         _add(moved, head, "unit/" + name, strength * larger)
+    _clear_eyes(head, vertices, moved)
     return moved
+
+
+def _clear_eyes(head, neutral, moved):
+    """Keep the skin round the eyes in front of the eyeballs, in place: units are straight lines,
+    and several together would cut through."""
+    for side, around in zip("lr", head.around_eyes, strict=True):
+        centre, radius = eyeball(head, neutral, side)
+        offset = moved[around] - centre
+        distance = np.linalg.norm(offset, axis=1)
+        inside = distance < CLEAR * radius
+        moved[around[inside]] = centre + offset[inside] * (
+            CLEAR * radius / distance[inside, None]
+        ).astype(np.float32)
 
 
 def _gap(head, vertices, unit):
