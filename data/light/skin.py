@@ -137,7 +137,8 @@ def _folds(at, person, smile):
     total = _lid_lines(at, person)
     depth = min(1.0, own.nasolabial * (0.16 + 0.62 * old) + 0.65 * smile)
     ys, xs = [6.60, 6.68, 6.78, 6.88], [0.335, 0.31, 0.26, 0.185]
-    line, off, ends = at.along(ys, xs, 0.017)
+    line, off, ends = at.along(ys, xs, 0.02)
+    line = line * step(6.60, 6.80, at.y)
     side = np.exp(-(((off + 0.03) / 0.04) ** 2)) - 0.8 * np.exp(-(((off - 0.05) / 0.05) ** 2))
     front = step(0.95, 1.15, at.z)
     total += depth * (0.26 * line + 0.15 * side * ends) * front
