@@ -107,7 +107,9 @@ def _redness(at, person, blotch):
     flush += 0.25 * at.spot(0.0, 7.72, 0.35, 0.16) * front
     lids = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
     uneven = 0.17 * many * blotch + 0.10 * many * noise(0, at.x * 330 + 91, at.y * 330)
-    return (0.25 + person.blush) * flush * (1 + 0.35 * many * blotch) + lids + uneven
+    return (
+        (0.25 + person.blush) * flush * np.clip(1 + 0.3 * many * blotch, 0.6, 1.4) + lids + uneven
+    )
 
 
 def _darkness(at, person):
