@@ -72,6 +72,17 @@ def smile_of(view):
     return min(1.0, 0.5 * (units.get("mouthSmileLeft", 0) + units.get("mouthSmileRight", 0)))
 
 
+def closed_lids(rest, view):
+    """bool (P,): where the edges of closed lids lie among rest positions (P, 3): nowhere while
+    eyes are open."""
+    units = dict(view.units)
+    if min(units.get("eyeBlinkLeft", 0), units.get("eyeBlinkRight", 0)) < 0.6:
+        return np.zeros(len(rest), bool)
+    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
+    edge = np.abs(y - np.interp(x, *UPPER_LID)) < 0.016
+    return edge & (x > 0.2) & (x < 0.44) & (z > 1.3)
+
+
 def face_paint(albedo, gloss, rest, person, view):
     """Paint the face over an even skin, in place.
 
