@@ -223,7 +223,9 @@ def _marks(paint, at, person):
     if person.freckles > 0.08:
         where = at.spot(0.15, 7.05, 0.4, 0.22) * step(0.7, 1.0, at.z)
         many = 1.6 - 0.9 * min(1.0, 1.3 * person.freckles)
-        spots = step(many, many + 0.8, noise(1, at.side * 75 + 31, at.y * 75)) * where
+        spots = (
+            step(many, many + 0.8, noise(1, at.side * 75 + person.seed % 193, at.y * 75)) * where
+        )
         spots = spots * (0.7 + 0.4 * noise(0, at.side * 300, at.y * 300))
         paint = paint * np.exp(-0.75 * np.clip(spots, 0, 1.3)[:, None] * PIGMENT)
     spotted = float(step(50, 85, person.shape.age)) * person.lines
