@@ -110,14 +110,17 @@ class Head:
     around_eyes: tuple[np.ndarray, np.ndarray]
     turn: np.ndarray
     _around: np.ndarray = field(repr=False)
+    _vertices: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def in_group(self, name):
         """bool (F,): which triangles belong to a group."""
         return self.group == self.group_names.index(name)
 
     def of_group(self, name):
-        """int (K,): the vertices of a group."""
-        return np.unique(self.triangles[self.in_group(name)])
+        """int (K,): the vertices of a group, not to be written to."""
+        if name not in self._vertices:
+            self._vertices[name] = np.unique(self.triangles[self.in_group(name)])
+        return self._vertices[name]
 
     def normals(self, vertices):
         """Smooth vertex normals: float32 (V, 3), unit length, for vertices (V, 3)."""
