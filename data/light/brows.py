@@ -45,7 +45,8 @@ def _strands(rest, brows):
     q = (x - lying * up) / np.sqrt(1 + lying**2)
     strands = noise(2, 40 * (up + 0.35 * x) + side, FINE * q)
     stray = noise(2, 45 * x + side, FINE * (0.55 * x - 0.5 * up) + 211)
-    strands = (strands + 0.35 * (1 + brows.bushy) * stray) / 1.1
+    single = noise(2, 90 * (up + 0.35 * x) + side, 2.3 * FINE * q)
+    strands = (0.9 * strands + 0.35 * (1 + brows.bushy) * stray + 0.45 * single) / 1.2
     off = np.abs(up / half - 0.08)
     ragged = 0.25 + 0.35 * brows.bushy
     body = step(1.2 + 0.5 * ragged, 0.35, off - 0.6 * ragged * strands)

@@ -70,7 +70,7 @@ def _brow_paint(albedo, gloss, part, rest, person, colour):
     hair, ground = brow_mask(rest, person.brows)
     amount = np.maximum(0.95 * hair, 0.35 * ground)[:, None]
     albedo += amount * (colour - albedo)
-    part[(ground > 0.42) & (part == PART["skin"])] = PART["brows"]
+    part[(ground > 0.45 * person.brows.density) & (part == PART["skin"])] = PART["brows"]
     gloss *= 1 - 0.7 * hair
 
 

@@ -165,6 +165,8 @@ def _paint(surface, scene, person, view):
     }
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
+    hairs = (material == sc.LASH) & (surface.values[:, sc.KNOWN][:, 0] < 0.5)
+    part[hairs] = PART["skin"]  # lashes stand before the lid
     teeth = material == sc.TEETH
     albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST], person)
     _paint_worn(albedo, gloss, part, surface, person, view)

@@ -161,9 +161,9 @@ def _lid_lines(at, person):
     upper = part.y - np.interp(part.x, *UPPER_LID)
     lower = part.y - np.interp(part.x, *LOWER_LID)
     ends = step(0.19, 0.225, part.x) * step(0.475, 0.43, part.x)
-    heavy = 0.72 if person.noun == "woman" else 0.6
+    heavy = 0.78 if person.noun == "woman" else 0.62
     heavy += 0.15 * person.lipstick  # who paints lips paints lids
-    edge = heavy * step(0.018, 0.002, upper) * step(-0.02, -0.004, upper) * ends
+    edge = heavy * step(0.019, 0.009, upper) * step(-0.02, -0.004, upper) * ends
     below = 0.22 * step(-0.02, -0.004, lower) * step(0.006, -0.002, lower) * ends
     painted = 0.35 * person.lipstick * step(0.06, 0.015, upper) * step(-0.01, 0.01, upper) * ends
     fold = 7.374 + own.crease_height - 0.062 * ((part.x - 0.325) / 0.17) ** 2

@@ -38,8 +38,8 @@ class Scene:
     Attributes:
         attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the
             rest position on skin, the direction in the eye's own frame on an eye, the unit tangent
-            on hair; "known" is the masks lips, inside of the mouth and ears on skin, and across,
-            along and tint on hair.
+            on hair; "known" is the masks lips, inside of the mouth and ears on skin, across, along
+            and tint on hair, and 1 on the edge of a lid.
         triangles: int32 (F, 3); `material`: uint8 (F,).
         cut: the `cuts.Cut` worn.
         landmarks: float32 (L, 3) in the world; `landmark_names`.
@@ -135,9 +135,7 @@ def build_scene(person, view, detail=1.0):
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
 
     eyes, radius, gaze = _add_eyes(parts, head, neutral, view)
-    hairs, between = lids.lashes(posed, person.complexion.lashes, person.seed)
-    zero = np.zeros_like(hairs)
-    parts.add(hairs, zero + np.float32([0, 0, 1]), zero, zero, between, LASH)
+    _add_lashes(parts, posed, person)
     cut = _add_hair(parts, body, normals, person, view, detail)
     _add_jewels_and_collars(parts, body, person, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
@@ -254,6 +252,14 @@ def _add_eyes(parts, head, neutral, view):
         centres.append(centre)
         gazes.append(turned[:, 2])
     return np.array(centres), places[1][1], np.array(gazes, np.float32)
+
+
+def _add_lashes(parts, posed, person):
+    """Add the upper lashes; what they know is whether they are the lid's edge."""
+    points, triangles, edge = lids.lashes(posed, person.complexion.lashes, person.seed)
+    zero = np.zeros_like(points)
+    known = np.repeat(edge[:, None], 3, 1)
+    parts.add(points, zero + np.float32([0, 0, 1]), zero, known, triangles, LASH)
 
 
 def _add_hair(parts, body, normals, person, view, detail):
