@@ -199,7 +199,7 @@ def _features(person, view, seen, rng):
     thick, thin = brows.thickness > 1.35 or brows.bushy > 0.65, brows.thickness < 0.6
     if (thick or thin) and rng.random() < 0.25:
         features.append(_one(rng, ("bushy", "thick") if thick else ("thin",)) + " eyebrows")
-    if person.complexion.dimples > 0.6 and "mile" in view.expression and rng.random() < 0.4:
+    if person.complexion.dimples > 0.6 and "smile" in view.expression and rng.random() < 0.4:
         features.append("dimples")
     if person.shadows > 0.7 and "eyes" in seen and not shut and rng.random() < 0.25:
         features.append("tired eyes")
