@@ -16,6 +16,7 @@ from data.people.complexion import Brows
 from data.people.person import sample_person
 from data.people.view import sample_view
 from data.shape import scene as sc
+from data.shape.cuts import CUTS
 from data.shape.head import express, eyeball, load_head, shape_vertices
 from data.shape.lids import IRIS, LASHES, lashes, resting_lids
 from data.shape.maths import unit
@@ -181,9 +182,7 @@ def cheek(person, view):
     rest = np.repeat(rest, 200, 0) + np.random.default_rng(0).normal(0, 0.012, (600, 3))
     known = np.zeros((600, 3), np.float32)
     known[400:, 0] = 1
-    albedo, _, _, part = skin_paint(
-        rest.astype(np.float32), known, person, view, SimpleNamespace(strands=0)
-    )
+    albedo, _, _, part = skin_paint(rest.astype(np.float32), known, person, view, CUTS["bald"])
     assert (part[400:] == PART["lips"]).all()
     return albedo.reshape(3, 200, 3).mean(1)
 

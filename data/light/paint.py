@@ -55,7 +55,8 @@ def skin_paint(rest, known, person, view, cut):
     albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
     natural = linear(person.natural)
-    _brow_paint(albedo, gloss, part, rest, person, natural * (0.5 + 0.1 * pores)[:, None])
+    brow = np.minimum(0.5 * natural, 0.5 * base) * (1 + 0.2 * pores)[:, None]
+    _brow_paint(albedo, gloss, part, rest, person, brow)
     if person.beard:
         albedo = _beard_paint(albedo, rest, person, natural, part)
         gloss[part == PART["facial hair"]] = 0.05
@@ -70,7 +71,7 @@ def _brow_paint(albedo, gloss, part, rest, person, colour):
     """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it."""
     lifted = rest - np.float32([0, brow_lift(person.shape), 0])
     hair, ground = brow_mask(lifted, person.brows)
-    amount = np.maximum(0.95 * hair, 0.35 * ground)[:, None]
+    amount = np.maximum(0.95 * hair, 0.42 * ground)[:, None]
     albedo += amount * (colour - albedo)
     part[(ground > 0.45 * person.brows.density) & (part == PART["skin"])] = PART["brows"]
     gloss *= 1 - 0.7 * hair

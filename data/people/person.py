@@ -84,7 +84,8 @@ class Person:
 
 
 def sample_person(rng, age=None):
-    """Draw a person: adults of 18 to 85, more of them young than old, both sexes, every origin and mixture evenly.
+    """Draw a person: adults of 18 to 85, more of them young than old, both sexes, every origin and
+    mixture evenly.
 
     Args:
         rng: numpy Generator.

@@ -309,7 +309,7 @@ def _pull(k, at, normal, comb, side, fringe, top, cut):
     pull = pull + DOWN * weight + sides * BRUSHED
     if cut.length > 1:  # below the chin it hangs to the neck, not like a tent
         low = np.clip(7.2 - at[:, 1], 0, 1.2)
-        pull[:, 0] -= 0.28 * weight * low * at[:, 0]
+        pull[:, 0] -= 0.18 * weight * low * at[:, 0]
     return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
 
 
