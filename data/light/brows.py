@@ -39,13 +39,14 @@ def _strands(rest, brows):
     half = 0.044 * brows.thickness * (0.62 + 0.38 * step(0, 0.22, on)) * (1 - 0.78 * on**2.2)
     up = y - middle
     # Lines along which hairs lie: steep at the head, along the brow at the tail.
-    lean = 0.25 + 2.3 * step(0.0, 0.75, on)
+    lean = 0.3 + 2.1 * step(0.0, 0.8, on)
     side = np.where(rest[:, 0] > 0, 37.0, 0.0)  # left and right are not alike
-    lying = np.where(up > 0.3 * half, 0.75, 1.0) * lean
+    lying = lean * (1 - 0.3 * step(-0.5, 1.0, up / half))
     q = (x - lying * up) / np.sqrt(1 + lying**2)
-    strands = noise(2, 40 * (up + 0.35 * x) + side, FINE * q)
-    stray = noise(2, 45 * x + side, FINE * (0.55 * x - 0.5 * up) + 211)
-    strands = (strands + 0.35 * (1 + brows.bushy) * stray) / 1.1
+    strands = noise(2, 75 * (up + 0.35 * x) + side, FINE * q)
+    stray = noise(2, 120 * x + side, FINE * (0.55 * x - 0.5 * up) + 211)
+    single = noise(2, 190 * (up + 0.35 * x) + side, 2.3 * FINE * q)
+    strands = 0.55 * strands + 0.25 * (1 + brows.bushy) * stray + 0.55 * single
     off = np.abs(up / half - 0.08)
     ragged = 0.25 + 0.35 * brows.bushy
     body = step(1.2 + 0.5 * ragged, 0.35, off - 0.6 * ragged * strands)

@@ -92,8 +92,9 @@ def _print(x, y, seed):
 
 
 def _knit(x, y, seed):
-    ribs = np.cos(2 * np.pi * x / 0.09)
-    return 0.10 * ribs + 0.07 * np.cos(2 * np.pi * (y + 0.03 * np.abs(ribs)) / 0.07)
+    across = np.mod(x / 0.06, 1) - 0.5
+    stitches = np.cos(2 * np.pi * (y / 0.045 + 0.8 * np.abs(across)))  # each leans to its middle
+    return 0.09 * np.cos(2 * np.pi * across) + 0.06 * stitches
 
 
 def _ribs(x, y, seed):

@@ -12,7 +12,7 @@ LIMBUS = 25.0  # degrees from the gaze at which the iris ends
 PUPIL = 10.2
 SEEN_HIGHEST = 13.0  # degrees from the gaze up to which a reflection stays on the cornea
 WINDOW = 3.6  # radius of the key's reflection, degrees on the ball
-LID_SHADE = ((0.020, 0.012, 0.42), (0.055, 0.026, 0.40))  # drop, spread (dm), strength
+LID_SHADE = ((0.020, 0.012, 0.40), (0.055, 0.026, 0.30))  # drop, spread (dm), strength
 WATERLINE = 0.007  # dm
 
 
@@ -123,7 +123,7 @@ def _lids(surface, eye):
     shade, dm = np.ones(int(eye.sum()), np.float32), surface.decimetre
     for drop, spread, strength in LID_SHADE:
         shade *= 1 - strength * covered(surface, eye, drop * dm, spread * dm)
-    shade *= 1 - 0.5 * covered(surface, eye, 0, 0.012 * dm)
+    shade *= 1 - 0.4 * covered(surface, eye, 0, 0.012 * dm)
     below = covered(surface, eye, -1.3 * WATERLINE * dm, 0.8 * WATERLINE * dm)
     return shade, below * step(0.25, 0.8, below)
 

@@ -15,6 +15,7 @@ from data.light.colours import linear
 from data.light.skin import face_paint, lip_paint
 from data.light.texture import noise
 from data.shape.hair import beard_mask, hairline_distance, on_parting
+from data.shape.head import brow_lift
 from data.shape.maths import step
 from data.shape.parts import PART
 
@@ -51,10 +52,11 @@ def skin_paint(rest, known, person, view, cut):
     gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)
     hair = linear(person.hair_colour)
-    albedo = _scalp_paint(albedo, rest, hair, cut, part)
+    albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
     natural = linear(person.natural)
-    _brow_paint(albedo, gloss, part, rest, person, natural * (0.5 + 0.1 * pores)[:, None])
+    brow = np.minimum(0.5 * natural, 0.5 * base) * (1 + 0.2 * pores)[:, None]
+    _brow_paint(albedo, gloss, part, rest, person, brow)
     if person.beard:
         albedo = _beard_paint(albedo, rest, person, natural, part)
         gloss[part == PART["facial hair"]] = 0.05
@@ -67,10 +69,11 @@ def skin_paint(rest, known, person, view, cut):
 
 def _brow_paint(albedo, gloss, part, rest, person, colour):
     """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it."""
-    hair, ground = brow_mask(rest, person.brows)
-    amount = np.maximum(0.95 * hair, 0.35 * ground)[:, None]
+    lifted = rest - np.float32([0, brow_lift(person.shape), 0])
+    hair, ground = brow_mask(lifted, person.brows)
+    amount = np.maximum(0.95 * hair, 0.42 * ground)[:, None]
     albedo += amount * (colour - albedo)
-    part[(ground > 0.42) & (part == PART["skin"])] = PART["brows"]
+    part[(ground > 0.45 * person.brows.density) & (part == PART["skin"])] = PART["brows"]
     gloss *= 1 - 0.7 * hair
 
 
@@ -87,12 +90,12 @@ def _skin_part(rest, lips, inside, ears):
     return part
 
 
-def _scalp_paint(albedo, rest, hair, cut, part):
+def _scalp_paint(albedo, rest, hair, cut, part, seed):
     """Colour the scalp under the hair: dense on top, single short hairs at the border, bare along a
     parting."""
-    if not cut.strands:
-        return albedo
     u, v = around(rest, 120)
+    if not cut.strands:
+        return _shaven(albedo, rest, hair, cut, seed, u, v)
     hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
     line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
     dense = step(-0.07, 0.15, line + 0.04 * hairs)
@@ -106,6 +109,16 @@ def _scalp_paint(albedo, rest, hair, cut, part):
     return albedo + amount[:, None] * (hair * shade - albedo)
 
 
+def _shaven(albedo, rest, hair, cut, seed, u, v):
+    """A bald head: skin stretched over the skull, and where hair still grows its shaven stubble."""
+    bare = (0.0, 0.35, 1.3)[seed % 3]  # dm that hair had gone up before it was shaved
+    line = hairline_distance(rest, max(cut.recede, bare)) + 0.03 * noise(0, u, v)
+    grain = noise(1, u * 1.9 + 29, v * 1.9)
+    amount = step(-0.05, 0.2, line) * (0.10 + 0.14 * (seed % 17) / 16) * (1 + 0.4 * grain)
+    amount = np.clip(amount, 0, 1) * (rest[:, 1] > 6.4)
+    return albedo + amount[:, None] * (hair * 0.9 - albedo)
+
+
 def _beard_paint(albedo, rest, person, hair, part):
     """Colour the skin under a beard, grained by the hairs that stand on it; its part is noted in
     place."""
@@ -117,7 +130,7 @@ def _beard_paint(albedo, rest, person, hair, part):
         amount, colour = mask * 0.25 * (1 + 0.35 * grain), 0.85 * hair
     else:
         hairs = noise(2, v * 2.4, u * 3.6)  # they point down
-        amount = step(0.05, 0.7, mask + 0.05 * hairs * (mask > 0.02)) * (0.86 + 0.04 * grain)
+        amount = step(0.05, 0.7, mask + 0.05 * hairs * (mask > 0.02)) * (0.8 + 0.06 * grain)
         colour = 0.7 * hair
         part[mask > 0.5] = PART["facial hair"]
     return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)

@@ -132,9 +132,7 @@ def shade(surface, scene, person, view):
     colour = albedo * diffuse + (0.012 + 0.10 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
-    edge = np.clip(1 - np.abs(_dot(surface.normal, surface.toward_eye)), 0, 1) ** 4
-    edge *= surface.open * _silhouette(surface)
-    colour += (0.12 * edge)[:, None] * lamps.rim(surface.normal)
+    _add_outline(colour, surface, lamps)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
     if mouth.any():
         colour[mouth] = _mouth_light(surface, albedo[mouth], diffuse, mouth, lamps)
@@ -165,6 +163,8 @@ def _paint(surface, scene, person, view):
     }
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
+    hairs = (material == sc.LASH) & (surface.values[:, sc.KNOWN][:, 0] < 0.5)
+    part[hairs] = PART["skin"]  # lashes stand before the lid
     teeth = material == sc.TEETH
     albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST], person)
     _paint_worn(albedo, gloss, part, surface, person, view)
@@ -260,7 +260,7 @@ def _hair_light(surface, diffuse, person, lamps):
     tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
     fibre = noise(2, along * 60, across * 7 + tint * FIBRES)
     base = _hair_colour(surface, person, tint, fibre)
-    tone = (0.8 + 0.32 * tint) * (1 + 0.1 * fibre) * (0.7 + 0.3 * step(0, 0.3, along))
+    tone = (0.72 + 0.42 * tint) * (1 + 0.12 * fibre) * (0.7 + 0.3 * step(0, 0.3, along))
     albedo = base * tone[:, None]
     half = unit(surface.toward_eye + lamps.key_from)
     facing = np.clip(_dot(outward, half) + 0.1, 0, 1) * surface.lit * (0.4 + 0.6 * surface.open)
@@ -271,7 +271,7 @@ def _hair_light(surface, diffuse, person, lamps):
     )
     nearer, farther = _spread_over(surface, np.stack([nearer, farther], 1)).T
     streaks = (0.75 + 0.35 * fibre.clip(-1, 1))[:, None]
-    gleam = 0.055 * nearer[:, None] + (0.35 * nearer + 0.75 * farther)[:, None] * base
+    gleam = 0.075 * nearer[:, None] + (0.55 * nearer + 0.95 * farther)[:, None] * base
     edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
     colour = albedo * diffuse + gleam * streaks * lamps.key
     colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)
@@ -356,12 +356,17 @@ def _openness(hit, depth, decimetre):
     return result
 
 
-def _silhouette(surface):
-    """How near each pixel is to the outline before the background: float32 (P,) in [0, 1]."""
+def _add_outline(colour, surface, lamps):
+    """Add the light from behind to colours (P, 3), in place: where a surface turns away from the
+    camera near the outline before the background."""
     inside = surface.hit.astype(np.float32)
     reach = 2 * int(1.7 * OUTLINE * surface.decimetre) + 1
-    near = cv2.blur(inside, (reach, reach))[surface.hit]
-    return np.clip(2.2 * (1 - near), 0, 1)
+    near = np.clip(2.2 * (1 - cv2.blur(inside, (reach, reach))[surface.hit]), 0, 1)
+    at = np.nonzero(near > 0)[0]
+    normal = surface.normal[at]
+    edge = np.clip(1 - np.abs(_dot(normal, surface.toward_eye[at])), 0, 1) ** 4
+    edge *= surface.open[at] * near[at]
+    colour[at] += (0.12 * edge)[:, None] * lamps.rim(normal)
 
 
 def _under_the_skin(diffuse, soft, surface):

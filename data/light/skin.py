@@ -137,7 +137,8 @@ def _folds(at, person, smile):
     total = _lid_lines(at, person)
     depth = min(1.0, own.nasolabial * (0.16 + 0.62 * old) + 0.65 * smile)
     ys, xs = [6.60, 6.68, 6.78, 6.88], [0.335, 0.31, 0.26, 0.185]
-    line, off, ends = at.along(ys, xs, 0.017)
+    line, off, ends = at.along(ys, xs, 0.02)
+    line = line * step(6.60, 6.80, at.y)
     side = np.exp(-(((off + 0.03) / 0.04) ** 2)) - 0.8 * np.exp(-(((off - 0.05) / 0.05) ** 2))
     front = step(0.95, 1.15, at.z)
     total += depth * (0.26 * line + 0.15 * side * ends) * front
@@ -161,9 +162,9 @@ def _lid_lines(at, person):
     upper = part.y - np.interp(part.x, *UPPER_LID)
     lower = part.y - np.interp(part.x, *LOWER_LID)
     ends = step(0.19, 0.225, part.x) * step(0.475, 0.43, part.x)
-    heavy = 0.72 if person.noun == "woman" else 0.6
+    heavy = 0.78 if person.noun == "woman" else 0.62
     heavy += 0.15 * person.lipstick  # who paints lips paints lids
-    edge = heavy * step(0.018, 0.002, upper) * step(-0.02, -0.004, upper) * ends
+    edge = heavy * step(0.019, 0.009, upper) * step(-0.02, -0.004, upper) * ends
     below = 0.22 * step(-0.02, -0.004, lower) * step(0.006, -0.002, lower) * ends
     painted = 0.35 * person.lipstick * step(0.06, 0.015, upper) * step(-0.01, 0.01, upper) * ends
     fold = 7.374 + own.crease_height - 0.062 * ((part.x - 0.325) / 0.17) ** 2
@@ -190,9 +191,9 @@ def _age_lines(at, person, smile):
     total += 0.26 * at.spot(0.055, 7.47, 0.012, 0.05)  # between the brows
     fan = (at.y - 7.27 + 0.006 * wander) / np.maximum(at.x - 0.36, 0.03)
     feet = _ripple(fan * 1.9) * step(0.485, 0.53, at.x) * step(0.67, 0.56, at.x)
-    total += (0.24 + 0.3 * smile) * feet * step(0.15, 0.07, np.abs(at.y - 7.26))
+    total += (0.18 + 0.25 * smile) * feet * step(0.15, 0.07, np.abs(at.y - 7.26))
     sad = at.along([6.36, 6.45, 6.56], [0.30, 0.275, 0.255], 0.018)[0]
-    total += 0.2 * sad * min(1.5, person.complexion.nasolabial)
+    total += 0.12 * sad * min(1.5, person.complexion.nasolabial)
     total += 0.10 * _ripple(at.side / 0.038) * at.spot(0, 6.725, 0.15, 0.02)  # above the lip
     under = at.across([0.2, 0.3, 0.45], [7.215, 7.195, 7.215], 0.006)
     return total + 0.15 * under + 0.018 * noise(2, at.side * 160 + 60 * at.y, at.y * 200)

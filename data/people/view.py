@@ -121,8 +121,8 @@ def _sample_pose(rng):
     yaw = float(np.clip(rng.normal(0, 15), -40, 40))
     pitch = float(np.clip(rng.normal(0, 6), -20, 20))
     gaze = (0.0, 0.0) if rng.random() < 0.4 else (float(rng.normal(0, 6)), float(rng.normal(0, 3)))
-    if rng.random() < 0.5:
-        gaze = (float(np.clip(-yaw, -18, 18)), float(np.clip(-pitch, -12, 12)))  # at the camera
+    if rng.random() < 0.65:
+        gaze = (float(np.clip(-yaw, -26, 26)), float(np.clip(-pitch, -14, 14)))  # at the camera
     return Pose(
         yaw=yaw,
         pitch=pitch,

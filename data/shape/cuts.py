@@ -52,7 +52,7 @@ class Cut:
 
 CUTS = {
     "buzz": Cut(
-        length=0.038, lift=0.35, fall=0.1, comb=(0.0, -0.3), mess=0.25, strands=8000, width=0.0055,
+        length=0.034, lift=0.22, fall=0.1, comb=(0.0, -0.3), mess=0.25, strands=8000, width=0.0055,
         steps=2, fade=0.6,
     ),
     "cropped": Cut(

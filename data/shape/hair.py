@@ -63,10 +63,11 @@ def beard_mask(rest, kind):
     jaw = step(0.10, -0.12, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
-    low = 6.69 - 0.22 * np.clip(x - 0.16, 0, 1)  # it bends down round the corners of the mouth
-    high = 6.845 - 0.10 * x - 0.9 * np.clip(x - 0.16, 0, 1)
-    moustache = step(low, low + 0.035, y) * step(high, high - 0.07, y)
-    moustache = moustache * step(0.34, 0.22, x) * (z > 1.2)
+    low = 6.685 - 0.25 * np.clip(x - 0.14, 0, 1)  # it bends down round the corners of the mouth
+    high = 6.85 - 0.12 * x - 0.8 * np.clip(x - 0.14, 0, 1)
+    moustache = step(low, low + 0.05, y) * step(high, high - 0.11, y)
+    moustache = moustache * step(0.40, 0.22, x) * (z > 1.2)
+    moustache = moustache * (1 - 0.35 * np.exp(-((x / 0.025) ** 2)))  # thinner under the nose
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
     goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
     if kind == "moustache":
@@ -116,7 +117,8 @@ def grow(vertices, normals, cut, rng, where=None):
     least = 0.2 if cut.length < 0.5 else 0.6  # long hair is long at the hairline as well
     length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(dense + least, 0, 1)
     if where is not None:
-        length = length * np.where(rest[:, 1] > 6.66, 0.5, 1)  # a moustache leaves the mouth free
+        short = np.minimum(0.5 * length, 0.07)  # a moustache leaves the mouth free
+        length = np.where(rest[:, 1] > 6.66, short, length)
     knot = _knot(skull, cut.tied, root) if cut.tied else None
     if cut.tied:
         length = 1.12 * np.linalg.norm(knot - root, axis=1)
@@ -149,9 +151,11 @@ def _roots(vertices, normals, cut, rng, where):
         above = (where(rest) - rng.uniform(0.05, 0.5, ROOTS)) * 0.4
         share = np.clip(where(rest), 0, 1) * (above > 0)
     chosen = rng.choice(ROOTS, cut.strands, p=share / share.sum())
-    weights = weights[chosen] + rng.normal(0, 0.1, (cut.strands, 3)).astype(np.float32)
+    corner, exact = head.triangles[triangle[chosen]], weights[chosen]
+    weights = exact + rng.normal(0, 0.1, exact.shape).astype(np.float32)
     weights /= weights.sum(1, keepdims=True)
-    corner = head.triangles[triangle[chosen]]
+    strayed = on_parting(np.einsum("rk,rkc->rc", weights, head.rest[corner]), cut)
+    weights[strayed] = exact[strayed]
     root, normal = (np.einsum("rk,rkc->rc", weights, a[corner]) for a in (vertices, normals))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     return root, normal, rest[chosen], above[chosen]
@@ -305,7 +309,7 @@ def _pull(k, at, normal, comb, side, fringe, top, cut):
     pull = pull + DOWN * weight + sides * BRUSHED
     if cut.length > 1:  # below the chin it hangs to the neck, not like a tent
         low = np.clip(7.2 - at[:, 1], 0, 1.2)
-        pull[:, 0] -= 0.28 * weight * low * at[:, 0]
+        pull[:, 0] -= 0.18 * weight * low * at[:, 0]
     return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
 
 

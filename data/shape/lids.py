@@ -7,11 +7,11 @@ import numpy as np
 from data.shape.head import express, eyeball, load_head
 from data.shape.maths import unit
 
-LASHES = 64  # an eye
+LASHES = 52  # an eye
 IRIS = 27.0  # degrees between the gaze and the edge of the iris
 MIDDLE_OF_LID = (0.312, 7.329, 1.388)  # rest position on the edge of the left upper lid
 RAISED, LOWERED = -0.35, 0.6  # how far lids may be moved to where they should rest
-LIFT = np.float32([0, 0, 0.010])  # dm that the dark edge of a lid stands before its skin
+LIFT = np.float32([0, 0.003, 0.020])  # dm that the dark edge of a lid stands before its skin
 
 
 def resting_lids(head, vertices, covered):
@@ -81,7 +81,8 @@ def lashes(posed, length, seed):
         length: of the lashes, dm; `seed`: of how they stray.
 
     Returns:
-        points float32 (N, 3), triangles int32 (F, 3).
+        points float32 (N, 3), triangles int32 (F, 3), and edge float32 (N,), 1 on the lid's edge
+        and 0 on lashes.
     """
     root, tip = (posed[a] + (posed[b] - posed[a]) * f[:, None] for a, b, f in _lash_rows())
     stray = np.random.default_rng([seed, 6]).normal(0, 1, (2, LASHES, 2)).astype(np.float32)
@@ -90,7 +91,8 @@ def lashes(posed, length, seed):
         eye_points, eye_triangles = _one_eye(*own, length)
         triangles.append(eye_triangles + len(eye_points) * len(points))
         points.append(eye_points)
-    return np.concatenate(points), np.concatenate(triangles)
+    edge = np.repeat(np.float32([0, 1]), [5 * LASHES, 2 * LASHES])
+    return np.concatenate(points), np.concatenate(triangles), np.tile(edge, 2)
 
 
 def _one_eye(root, tip, stray, length):
@@ -105,7 +107,7 @@ def _one_eye(root, tip, stray, length):
     edge = root + (tip - root) * (0.14 + 0.26 * place) + LIFT
     middle = edge + long * (0.5 * forward + 0.14 * up + 0.3 * fan)
     end = edge + long * (0.75 * forward + 0.55 * up + 0.65 * fan)
-    half = along * 0.0030
+    half = along * 0.0042
     points = [edge - half, edge + half, middle - 0.7 * half, middle + 0.7 * half, end]
     points += [root + 0.5 * LIFT, edge]
     n, k = LASHES, np.arange(LASHES)

@@ -36,6 +36,7 @@ WIDTHS = {
     "jaw width": (6.50, 0.20, 0.50, (0.1, 0.6), 0.03),
 }
 BROW = "brow height"  # all of the brow alike, or the face would frown or plead
+BROW_SHIFT = 0.075
 OPENING = "eye opening"  # against the closing of the lids, by a quarter of it
 OPEN_SHARE = 0.25
 PROPORTIONS = (*LOCAL, *STACKED, *WIDTHS, BROW, OPENING)
@@ -89,7 +90,7 @@ def _brow(rest):
     x, y, z = rest.T
     weight = step(0.85, 0.6, np.abs(x)) * (0.6 + 0.4 * step(0, 0.15, np.abs(x)))
     weight *= step(7.35, 7.47, y) * step(7.95, 7.60, y) * step(0.7, 1.1, z)
-    return 0.075 * weight[:, None] * np.float32([0, 1, 0])
+    return BROW_SHIFT * weight[:, None] * np.float32([0, 1, 0])
 
 
 def _opening(rest, targets):

@@ -12,6 +12,7 @@ from data.shape.hair import beard_mask
 from data.shape.head import (
     CENTRE,
     NECK,
+    brow_lift,
     express,
     eyeball,
     load_head,
@@ -38,8 +39,8 @@ class Scene:
     Attributes:
         attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the
             rest position on skin, the direction in the eye's own frame on an eye, the unit tangent
-            on hair; "known" is the masks lips, inside of the mouth and ears on skin, and across,
-            along and tint on hair.
+            on hair; "known" is the masks lips, inside of the mouth and ears on skin, across, along
+            and tint on hair, and 1 on the edge of a lid.
         triangles: int32 (F, 3); `material`: uint8 (F,).
         cut: the `cuts.Cut` worn.
         landmarks: float32 (L, 3) in the world; `landmark_names`.
@@ -127,6 +128,7 @@ def build_scene(person, view, detail=1.0):
     triangles, material, names, landmarks = _static()
     plain, _ = _neutral(person.shape)
     landmarks = _with_nose_tip(names, landmarks, plain)
+    landmarks = _with_brows(names, landmarks, brow_lift(person.shape))
     neutral, normals = _neutral(person.shape, view.style)
     body = _dressed_body(head, plain, normals, person, view)
     parts = _Heap()
@@ -135,9 +137,7 @@ def build_scene(person, view, detail=1.0):
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
 
     eyes, radius, gaze = _add_eyes(parts, head, neutral, view)
-    hairs, between = lids.lashes(posed, person.complexion.lashes, person.seed)
-    zero = np.zeros_like(hairs)
-    parts.add(hairs, zero + np.float32([0, 0, 1]), zero, zero, between, LASH)
+    _add_lashes(parts, posed, person)
     cut = _add_hair(parts, body, normals, person, view, detail)
     _add_jewels_and_collars(parts, body, person, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
@@ -200,6 +200,18 @@ def _with_nose_tip(names, landmarks, neutral):
     return landmarks
 
 
+def _with_brows(names, landmarks, lift):
+    """The landmarks' vertices (L,) with those of the brows where their hairs grow, `lift` dm above
+    their usual place."""
+    head, landmarks = load_head(), landmarks.copy()
+    skin = head.of_group("body")
+    for k, name in enumerate(names):
+        if " brow " in name:
+            place = head.rest[landmarks[k]] + np.float32([0, lift, 0])
+            landmarks[k] = skin[np.linalg.norm(head.rest[skin] - place, axis=1).argmin()]
+    return landmarks
+
+
 def _looking(up):
     """The units by which lids follow eyes that look `up` degrees."""
     unit = "eyeLookUp" if up > 0 else "eyeLookDown"
@@ -254,6 +266,14 @@ def _add_eyes(parts, head, neutral, view):
         centres.append(centre)
         gazes.append(turned[:, 2])
     return np.array(centres), places[1][1], np.array(gazes, np.float32)
+
+
+def _add_lashes(parts, posed, person):
+    """Add the upper lashes; what they know is whether they are the lid's edge."""
+    points, triangles, edge = lids.lashes(posed, person.complexion.lashes, person.seed)
+    zero = np.zeros_like(points)
+    known = np.repeat(edge[:, None], 3, 1)
+    parts.add(points, zero + np.float32([0, 0, 1]), zero, known, triangles, LASH)
 
 
 def _add_hair(parts, body, normals, person, view, detail):
