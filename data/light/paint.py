@@ -15,6 +15,7 @@ from data.light.colours import linear
 from data.light.skin import closed_lids, face_paint, lip_paint
 from data.light.texture import noise
 from data.shape.hair import beard_mask, hairline_distance, on_parting
+from data.shape.head import brow_lift
 from data.shape.maths import step
 from data.shape.parts import PART
 
@@ -69,7 +70,8 @@ def skin_paint(rest, known, person, view, cut):
 
 def _brow_paint(albedo, gloss, part, rest, person, colour):
     """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it."""
-    hair, ground = brow_mask(rest, person.brows)
+    lifted = rest - np.float32([0, brow_lift(person.shape), 0])
+    hair, ground = brow_mask(lifted, person.brows)
     amount = np.maximum(0.95 * hair, 0.42 * ground)[:, None]
     albedo += amount * (colour - albedo)
     part[(ground > 0.45 * person.brows.density) & (part == PART["skin"])] = PART["brows"]

@@ -84,7 +84,8 @@ class Person:
 
 
 def sample_person(rng, age=None):
-    """Draw a person: adults of 18 to 85, both sexes, every origin and mixture evenly.
+    """Draw a person: adults of 18 to 85, more of them young than old, both sexes, every origin and
+    mixture evenly.
 
     Args:
         rng: numpy Generator.
@@ -95,7 +96,7 @@ def sample_person(rng, age=None):
     """
     origin = _sample_origin(rng)
     male = rng.random() < 0.5
-    drawn = float(rng.uniform(18, 85))
+    drawn = float(18 + 67 * rng.beta(1.15, 1.75))
     age = drawn if age is None else float(age)
     shape = _sample_shape(rng, origin, male, age)
     tone, skin = _sample_skin(rng, origin)

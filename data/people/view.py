@@ -14,7 +14,8 @@ from data.shape.head import Pose
 STIRRINGS = (
     "browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthStretchLeft", "mouthStretchRight"
 )  # fmt: skip
-EYES_APART, EYES_BEFORE = 0.615, 0.83  # dm between the eyes of the base mesh, and before its middle
+# dm between the eyes of people, and before the middle of the head
+EYES_APART, EYES_BEFORE = 0.546, 0.83
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from data.shape.maths import step
-from data.shape.proportions import proportion_targets
+from data.shape.proportions import BROW, BROW_SHIFT, proportion_targets
 
 ASSET = Path(__file__).parents[1] / "assets" / "head.npz"
 
 NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
 EYE_SIZE = 0.6  # everybody's: the base mesh's eyes are small beside those of photographs
+BONE = 0.2  # share of a brow's height by which its bone moves; the rest is where its hairs grow
 LIDS = (7.332, 7.24)  # rest heights of the middles of the lids' edges
 CLEAR = 1.065  # radii of the eyeball from its middle that skin in front of it keeps
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
@@ -110,14 +111,17 @@ class Head:
     around_eyes: tuple[np.ndarray, np.ndarray]
     turn: np.ndarray
     _around: np.ndarray = field(repr=False)
+    _vertices: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def in_group(self, name):
         """bool (F,): which triangles belong to a group."""
         return self.group == self.group_names.index(name)
 
     def of_group(self, name):
-        """int (K,): the vertices of a group."""
-        return np.unique(self.triangles[self.in_group(name)])
+        """int (K,): the vertices of a group, not to be written to."""
+        if name not in self._vertices:
+            self._vertices[name] = np.unique(self.triangles[self.in_group(name)])
+        return self._vertices[name]
 
     def normals(self, vertices):
         """Smooth vertex normals: float32 (V, 3), unit length, for vertices (V, 3)."""
@@ -247,8 +251,14 @@ def shape_vertices(head, shape):
     eyes = np.concatenate([head.of_group("l-eye"), head.of_group("r-eye")])
     for name, value in {"eye size": 0.0, **dict(shape.proportions)}.items():
         index, offset = head.proportions[name]
-        vertices[index] += (value + (EYE_SIZE if name == "eye size" else 0)) * offset
+        value += EYE_SIZE if name == "eye size" else 0
+        vertices[index] += (value * BONE if name == BROW else value) * offset
     return vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0))
+
+
+def brow_lift(shape):
+    """How far the hairs of the brows stand above their usual place on the skin, dm."""
+    return (1 - BONE) * BROW_SHIFT * dict(shape.proportions).get(BROW, 0.0)
 
 
 def shape_weights(head, shape):

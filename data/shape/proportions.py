@@ -19,14 +19,14 @@ LOCAL = {
     "nose size": ((0, 6.93, 1.50), 0.16, 0.50, (0.10, 0.10, 0.22), (0, 0, 0)),
     "nose width": ((0, 6.89, 1.48), 0.20, 0.42, (0.12, 0, 0), (0, 0, 0)),
     "mouth width": ((0, 6.60, 1.45), 0.24, 0.60, (0.10, 0, 0), (0, 0, 0)),
-    "forehead height": ((0, 7.95, 1.15), 0.35, 0.85, (0, 0, 0), (0, 0.03, 0.005)),
+    "forehead height": ((0, 7.95, 1.15), 0.35, 0.85, (0, 0, 0), (0, 0.045, 0.007)),
 }
 # The front of the head stretches between two heights, and all below moves down by so much.
 STACKED = {
     "midface height": (7.20, 6.86, 0.055),
-    "philtrum height": (6.83, 6.70, 0.035),
+    "philtrum height": (6.83, 6.70, 0.045),
     "lip height": (6.705, 6.485, 0.04),
-    "chin height": (6.48, 6.20, 0.05),
+    "chin height": (6.48, 6.20, 0.065),
 }
 # The sides of the head move apart by so much each: the height of the middle, how far from it
 # the displacement is whole and how far there is none, and the depths where it begins and is whole.
@@ -36,6 +36,7 @@ WIDTHS = {
     "jaw width": (6.50, 0.20, 0.50, (0.1, 0.6), 0.03),
 }
 BROW = "brow height"  # all of the brow alike, or the face would frown or plead
+BROW_SHIFT = 0.075
 OPENING = "eye opening"  # against the closing of the lids, by a quarter of it
 OPEN_SHARE = 0.25
 PROPORTIONS = (*LOCAL, *STACKED, *WIDTHS, BROW, OPENING)
@@ -89,7 +90,7 @@ def _brow(rest):
     x, y, z = rest.T
     weight = step(0.85, 0.6, np.abs(x)) * (0.6 + 0.4 * step(0, 0.15, np.abs(x)))
     weight *= step(7.35, 7.47, y) * step(7.95, 7.60, y) * step(0.7, 1.1, z)
-    return 0.05 * weight[:, None] * np.float32([0, 1, 0])
+    return BROW_SHIFT * weight[:, None] * np.float32([0, 1, 0])
 
 
 def _opening(rest, targets):

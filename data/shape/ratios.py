@@ -76,7 +76,7 @@ def face_ratios(points):
 
 def _ratios(between):
     """Ratios (..., 13) of the differences (..., len(_PAIRS), 2) between points of pairs."""
-    apart = np.sqrt(np.einsum("...i,...i->...", between, between))
+    apart = np.sqrt(between[..., 0] ** 2 + between[..., 1] ** 2)
     lengths = apart @ _MEANS.T
     over = np.repeat(apart[..., -1:], len(RATIOS), axis=-1)
     over[..., _OPENING] = lengths[..., _LENGTH]
@@ -152,11 +152,18 @@ def _plain(shape):
     return few.rest + size + np.tensordot(weights, few.targets, 1)
 
 
+def _moved(values):
+    """How far values (..., P) of proportions move the few vertices: (..., K, 3)."""
+    few = _few()
+    flat = values @ few.proportions.reshape(len(PROPORTIONS), -1)
+    return flat.reshape(*values.shape[:-1], -1, 3)
+
+
 def shape_ratios(shape):
     """The ratios of the neutral face of a `Shape`: (13,), in the order of `RATIOS`."""
     values = dict(shape.proportions)
     moved = np.array([values.get(name, 0.0) for name in PROPORTIONS])
-    return _seen(_plain(shape) + np.tensordot(moved, _few().proportions, 1))
+    return _seen(_plain(shape) + _moved(moved))
 
 
 @lru_cache(maxsize=1)
@@ -204,14 +211,14 @@ def plausible(shape):
 def with_ratios(shape, asked):
     """A shape whose ratios are nearly those asked for (13,), by the least change of proportions
     that does it, none farther than `FARTHEST`."""
-    few, begin = _few(), dict(shape.proportions)
+    begin = dict(shape.proportions)
     start = np.array([begin.get(name, 0.0) for name in PROPORTIONS])
     plain, scale, values = _plain(shape), calibration()["deviation"], start
     solved = np.array([name not in FREE for name in PROPORTIONS])
     nudge = 0.05 * np.eye(len(PROPORTIONS))[solved]
     for _ in range(STEPS):
         probes = np.concatenate([values[None], values + nudge])
-        ratios = _seen(plain + np.tensordot(probes, few.proportions, 1)) / scale
+        ratios = _seen(plain + _moved(probes)) / scale
         slope = (ratios[1:] - ratios[0]).T / 0.05  # (13, P)
         wanted = asked / scale - ratios[0] + slope @ (values - start)[solved]
         damped = slope @ slope.T + SLACK**2 * np.eye(len(wanted))

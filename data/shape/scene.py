@@ -12,6 +12,7 @@ from data.shape.hair import beard_mask
 from data.shape.head import (
     CENTRE,
     NECK,
+    brow_lift,
     express,
     eyeball,
     load_head,
@@ -127,6 +128,7 @@ def build_scene(person, view, detail=1.0):
     triangles, material, names, landmarks = _static()
     plain, _ = _neutral(person.shape)
     landmarks = _with_nose_tip(names, landmarks, plain)
+    landmarks = _with_brows(names, landmarks, brow_lift(person.shape))
     neutral, normals = _neutral(person.shape, view.style)
     body = _dressed_body(head, plain, normals, person, view)
     parts = _Heap()
@@ -195,6 +197,18 @@ def _with_nose_tip(names, landmarks, neutral):
     landmarks[names.index("nose tip")] = ridge[
         (neutral[ridge, 2] - 0.45 * neutral[ridge, 1]).argmax()
     ]
+    return landmarks
+
+
+def _with_brows(names, landmarks, lift):
+    """The landmarks' vertices (L,) with those of the brows where their hairs grow, `lift` dm above
+    their usual place."""
+    head, landmarks = load_head(), landmarks.copy()
+    skin = head.of_group("body")
+    for k, name in enumerate(names):
+        if " brow " in name:
+            place = head.rest[landmarks[k]] + np.float32([0, lift, 0])
+            landmarks[k] = skin[np.linalg.norm(head.rest[skin] - place, axis=1).argmin()]
     return landmarks
 
 
