@@ -110,7 +110,7 @@ def _redness(at, person, blotch):
     """Blood under the skin: cheeks, nose, ears, chin, lids, and blotches: a map."""
     many = person.complexion.blotches
     front = step(0.5, 0.9, at.z)
-    flush = 0.52 * at.spot(0.40, 6.97, 0.17, 0.16) * front
+    flush = 0.62 * at.spot(0.40, 6.97, 0.17, 0.16) * front
     flush += 0.75 * at.spot(0.0, 6.87, 0.13, 0.08) * step(1.3, 1.5, at.z)
     flush += 0.35 * at.spot(0.15, 6.86, 0.05, 0.07) * step(1.2, 1.4, at.z)
     flush += 0.55 * at.spot(0.82, 7.1, 0.13, 0.32) * step(0.85, 0.6, at.z)
