@@ -146,7 +146,8 @@ def _roots(vertices, normals, cut, rng, where):
     triangle, weights, rest = _candidates()
     if where is None:
         above = hairline_distance(rest, cut.recede) + rng.normal(0.06, 0.025, ROOTS)
-        share = np.clip(above / BORDER, 0, 1) ** 0.6 * ~on_parting(rest, cut)
+        wide = BORDER * (1 + 1.5 * min(cut.recede, 0.6))  # hair that goes back thins out first
+        share = np.clip(above / wide, 0, 1) ** 0.6 * ~on_parting(rest, cut)
     else:
         above = (where(rest) - rng.uniform(0.05, 0.5, ROOTS)) * 0.4
         share = np.clip(where(rest), 0, 1) * (above > 0)
