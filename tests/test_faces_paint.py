@@ -11,7 +11,7 @@ from data.light.eyes import covered, eye_light, eye_paint
 from data.light.lights import sample_light
 from data.light.paint import skin_paint
 from data.light.shading import Lamps, Surface
-from data.light.skin import teeth_paint
+from data.light.skin import closed_lids, teeth_paint
 from data.people.complexion import Brows
 from data.people.person import sample_person
 from data.people.view import sample_view
@@ -116,7 +116,7 @@ def test_lashes_taper_and_stand_before_the_lid():
     wide, narrow = np.linalg.norm(root - root_, axis=1), np.linalg.norm(middle - middle_, axis=1)
     assert (narrow < 0.8 * wide).all()
     assert np.median(np.linalg.norm(tip - root, axis=1) / wide) > 4
-    assert set(edge) == {0, 1} and (edge[: 5 * LASHES] == 0).all()
+    assert (edge[:LASHES] == 1).all() and (edge[4 * LASHES : 5 * LASHES] == 0).all()
 
 
 def test_the_white_of_an_eye_is_neither_white_nor_flat():
@@ -210,3 +210,11 @@ def test_what_lies_above_is_found_above():
     assert result[8, 10] > 0.9 and result[15, 10] < 0.1
     result[chosen] = covered(surface, chosen.ravel(), -2, 0.5)
     assert result[8, 10] < 0.1 and result[15, 10] > 0.9
+
+
+def test_closed_eyes_are_a_line_in_the_part_map_and_open_ones_are_not():
+    rest = np.float32([[0.31, 7.329, 1.39], [-0.35, 7.327, 1.39], [0.31, 7.45, 1.4]])
+    _, view = somebody()
+    closed = replace(view, units=(("eyeBlinkLeft", 0.9), ("eyeBlinkRight", 0.9)))
+    assert closed_lids(rest, closed).tolist() == [True, True, False]
+    assert not closed_lids(rest, replace(view, units=())).any()

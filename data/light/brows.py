@@ -34,7 +34,8 @@ def _strands(rest, brows):
     t = (x - FROM) / ((TO - FROM) * brows.length)  # 0 at the head, 1 at the tail
     on = np.clip(t, 0, 1)
     # Up from the head to the arch at two thirds, down to the tail.
-    arch = 0.042 * brows.arch * np.sin(np.pi * np.clip(on / 1.32, 0, 1)) ** 1.4
+    arch = 0.034 * brows.arch * np.sin(np.pi * np.clip(on / 1.32, 0, 1)) ** 1.4
+    arch += 0.014 * (1 - on) ** 2  # the head does not sink to the nose: that would be a frown
     middle = LEVEL + brows.height + arch + (brows.outer - 0.052) * on**1.8
     half = 0.044 * brows.thickness * (0.62 + 0.38 * step(0, 0.22, on)) * (1 - 0.78 * on**2.2)
     up = y - middle

@@ -6,7 +6,7 @@ import numpy as np
 EXPOSURE = 0.84
 CONTRAST = 1.14  # the film's own, before that of the shot
 SATURATION = 0.92  # takes back what contrast adds to it
-MIDDLE = 0.3  # the tone, linear, that contrast leaves alone
+MIDDLE = 0.38  # the tone, linear, that contrast leaves alone
 OPEN_BLUR = 0.011  # deviation of the blur far from the focus at full aperture, share of the picture
 SHARP, SOFT = 0.35, 1.5  # dm from the focus up to which all is sharp, and where the blur is full
 

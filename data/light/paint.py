@@ -12,7 +12,7 @@ import numpy as np
 from data.light.brows import brow_mask
 from data.light.cloth import cloth_paint
 from data.light.colours import linear
-from data.light.skin import face_paint, lip_paint
+from data.light.skin import closed_lids, face_paint, lip_paint
 from data.light.texture import noise
 from data.shape.hair import beard_mask, hairline_distance, on_parting
 from data.shape.head import brow_lift
@@ -48,6 +48,7 @@ def skin_paint(rest, known, person, view, cut):
     gloss = np.full(len(rest), 0.3 * person.complexion.shine, np.float32)
     soft = np.ones(len(rest), np.float32)
     part = _skin_part(rest, lips, inside, ears)
+    part[closed_lids(rest, view)] = PART["eyes"]
     face_paint(albedo, gloss, rest, person, view)
     gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)

@@ -63,7 +63,7 @@ class Renderer:
     def __init__(self, size):
         self.size = size
         self.over = 3 if size <= SMALL else 2  # samples a pixel, along each side
-        self.detail = 0.4 if size <= SMALL else 1.0
+        self.detail = 0.3 if size <= SMALL else 1.0
         self._window = Rasteriser(size * self.over)
         self._shadow = Rasteriser(SHADOW_SIZE)
 

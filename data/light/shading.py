@@ -129,7 +129,7 @@ def shade(surface, scene, person, view):
     wrap = np.where(soft > 0, 0.28, np.where(strand, 0.35, 0.08)).astype(np.float32)
     diffuse = lamps.diffuse(surface, wrap)
     diffuse = _under_the_skin(diffuse, soft, surface)
-    colour = albedo * diffuse + (0.012 + 0.10 * gloss)[:, None] * lamps.shine(
+    colour = albedo * diffuse + (0.012 + 0.085 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
     _add_outline(colour, surface, lamps)
@@ -164,7 +164,7 @@ def _paint(surface, scene, person, view):
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
     hairs = (material == sc.LASH) & (surface.values[:, sc.KNOWN][:, 0] < 0.5)
-    part[hairs] = PART["skin"]  # lashes stand before the lid
+    part[hairs] = PART["skin"]  # the ends of lashes stand before the lid
     teeth = material == sc.TEETH
     albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST], person)
     _paint_worn(albedo, gloss, part, surface, person, view)

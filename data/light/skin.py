@@ -72,6 +72,17 @@ def smile_of(view):
     return min(1.0, 0.5 * (units.get("mouthSmileLeft", 0) + units.get("mouthSmileRight", 0)))
 
 
+def closed_lids(rest, view):
+    """bool (P,): where the edges of closed lids lie among rest positions (P, 3): nowhere while
+    eyes are open."""
+    units = dict(view.units)
+    if min(units.get("eyeBlinkLeft", 0), units.get("eyeBlinkRight", 0)) < 0.6:
+        return np.zeros(len(rest), bool)
+    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
+    edge = np.abs(y - np.interp(x, *UPPER_LID)) < 0.016
+    return edge & (x > 0.2) & (x < 0.44) & (z > 1.3)
+
+
 def face_paint(albedo, gloss, rest, person, view):
     """Paint the face over an even skin, in place.
 
@@ -107,7 +118,9 @@ def _redness(at, person, blotch):
     flush += 0.25 * at.spot(0.0, 7.72, 0.35, 0.16) * front
     lids = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
     uneven = 0.17 * many * blotch + 0.10 * many * noise(0, at.x * 330 + 91, at.y * 330)
-    return (0.25 + person.blush) * flush * (1 + 0.35 * many * blotch) + lids + uneven
+    return (
+        (0.25 + person.blush) * flush * np.clip(1 + 0.3 * many * blotch, 0.6, 1.4) + lids + uneven
+    )
 
 
 def _darkness(at, person):
@@ -210,7 +223,9 @@ def _marks(paint, at, person):
     if person.freckles > 0.08:
         where = at.spot(0.15, 7.05, 0.4, 0.22) * step(0.7, 1.0, at.z)
         many = 1.6 - 0.9 * min(1.0, 1.3 * person.freckles)
-        spots = step(many, many + 0.8, noise(1, at.side * 75 + 31, at.y * 75)) * where
+        spots = (
+            step(many, many + 0.8, noise(1, at.side * 75 + person.seed % 193, at.y * 75)) * where
+        )
         spots = spots * (0.7 + 0.4 * noise(0, at.side * 300, at.y * 300))
         paint = paint * np.exp(-0.75 * np.clip(spots, 0, 1.3)[:, None] * PIGMENT)
     spotted = float(step(50, 85, person.shape.age)) * person.lines

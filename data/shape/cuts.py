@@ -140,8 +140,14 @@ BEARDS = {
 
 
 def coarser(cut, detail):
-    """A cut of fewer, wider strands, for small pictures: `detail` is the share of strands kept."""
-    return replace(cut, strands=int(cut.strands * detail), width=cut.width / detail**0.7)
+    """A cut of fewer, wider strands of fewer segments, for small pictures: `detail` is the share of
+    strands kept."""
+    return replace(
+        cut,
+        strands=int(cut.strands * detail),
+        width=cut.width / detail**0.7,
+        steps=max(min(cut.steps, 2), round(cut.steps * detail**0.2)),
+    )
 
 
 def varied(name, rng):

@@ -82,7 +82,7 @@ def lashes(posed, length, seed):
 
     Returns:
         points float32 (N, 3), triangles int32 (F, 3), and edge float32 (N,), 1 on the lid's edge
-        and 0 on lashes.
+        and at the roots, 0 at the tips of lashes.
     """
     root, tip = (posed[a] + (posed[b] - posed[a]) * f[:, None] for a, b, f in _lash_rows())
     stray = np.random.default_rng([seed, 6]).normal(0, 1, (2, LASHES, 2)).astype(np.float32)
@@ -91,7 +91,7 @@ def lashes(posed, length, seed):
         eye_points, eye_triangles = _one_eye(*own, length)
         triangles.append(eye_triangles + len(eye_points) * len(points))
         points.append(eye_points)
-    edge = np.repeat(np.float32([0, 1]), [5 * LASHES, 2 * LASHES])
+    edge = np.repeat(np.float32([1, 1, 0.5, 0.5, 0, 1, 1]), LASHES)
     return np.concatenate(points), np.concatenate(triangles), np.tile(edge, 2)
 
 

@@ -269,7 +269,7 @@ def _add_eyes(parts, head, neutral, view):
 
 
 def _add_lashes(parts, posed, person):
-    """Add the upper lashes; what they know is whether they are the lid's edge."""
+    """Add the upper lashes; what they know is how near they are to the lid's edge."""
     points, triangles, edge = lids.lashes(posed, person.complexion.lashes, person.seed)
     zero = np.zeros_like(points)
     known = np.repeat(edge[:, None], 3, 1)
