@@ -158,7 +158,7 @@ def test_the_eyes_stand_apart_as_in_portraits(people):
         at = Camera(CENTRE, view, 1).project(eyes)
         shares.append(at[1, 0] - at[0, 0])
         told.append(attributes(person, view)["framing"])
-        assert 0.36 < at[:, 1].mean() < 0.57  # about the middle, lower where a hat needs room
+        assert 0.36 < at[:, 1].mean() < 0.6  # about the middle, lower where a hat needs room
     shares, told = np.array(shares), np.array(told)
     assert 0.22 < np.median(shares) < 0.245
     assert ((shares > 0.19) & (shares < 0.3)).mean() > 0.8

@@ -159,9 +159,11 @@ def _sample_shot(rng, tall):
     Returns:
         a `Shot`.
     """
-    distance = float(np.exp(rng.uniform(np.log(9), np.log(24))))
+    distance = float(np.exp(rng.uniform(np.log(9), np.log(20))))
     odds = [share for share, *_ in FRAMINGS.values()]
     framing = str(rng.choice(list(FRAMINGS), p=odds))
+    if tall and framing == "close":
+        framing = "portrait"  # both would leave no shoulder in the picture
     _, least, most = FRAMINGS[framing]
     eyes = rng.uniform(least, most) * (0.92 if tall else 1)
     return Shot(
