@@ -68,7 +68,7 @@ def test_parts_stand_where_parts_stand(dataset):
     for labels in maps:
         share = {name: (labels == number).mean() for name, number in PART.items()}
         assert 0.04 < share["skin"] < 0.6 and share["background"] > 0.02
-        assert share["clothes"] + share["neck"] > 0.004  # a close portrait may show little cloth
+        assert share["clothes"] + share["neck"] > 0.002  # a full beard hides the neck
         assert share["lips"] > 0.0005 and share["nose"] > 0.002
         nose, lips, neck = (
             np.nonzero(labels == PART[name])[0].mean() for name in ("nose", "lips", "neck")

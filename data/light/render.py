@@ -187,7 +187,7 @@ class Camera:
         shot = view.shot
         across, up = shot.shift
         self.eye = np.float32(
-            [middle[0] * 0.85 - across, middle[1] - 0.13 - up, middle[2] + shot.distance]
+            [middle[0] * 0.85 - across, middle[1] - 0.17 - up, middle[2] + shot.distance]
         )
         self.focal = pixels * shot.distance / shot.height
 

@@ -3,8 +3,8 @@
 # How much of somebody a picture shows: how often, and between what shares of the picture's width
 # the eyes stand apart.
 FRAMINGS = {
-    "close": (0.15, 0.25, 0.268),
-    "portrait": (0.73, 0.213, 0.25),
+    "close": (0.14, 0.248, 0.265),
+    "portrait": (0.74, 0.215, 0.25),
     "wide": (0.12, 0.165, 0.2),
 }
 TALL_CUTS = ("afro", "curly", "bun", "quiff")  # cuts that need room above the head
