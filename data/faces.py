@@ -8,6 +8,7 @@ At the end the folder itself is renamed. So a process killed at any moment leave
 a folder from which the same command goes on, or the finished dataset.
 """
 
+import ctypes
 import errno
 import json
 import multiprocessing
@@ -30,7 +31,7 @@ from common.files import atomic_write
 from data.light.raster import MISSING
 from data.shape.parts import PARTS, STYLES
 
-VERSION = 4  # raised whenever the same seed would give other pictures or captions
+VERSION = 5  # raised whenever the same seed would give other pictures or captions
 CHUNK = 16  # pictures between two records
 SIZES = (16, 1024)
 # Each process draws with one thread: the processes are the parallelism, and sums come out the same
@@ -294,7 +295,17 @@ def _render_chunk(partial, settings, chunk):
     images.flush()
     labels.flush()
     _write("".join(lines), partial / "records" / f"{chunk:06d}.jsonl")
+    give_back_memory()
     return len(lines)
+
+
+def give_back_memory():
+    """Give memory that is free back to the system where the C library can (glibc): pictures differ
+    in how much they need, and what is free between kept pieces would add up."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        pass
 
 
 def _start_renderer(size):

@@ -126,7 +126,7 @@ def test_the_network_needs_no_pictures(package):
     names = [n for n in modules() if n.startswith(f"ddpm.{package}")]
     code = (
         "import sys, importlib\n"
-        "for name in ('PIL', 'cv2', 'mediapipe', 'tqdm', 'click', 'pyvista'):\n"
+        "for name in ('PIL', 'cv2', 'mediapipe', 'tqdm', 'click', 'vtk'):\n"
         "    sys.modules[name] = None\n"
         f"for name in {names!r}:\n"
         "    importlib.import_module(name)\n"

@@ -11,6 +11,7 @@ import numpy as np
 from data.light.colours import Colour
 
 EXPOSED = 1.36  # light on a face turned to the camera, after exposure
+ADAPTED = 0.65  # share of the light's colour that the camera's white balance takes away
 UNEVEN = 0.18  # deviation of the exposure's logarithm
 
 
@@ -153,6 +154,8 @@ def sample_light(rng, outdoors):
     facing = np.cos(np.radians(azimuth)) * np.cos(np.radians(elevation))
     arriving = key * max(facing, 0.35) + 0.65 * fill + 0.8 * around
     gain = EXPOSED / arriving * float(np.exp(rng.normal(0, UNEVEN)))
+    cast = key * tint * max(facing, 0.35) + (0.65 * fill + 0.8 * around) * shade
+    gain = gain * (cast / cast.mean()) ** -ADAPTED
     strengths = {
         "key": key * tint,
         "fill": fill * shade,

@@ -9,39 +9,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from data.light.brows import brow_mask
+from data.light.cloth import cloth_paint
 from data.light.colours import linear
-from data.light.texture import NOISE, noise
-from data.shape.clothes import depth_below_neckline
-from data.shape.hair import beard_mask, hairline_distance
+from data.light.skin import closed_lids, face_paint, lip_paint
+from data.light.texture import noise
+from data.shape.hair import beard_mask, hairline_distance, on_parting
+from data.shape.head import brow_lift
 from data.shape.maths import step
 from data.shape.parts import PART
-
-LIPSTICKS = (  # linear: red, rose, berry, coral, plum, brick
-    (0.32, 0.02, 0.03), (0.40, 0.09, 0.13), (0.20, 0.02, 0.05),
-    (0.45, 0.09, 0.07), (0.14, 0.02, 0.05), (0.24, 0.05, 0.04),
-)  # fmt: skip
-TEETH_COLOUR = np.float32([0.86, 0.79, 0.68])
-TOOTH = 0.088  # dm, the width of one
 
 
 def around(rest, scale):
     """Cylindrical texture places u, v (P,) of rest positions, at `scale` texels a decimetre."""
     angle = np.arctan2(rest[:, 0], rest[:, 2] - 0.3)
     return angle * 0.95 * scale, rest[:, 1] * scale
-
-
-def brow_mask(rest, brows):
-    """How much brow there is at rest positions (P, 3): float32 (P,) in [0, 1]."""
-    thickness, arch, density, outer = brows
-    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    t = np.clip((x - 0.10) / 0.50, 0, 1)
-    centre = 7.499 + 0.026 * arch * np.sin(np.pi * np.clip(t * 0.85, 0, 1)) + (outer - 0.045) * t**2
-    half = 0.046 * thickness * (1 - 0.62 * t**1.6) * (0.5 + 0.5 * step(0, 0.25, t))
-    off = (y - centre) / half
-    hairs = noise(2, (x + 0.6 * y) * 260, (y - 0.45 * x) * 420)  # hairs point up and out
-    body = step(1.3, 0.5, np.abs(off) + 0.25 * hairs)
-    ends = step(0.06, 0.16, x + 0.012 * hairs) * step(0.64, 0.50, x + 0.012 * hairs)
-    return (body * ends * density * (z > 0.7)).astype(np.float32)
 
 
 def skin_paint(rest, known, person, view, cut):
@@ -57,123 +39,43 @@ def skin_paint(rest, known, person, view, cut):
         albedo (P, 3) linear, gloss (P,) in [0, 1], soft (P,) how much light travels under the
         surface, part uint8 (P,).
     """
-    lips, inside, ears = known[:, 0], known[:, 1], known[:, 2]
-    x, z = rest[:, 0], rest[:, 2]
+    lips, inside, ears = known.T
     u, v = around(rest, 120)
     shift = person.seed % 509
     blotch, pores = noise(0, u + shift, v), noise(1, u * 1.6, v * 1.6 + shift)
-    base = linear(person.skin) * np.float32([1, 0.975, 0.94])
-    albedo = base * (1 + 0.04 * pores[:, None] + blotch[:, None] * np.float32([0.03, 0.055, 0.06]))
-    own = noise(0, np.abs(x) * 150 + shift, v * 1.25 + person.seed % 383)  # alike on both sides
-    albedo = albedo * np.exp((-0.05 * own * (z > 0.5))[:, None] * np.float32([0.8, 1.0, 1.15]))
-    albedo = albedo * _blush(rest, person, blotch)
-    albedo = _age_lines(albedo, rest, person)
-    albedo = _freckles(albedo, rest, person, u, v)
-    gloss = 0.5 + 0.25 * np.exp(-((x / 0.25) ** 2)) * (z > 1) + 0.06 * pores
+    base = linear(person.skin) * np.float32([1, 0.985, 0.965])
+    albedo = base * (1 + 0.035 * pores + 0.03 * blotch)[:, None]
+    gloss = np.full(len(rest), 0.3 * person.complexion.shine, np.float32)
     soft = np.ones(len(rest), np.float32)
     part = _skin_part(rest, lips, inside, ears)
-    albedo, gloss = _lip_paint(albedo, gloss, lips, person, base, rest)
+    part[closed_lids(rest, view)] = PART["eyes"]
+    face_paint(albedo, gloss, rest, person, view)
+    gloss *= 1 + 0.12 * pores
+    lip_paint(albedo, gloss, lips, inside, rest, person, base)
     hair = linear(person.hair_colour)
-    albedo = _scalp_paint(albedo, rest, hair, cut, part)
+    albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
-    mask = brow_mask(rest, person.brows)
     natural = linear(person.natural)
-    brow = natural * (0.62 + 0.1 * pores)[:, None]
-    albedo += (mask * 0.92)[:, None] * (brow - albedo)
-    part[(mask > 0.45) & (part == PART["skin"])] = PART["brows"]
-    gloss *= 1 - 0.7 * mask
+    brow = np.minimum(0.5 * natural, 0.5 * base) * (1 + 0.2 * pores)[:, None]
+    _brow_paint(albedo, gloss, part, rest, person, brow)
     if person.beard:
         albedo = _beard_paint(albedo, rest, person, natural, part)
         gloss[part == PART["facial hair"]] = 0.05
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
         (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
     )
-    _cloth_paint(albedo, gloss, soft, part, rest, view, u, v)
+    cloth_paint(albedo, gloss, soft, part, rest, view)
     return albedo, gloss, soft, part
 
 
-def _blush(rest, person, blotch):
-    """Redder cheeks, nose, ears and chin; darker round the eyes: a factor (P, 3)."""
-    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    cheek = np.exp(-(((x - 0.42) / 0.2) ** 2) - ((y - 6.98) / 0.17) ** 2) * (z > 0.7)
-    nose = np.exp(-((x / 0.16) ** 2) - ((y - 6.9) / 0.13) ** 2) * (z > 1.4)
-    ear = np.exp(-(((x - 0.8) / 0.12) ** 2) - ((y - 7.1) / 0.3) ** 2) * (z < 0.8)
-    red = person.blush * (0.7 * cheek + 0.75 * nose + 0.6 * ear) * (1 + 0.2 * blotch)
-    eye = np.exp(-(((x - 0.32) / 0.17) ** 2) - ((y - 7.26) / 0.1) ** 2) * (z > 1)
-    dark = eye * (0.08 + 0.22 * person.shadows + 0.10 * step(40, 80, person.shape.age))
-    nostril = np.exp(
-        -((((x - 0.078) / 0.036) ** 2 + ((y - 6.828 - 0.25 * (x - 0.078)) / 0.02) ** 2) ** 2)
-    ) * (z > 1.4)
-    fold = 7.378 - 0.062 * ((x - 0.325) / 0.17) ** 2
-    crease = np.exp(-(((y - fold) / 0.011) ** 2)) * step(0.155, 0.2, x) * step(0.5, 0.44, x)
-    crease = crease * (z > 1.1) * (0.42 - 0.36 * person.shape.origin[1])
-    reach = np.sqrt((x - 0.308) ** 2 + (y - 7.284) ** 2 + (z - 1.245) ** 2)
-    woman, upper = person.noun == "woman", step(7.265, 7.30, y)
-    lashes = step(0.193, 0.176, reach) * upper * (0.85 if woman else 0.6)
-    shadow = (
-        step(0.23, 0.185, reach) * upper * 0.35 * person.lipstick
-    )  # who paints lips paints lids
-    lid = 1 - np.maximum(lashes, shadow)
-    dark = np.maximum(dark, np.maximum(0.72 * nostril, crease))
-    return (1 - red[:, None] * np.float32([0.03, 0.17, 0.15])) * (
-        lid[:, None] * (1 - dark[:, None] * np.float32([0.8, 1.0, 0.97]))
-    )
-
-
-def _age_lines(albedo, rest, person):
-    """Lines of age on the forehead, beside the eyes and beside the mouth, painted as fine dark
-    folds."""
-    old = float(step(28, 74, person.shape.age)) * person.lines
-    if old == 0:
-        return albedo
-    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    wander = noise(0, x * 60 + person.seed % 97, y * 30)
-    wave = np.cos((y - 7.62 + 0.02 * wander) * 2 * np.pi / 0.095)
-    forehead = (
-        step(0.55, 0.98, wave)
-        * step(7.56, 7.62, y)
-        * step(7.92, 7.84, y)
-        * step(0.5, 0.3, x)
-        * (z > 0.9)
-    )
-    fold = 0.265 + 0.10 * (6.9 - y) / 0.3
-    laugh = (
-        np.exp(-(((x - fold - 0.01 * wander) / 0.018) ** 2))
-        * step(6.5, 6.6, y)
-        * step(6.95, 6.85, y)
-        * (z > 1)
-    )
-    crow = (
-        step(0.7, 1, np.cos((y - 7.28) / (x - 0.40 + 0.05) * 9))
-        * step(0.51, 0.55, x)
-        * step(0.68, 0.6, x)
-        * (np.abs(y - 7.27) < 0.13)
-        * (z > 0.7)
-    )
-    return albedo * (
-        1
-        - old * np.float32([0.8, 1, 1.05]) * (0.22 * forehead + 0.3 * laugh + 0.26 * crow)[:, None]
-    )
-
-
-def _freckles(albedo, rest, person, u, v):
-    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    if person.freckles > 0.08:
-        where = np.exp(-(((y - 7.05) / 0.22) ** 2)) * step(0.7, 0.4, x) * (z > 0.7)
-        spots = (
-            step(1.1, 2.0, noise(1, u * 0.55 + 31, v * 0.55))
-            * where
-            * min(1.0, 1.6 * person.freckles)
-        )
-        albedo = albedo * (1 - spots[:, None] * np.float32([0.22, 0.36, 0.45]))
-    spotted = 0.2 * float(step(48, 82, person.shape.age)) * person.lines
-    if spotted:
-        spots = step(1.0, 1.9, noise(1, u * 0.3 + person.seed % 97, v * 0.3)) * (z > 0.5)
-        albedo = albedo * (1 - spotted * spots[:, None] * np.float32([0.6, 0.9, 1.0]))
-    for mx, my in person.marks:
-        near = np.exp(-((((rest[:, 0] - mx) ** 2 + (y - my) ** 2) / 0.016**2) ** 2)) * (z > 0.8)
-        albedo = albedo * (1 - 0.6 * near)[:, None]
-    return albedo
+def _brow_paint(albedo, gloss, part, rest, person, colour):
+    """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it."""
+    lifted = rest - np.float32([0, brow_lift(person.shape), 0])
+    hair, ground = brow_mask(lifted, person.brows)
+    amount = np.maximum(0.95 * hair, 0.42 * ground)[:, None]
+    albedo += amount * (colour - albedo)
+    part[(ground > 0.45 * person.brows.density) & (part == PART["skin"])] = PART["brows"]
+    gloss *= 1 - 0.7 * hair
 
 
 def _skin_part(rest, lips, inside, ears):
@@ -189,120 +91,55 @@ def _skin_part(rest, lips, inside, ears):
     return part
 
 
-def _lip_paint(albedo, gloss, lips, person, base, rest):
-    natural = base * np.float32([0.80, 0.50, 0.50]) + np.float32([0.012, 0.0, 0.003])
-    stick = np.float32(LIPSTICKS[person.seed % len(LIPSTICKS)]) * (0.35 + 0.75 * base[:1])
-    colour = natural + 0.75 * person.lipstick * (stick - natural)
-    lines = noise(2, rest[:, 1] * 240, rest[:, 0] * 300)
-    amount = step(0.12, 0.75, lips) * (0.72 + 0.2 * person.lipstick)
-    albedo = albedo + amount[:, None] * (colour * (1 + 0.06 * lines)[:, None] - albedo)
-    return albedo, gloss + amount * 0.3
-
-
-def _scalp_paint(albedo, rest, hair, cut, part):
-    """Colour the scalp under the hair, softly to the hairline, so that no skin shines through."""
-    if not cut.strands:
-        return albedo
+def _scalp_paint(albedo, rest, hair, cut, part, seed):
+    """Colour the scalp under the hair: dense on top, single short hairs at the border, bare along a
+    parting."""
     u, v = around(rest, 120)
-    above = (
-        hairline_distance(rest, cut.recede)
-        + 0.022 * noise(2, v * 1.3, u * 2.2)
-        + 0.012 * noise(0, u * 2, v * 2)
-    )
-    amount = step(-0.05, 0.13, above) * (0.97 if cut.length > 0.1 else 0.9)
+    if not cut.strands:
+        return _shaven(albedo, rest, hair, cut, seed, u, v)
+    hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
+    line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
+    dense = step(-0.07, 0.15 + 0.3 * min(cut.recede, 0.6), line + 0.04 * hairs)
+    short = cut.length < 0.1
+    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.93)
+    if cut.parted:
+        amount = amount * (1 - 0.7 * on_parting(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
-    part[(amount > 0.5) & (part != PART["ears"])] = PART["hair"]
-    return albedo + amount[:, None] * (hair * 0.6 - albedo)
+    part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
+    shade = 0.85 if short else 0.55
+    return albedo + amount[:, None] * (hair * shade - albedo)
+
+
+def _shaven(albedo, rest, hair, cut, seed, u, v):
+    """A bald head: skin stretched over the skull, and where hair still grows its shaven stubble."""
+    bare = (0.0, 0.35, 1.3)[seed % 3]  # dm that hair had gone up before it was shaved
+    line = hairline_distance(rest, max(cut.recede, bare)) + 0.03 * noise(0, u, v)
+    grain = noise(1, u * 1.9 + 29, v * 1.9)
+    amount = step(-0.05, 0.2, line) * (0.10 + 0.14 * (seed % 17) / 16) * (1 + 0.4 * grain)
+    amount = np.clip(amount, 0, 1) * (rest[:, 1] > 6.4)
+    return albedo + amount[:, None] * (hair * 0.9 - albedo)
 
 
 def _beard_paint(albedo, rest, person, hair, part):
-    """Colour the skin under a beard, or grain it with stubble; its part is noted in place."""
+    """Colour the skin under a beard, grained by the hairs that stand on it; its part is noted in
+    place."""
     u, v = around(rest, 120)
     mask = beard_mask(rest, person.beard)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
+    grain = noise(1, u * 1.9 + 13, v * 1.9)
     if person.beard == "stubble":
-        amount, colour = mask * 0.27 * (1 + 0.3 * noise(1, u * 1.9 + 13, v * 1.9)), hair * 0.85
+        amount, colour = mask * 0.25 * (1 + 0.35 * grain), 0.85 * hair
     else:
-        amount, colour = mask * 0.95, hair * 0.65
+        hairs = noise(2, v * 2.4, u * 3.6)  # they point down
+        amount = step(0.05, 0.7, mask + 0.05 * hairs * (mask > 0.02)) * (0.8 + 0.06 * grain)
+        colour = 0.7 * hair
         part[mask > 0.5] = PART["facial hair"]
     return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)
-
-
-def _cloth_paint(albedo, gloss, soft, part, rest, view, u, v):
-    """Lay the garment over the skin, in place: cloth, its hem or collar, and what is worn under a
-    jacket."""
-    depth = depth_below_neckline(rest, view.garment)
-    on = (depth > 0) & (rest[:, 1] < 6.2)
-    if view.garment == "jacket":
-        under = (depth_below_neckline(rest, "T-shirt") > 0) & (rest[:, 1] < 6.2) & ~on
-        albedo[under] = linear((222, 221, 217))
-        gloss[under], soft[under], part[under] = 0.12, 0, PART["clothes"]
-    x, y, depth = rest[on, 0], rest[on, 1], depth[on]
-    weave = noise(1, x * 200, y * 200)
-    folds = noise(0, x * 60 + view.seed % 251, y * 26)
-    shade = 1 + 0.025 * weave + 0.05 * folds
-    shade = shade * _trim(view.garment, x, depth)
-    albedo[on] = linear(view.cloth_colour) * shade[:, None]
-    gloss[on], soft[on], part[on] = 0.12, 0, PART["clothes"]
-
-
-def _trim(garment, x, depth):
-    """What is sewn on cloth: a hem, a lapel's edge with its shadow, the strip under buttons: a
-    factor (P,)."""
-    x = np.abs(x)
-    if garment in ("T-shirt", "V-neck top"):
-        return 1 - 0.2 * np.exp(-(((depth - 0.07) / 0.012) ** 2))
-    if garment == "polo neck":
-        return 1 - 0.22 * np.exp(-(((depth - 0.24) / 0.02) ** 2))
-    placket = 1 - 0.2 * np.exp(-(((x - 0.055) / 0.008) ** 2))
-    if garment == "shirt":
-        return placket  # its collar is a mesh of its own
-    edge = 0.26 + 0.12 * step(0.2, 0.5, x)
-    inside = step(edge + 0.008, edge - 0.008, depth)
-    shadow = np.exp(-np.clip(depth - edge, 0, 1) / 0.035) * (1 - inside)
-    return (0.97 + 0.09 * inside) * (1 - 0.33 * shadow) * (1 + (placket - 1) * (1 - inside))
-
-
-def teeth_paint(rest):
-    """Paint teeth, darker towards the back and where one meets the next: albedo (P, 3)."""
-    x, z = np.abs(rest[:, 0]), rest[:, 2]
-    between = np.abs(np.mod(x / TOOTH + 0.5, 1) - 0.5) * TOOTH
-    gap = 0.45 * np.exp(-((between / 0.006) ** 2))
-    return TEETH_COLOUR * ((1 - gap) * (0.45 + 0.55 * step(1.15, 1.42, z)))[:, None]
-
-
-def eye_paint(local, person):
-    """Paint an eyeball.
-
-    Args:
-        local: float32 (P, 3), unit directions in the eye's own frame, z along the gaze.
-        person: a `Person`.
-
-    Returns:
-        albedo (P, 3), cornea (P,) 1 where the surface is the wet dome over the iris.
-    """
-    angle = np.degrees(np.arccos(np.clip(local[:, 2], -1, 1)))
-    turn = np.arctan2(local[:, 1], local[:, 0])
-    iris = linear(person.eye_colour)
-    spokes = 0.2 * noise(2, angle * 9, (turn / (2 * np.pi)) * NOISE)
-    ring = np.exp(-(((angle - 13.5) / 4.0) ** 2))
-    lower = 1 - 0.35 * local[:, 1] / np.sin(np.radians(25))  # light gathers opposite the window
-    colour = (
-        iris
-        * ((1.25 + spokes + 0.4 * ring) * lower)[:, None]
-        * (1 - 0.7 * step(20.5, 25.5, angle))[:, None]
-    )
-    white = np.float32([0.66, 0.61, 0.575]) * (1 - 0.25 * step(35, 75, angle))[:, None]
-    white = white * (1 - step(30, 80, angle)[:, None] * np.float32([0.02, 0.16, 0.14]))
-    albedo = white + step(27.5, 25, angle)[:, None] * (colour - white)
-    albedo = albedo * (1 - 0.985 * step(11.2, 9.6, angle))[:, None]
-    return albedo.astype(np.float32), step(32, 24, angle)
 
 
 def cartoon_paint(person):
     """The same person in a cartoon's paint: fewer lines and spots, stronger brows, pure colours."""
     age = min(person.shape.age, 25 + 0.3 * (person.shape.age - 25))
-    thickness, arch, density, outer = person.brows
     return replace(
         person,
         shape=replace(person.shape, age=age),
@@ -312,7 +149,7 @@ def cartoon_paint(person):
         eye_colour=_purer(np.array(person.eye_colour) * 1.25, 1.4),
         hair_colour=_purer(np.array(person.hair_colour) * 1.1, 1.25),
         natural=_purer(np.array(person.natural) * 1.1, 1.25),
-        brows=(thickness * 1.2, arch, density, outer),
+        brows=replace(person.brows, thickness=1.2 * person.brows.thickness),
         lines=0.5 * person.lines,
     )
 

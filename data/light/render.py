@@ -17,6 +17,7 @@ from data.shape.scene import build_scene
 SHADOW_SIZE = 192  # side of the shadow map, pixels
 SHADOW_SPAN = 6.0  # dm that it covers
 SHADOW_FAR = 20.0  # dm from the lamp to the head in it
+SHADOW_EDGE = 6  # pixels about the shadow map, so that it can be asked beside its border
 # Where the shadow map is asked for each pixel, in its pixels: several places make the edge soft.
 SHADOW_TAPS = (
     (-1.5, -0.5),
@@ -30,6 +31,7 @@ SHADOW_TAPS = (
     (2.2, -2.6),
 )
 SMALL = 128  # pixels; up to this size there are more samples a pixel and fewer, wider strands
+FINER = 0.8  # samples, deviation of the blur of hair
 EYE_POINTS = ("eye outer", "eye inner", "upper lid", "lower lid")
 
 
@@ -61,7 +63,7 @@ class Renderer:
     def __init__(self, size):
         self.size = size
         self.over = 3 if size <= SMALL else 2  # samples a pixel, along each side
-        self.detail = 0.5 if size <= SMALL else 1.0
+        self.detail = 0.3 if size <= SMALL else 1.0
         self._window = Rasteriser(size * self.over)
         self._shadow = Rasteriser(SHADOW_SIZE)
 
@@ -81,6 +83,7 @@ class Renderer:
         picture = paint_backdrop(view.backdrop, self.size * self.over)
         labels = np.zeros(hit.shape, np.uint8)
         picture[hit], labels[hit] = colour, part
+        picture = _soften(picture, hit, is_strand(surface.material))
         middle = slice(self.over // 2, None, self.over)
         points5, points = _points(scene, camera, hit, depth, self.over)
         far = np.full(hit.shape, FAR, np.float32)
@@ -112,28 +115,38 @@ class Renderer:
             np.float32([SHADOW_SIZE / 2] * 2 + [SHADOW_FAR]),
         )
 
+        turned = (frame * scale[:, None]).T
+        origin = (shift - scene.middle @ turned).astype(np.float32)
+
         def seen_from_lamp(points):
-            return (points - scene.middle) @ frame.T * scale + shift
+            return points @ turned + origin
 
         at, casting = seen_from_lamp(scene.attributes[:, sc.POSITION]), _casting(scene)
         # A far lamp sees without perspective: the depth buffer gets the distance itself, not its
         # inverse.
         straight = np.column_stack([at[:, :2], NEAR / (3 * SHADOW_FAR - at[:, 2])])
-        ids = self._shadow.triangle_ids(straight, casting)
-        nearest = np.where(ids >= 0, at[:, 2][casting].mean(1)[np.maximum(ids, 0)], 1e3).astype(
-            np.float32
-        )
+        ids, edge = self._shadow.triangle_ids(straight, casting), SHADOW_EDGE
+        nearest = np.full((SHADOW_SIZE + 2 * edge,) * 2, 1e3, np.float32)
+        inner = nearest[edge:-edge, edge:-edge]
+        inner[ids >= 0] = at[:, 2][casting[ids[ids >= 0]]].mean(1)
         where = seen_from_lamp(places)
+        column, row = np.clip(where[:, :2], 0, SHADOW_SIZE - 1).astype(np.int32).T + edge
+        place, depth = row * len(nearest) + column, where[:, 2] - 0.07  # 7 mm: its own surface
         shaded = np.zeros(len(where), np.float32)
         apart = 0.35 + 1.5 * light.softness  # a large lamp casts soft edges
-        for tap in SHADOW_TAPS:
-            column, row = (
-                np.clip(where[:, :2] + apart * np.float32(tap), 0, SHADOW_SIZE - 1).astype(int).T
-            )
-            shaded += np.clip(
-                (where[:, 2] - nearest[row, column] - 0.07) / 0.06, 0, 1
-            )  # 7 mm: its own surface
+        for across, down in np.rint(apart * np.float32(SHADOW_TAPS)).astype(int):
+            behind = depth - nearest.ravel()[place + (down * len(nearest) + across)]
+            shaded += np.clip(behind / 0.06, 0, 1)
         return 1 - shaded / len(SHADOW_TAPS)
+
+
+def _soften(picture, hit, strand):
+    """Blur a picture (H, H, 3) by less than a pixel in and beside hair, whose strands are finer
+    than a sample; `strand` is bool (P,) of the pixels of `hit` (H, H)."""
+    near = np.zeros(hit.shape, np.float32)
+    near[hit] = strand
+    near = np.clip(2 * cv2.GaussianBlur(near, (0, 0), FINER), 0, 1)[..., None]
+    return picture + near * (cv2.GaussianBlur(picture, (0, 0), FINER) - picture)
 
 
 def _layers(picture, image, labels, far, surface, view):
@@ -156,7 +169,7 @@ def _casting(scene):
     tint = scene.attributes[scene.triangles[:, 0], sc.KNOWN][
         :, 2
     ]  # a strand's own number, as good as random
-    return scene.triangles[~is_strand(scene.material) | (tint * 97 % 1 < 0.34)]
+    return scene.triangles[~is_strand(scene.material) | (tint * 97 % 1 < 0.3)]
 
 
 class Camera:
@@ -174,7 +187,7 @@ class Camera:
         shot = view.shot
         across, up = shot.shift
         self.eye = np.float32(
-            [middle[0] * 0.85 - across, middle[1] - 0.14 - up, middle[2] + shot.distance]
+            [middle[0] * 0.85 - across, middle[1] - 0.17 - up, middle[2] + shot.distance]
         )
         self.focal = pixels * shot.distance / shot.height
 

@@ -11,20 +11,25 @@ import cv2
 import numpy as np
 
 from data.light.colours import HAIR, JEWELS, linear
-from data.light.paint import around, eye_paint, skin_paint, teeth_paint
+from data.light.eyes import covered, eye_light, lash_colour
+from data.light.paint import around, skin_paint
+from data.light.skin import teeth_paint
 from data.light.texture import noise
 from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
 from data.shape import scene as sc
-from data.shape.maths import step, unit
+from data.shape.maths import look_up, step, unit
 from data.shape.parts import PART
 
-TONGUE_COLOUR, LASH_COLOUR = (0.35, 0.12, 0.11), (0.012, 0.01, 0.009)
+TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
 UNDER_SKIN = (0.055, 0.026, 0.016)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
 CREASES = ((0.07, 3.2), (0.22, 1.3))
+OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
+GLEAM_REACH = 0.035  # dm over which hair gleams together
+COMB_REACH = 0.022  # dm along a strand over which its colour is averaged, each way
 
 
 def light_direction(light):
@@ -58,8 +63,10 @@ class Surface:
 
     def only(self, chosen):
         """The same of some pixels: `chosen` is bool (P,)."""
+        hit = self.hit.copy()
+        hit[hit] = chosen
         names = ("material", "values", "normal", "toward_eye", "lit", "open")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+        return replace(self, hit=hit, **{name: getattr(self, name)[chosen] for name in names})
 
 
 def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
@@ -69,7 +76,7 @@ def make_surface(scene, triangle, hit, depth, values, lit, eye, decimetre):
     if decimetre > FINE:
         skin = material == sc.SKIN
         normal[skin] = _roughen(normal[skin], values[skin, sc.REST])
-    away = ((normal * toward_eye).sum(1) < 0) & ~is_strand(material)
+    away = (_dot(normal, toward_eye) < 0) & ~is_strand(material)
     normal[away] *= -1  # the inside of something: seen from behind
     return Surface(
         hit=hit,
@@ -90,7 +97,12 @@ def _roughen(normal, rest):
     """
     u, v = around(rest, 230)
     fine = np.stack([noise(1, u, v), noise(1, u + 200, v + 100), noise(0, 2 * u, 2 * v)], 1)
-    return unit(normal + fine * np.float32([0.05, 0.05, 0.02]))
+    return unit(normal + fine * np.float32([0.035, 0.035, 0.02]))
+
+
+def _dot(a, b):
+    """Products of vectors (P, 3) with others, or with one (3,): (P,)."""
+    return a @ b if b.ndim == 1 else np.einsum("pc,pc->p", a, b)
 
 
 def is_strand(material):
@@ -111,22 +123,24 @@ def shade(surface, scene, person, view):
     """
     material, lamps = surface.material, Lamps(view.light)
     albedo, gloss, soft, part = _paint(surface, scene, person, view)
-    diffuse = lamps.diffuse(surface, np.where(soft > 0, 0.28, 0.08))
+    strand = is_strand(material)
+    # Light comes through between strands.
+    surface = replace(surface, open=np.where(strand, 0.4 + 0.6 * surface.open, surface.open))
+    wrap = np.where(soft > 0, 0.28, np.where(strand, 0.35, 0.08)).astype(np.float32)
+    diffuse = lamps.diffuse(surface, wrap)
     diffuse = _under_the_skin(diffuse, soft, surface)
-    colour = albedo * diffuse + (0.02 + 0.055 * gloss)[:, None] * lamps.shine(
+    colour = albedo * diffuse + (0.012 + 0.085 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
-    edge = np.clip(1 - np.abs((surface.normal * surface.toward_eye).sum(1)), 0, 1) ** 4
-    colour += (0.09 * edge * surface.open)[:, None] * lamps.rim(surface.normal)
+    _add_outline(colour, surface, lamps)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
-    colour[mouth] = (
-        albedo[mouth] * (0.55 * diffuse[mouth] + 0.5) * (0.65 + 0.35 * surface.open[mouth, None])
-    )
-    eye, strand = material == sc.EYE, is_strand(material)
+    if mouth.any():
+        colour[mouth] = _mouth_light(surface, albedo[mouth], diffuse, mouth, lamps)
+    eye = material == sc.EYE
     if eye.any():
-        colour[eye] = _eye_light(surface.only(eye), diffuse[eye], scene, person, lamps)
+        colour[eye] = eye_light(surface, diffuse, scene, person, lamps)
     if strand.any():
-        colour[strand] = _hair_light(surface.only(strand), person, lamps)
+        colour[strand] = _hair_light(surface.only(strand), diffuse[strand], person, lamps)
     return colour, part
 
 
@@ -142,15 +156,17 @@ def _paint(surface, scene, person, view):
     plain = {
         sc.TEETH: (TONGUE_COLOUR, "inner mouth"),
         sc.TONGUE: (TONGUE_COLOUR, "inner mouth"),
-        sc.LASH: (LASH_COLOUR, "eyes"),
+        sc.LASH: (lash_colour(person), "eyes"),
         sc.EYE: (LASH_COLOUR, "eyes"),
         sc.HAIR: (LASH_COLOUR, "hair"),
         sc.BEARD: (LASH_COLOUR, "facial hair"),
     }
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
+    hairs = (material == sc.LASH) & (surface.values[:, sc.KNOWN][:, 0] < 0.5)
+    part[hairs] = PART["skin"]  # the ends of lashes stand before the lid
     teeth = material == sc.TEETH
-    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST])
+    albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST], person)
     _paint_worn(albedo, gloss, part, surface, person, view)
     return albedo, gloss, soft, part
 
@@ -220,50 +236,108 @@ class Lamps:
 
 def _gleam(surface, light_from, power):
     half = unit(surface.toward_eye + light_from)
-    return np.clip((surface.normal * half).sum(1), 0, 1) ** power
+    return np.clip(_dot(surface.normal, half), 0, 1) ** power
 
 
-def _eye_light(surface, diffuse, scene, person, lamps):
-    """Light on the eyes, which are wet: a window's reflection on each, and the upper lid's shadow:
-    (P, 3)."""
-    position = surface.values[:, sc.POSITION]
-    albedo, cornea = eye_paint(unit(surface.values[:, sc.REST]), person)
-    second = np.linalg.norm(position[:, None] - scene.eyes[None], axis=-1).argmin(1)
-    height = (position[:, 1] - scene.eyes[second, 1]) / scene.eye_radius
-    shadow = 1 - 0.6 * step(-0.05, 0.6, height)
-    colour = albedo * (0.25 * diffuse + 0.75 * diffuse.mean()) * shadow[:, None]
-    half = unit(lamps.key_from * np.float32([1, 0.55, 1]) + surface.toward_eye)
-    window = step(0.991, 0.9955, (surface.normal * half).sum(1))
-    return colour + (window * (0.2 + 0.8 * cornea))[:, None] * 0.75
+def _mouth_light(surface, albedo, diffuse, mouth, lamps):
+    """Light on teeth and tongue (M, 3): in the shade of the upper lip and of the cheeks, wet."""
+    dm = surface.decimetre
+    shade = 1 - 0.4 * covered(surface, mouth, 0.03 * dm, 0.02 * dm)
+    shade *= 1 - 0.3 * covered(surface, mouth, 0, 0.02 * dm)
+    level = diffuse[mouth] / np.maximum(surface.open[mouth, None], 0.4)
+    light = 0.4 * level + 0.6 * level.mean(0)
+    gleam = _gleam(surface.only(mouth), lamps.key_from, 60)[:, None] * lamps.key
+    return (albedo * light + 0.12 * gleam) * shade[:, None]
 
 
-def _hair_light(surface, person, lamps):
+def _hair_light(surface, diffuse, person, lamps):
     """Light on hair: the mass is lit like cloth, strands gleam across their length: (P, 3).
 
-    Reference: Kajiya and Kay 1989, eq. 14 for the gleam.
+    Reference: Kajiya and Kay 1989, eq. 14 for the gleam; Marschner et al. 2003 for its two bands,
+    the nearer to the root in the lamp's colour, the other in the hair's.
     """
-    surface = replace(surface, open=0.4 + 0.6 * surface.open)  # light comes through between strands
     across, along, tint = surface.values[:, sc.KNOWN].T
     tangent, outward = unit(surface.values[:, sc.REST]), surface.normal
-    base = np.where(
-        (surface.material == sc.BEARD)[:, None], linear(person.natural), linear(person.hair_colour)
-    )
-    lost = np.mod(tint * 389, 1) < person.greying
-    pale = np.maximum(base, 0.4 * base + 0.6 * linear(HAIR["grey"]))
-    base = np.where(lost[:, None], pale, base)
-    fibre = noise(2, along * 90, across * 5 + tint * FIBRES)
-    tone = (0.62 + 0.5 * tint) * (1 + 0.16 * fibre) * (0.6 + 0.4 * step(0, 0.35, along))
+    fibre = noise(2, along * 60, across * 7 + tint * FIBRES)
+    base = _hair_colour(surface, person, tint, fibre)
+    tone = (0.72 + 0.42 * tint) * (1 + 0.12 * fibre) * (0.7 + 0.3 * step(0, 0.3, along))
     albedo = base * tone[:, None]
     half = unit(surface.toward_eye + lamps.key_from)
-    sine = np.sqrt(np.clip(1 - (tangent * half).sum(1) ** 2, 0, 1))
-    facing = np.clip((outward * half).sum(1), 0, 1) * surface.lit
-    gleam = (0.5 * sine**60 + 0.3 * sine**14) * facing * (0.6 + 0.5 * fibre.clip(-1, 1))
-    edge = np.clip(1 - np.abs((outward * surface.toward_eye).sum(1)), 0, 1) ** 2
-    return (
-        albedo * lamps.diffuse(surface, 0.35)
-        + gleam[:, None] * (0.05 + 0.35 * base) * lamps.key
-        + 0.25 * edge[:, None] * albedo * lamps.rim(outward)
+    facing = np.clip(_dot(outward, half) + 0.1, 0, 1) * surface.lit * (0.4 + 0.6 * surface.open)
+    lean = _dot(tangent, half)
+    nearer, farther = (
+        np.exp(-(((lean + shift) / width) ** 2)) * facing
+        for shift, width in ((0.06 + 0.05 * fibre, 0.13), (-0.10 + 0.05 * fibre, 0.30))
     )
+    nearer, farther = _spread_over(surface, np.stack([nearer, farther], 1)).T
+    streaks = (0.75 + 0.35 * fibre.clip(-1, 1))[:, None]
+    gleam = 0.075 * nearer[:, None] + (0.55 * nearer + 0.95 * farther)[:, None] * base
+    edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
+    colour = albedo * diffuse + gleam * streaks * lamps.key
+    colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)
+    return _comb_light(surface, colour, tangent)
+
+
+def _hair_colour(surface, person, tint, fibre):
+    """The colour of each hair: (P, 3), linear. Hairs that have lost their colour lie among the
+    others and are finer than a pixel, so that they lighten a lock rather than draw lines."""
+    beard = (surface.material == sc.BEARD)[:, None]
+    base = np.where(beard, linear(person.natural), linear(person.hair_colour))
+    if not person.greying:
+        return base
+    lock = np.mod(tint * 389, 1)
+    lost = person.greying * (1 + 0.45 * fibre.clip(-1.5, 1.5) + 0.5 * (lock - 0.5))
+    pale = np.maximum(base, 0.4 * base + 0.6 * linear(HAIR["grey"]))
+    return base + lost.clip(0, 1)[:, None] * (pale - base)
+
+
+def _spread_over(surface, values):
+    """Values (P, 2) of hair averaged with those of the hair about them: strands that lie together
+    gleam together, in a band."""
+    full = np.zeros((*surface.hit.shape, 3), np.float32)
+    full[surface.hit] = np.concatenate([values, np.ones((len(values), 1), np.float32)], 1)
+    full = cv2.GaussianBlur(full, (0, 0), max(0.5, GLEAM_REACH * surface.decimetre))[surface.hit]
+    return 0.35 * values + 0.65 * full[:, :2] / full[:, 2:]
+
+
+def _comb_light(surface, colour, tangent):
+    """Average the colour of hair (P, 3) along the strands, whose tangents are (P, 3): strands
+    thinner than a sample leave dots, which join into lines.
+
+    Reference: Cabral and Leedom 1993, line integral convolution.
+    """
+    rows, columns = np.nonzero(surface.hit)
+    top, left = rows.min(), columns.min()
+    box = (slice(top, rows.max() + 1), slice(left, columns.max() + 1))
+    full = np.zeros((*surface.hit.shape, 4), np.float32)[box]
+    inside = surface.hit[box]
+    full[inside] = np.concatenate([colour, np.ones((len(colour), 1), np.float32)], 1)
+    way = tangent[:, :2] * np.float32([1, -1])
+    way = (
+        way
+        * (COMB_REACH * surface.decimetre / np.maximum(np.linalg.norm(tangent, axis=1), 1e-6))[
+            :, None
+        ]
+    )
+    total = full[inside] * 1.5
+    at = np.stack([columns - left, rows - top], 1).astype(np.float32)
+    for share in (-1, -0.5, 0.5, 1):
+        total += look_up(full, *(at + share * way).T, cv2.BORDER_CONSTANT)
+    return total[:, :3] / total[:, 3:]
+
+
+def _blurred(picture, sigma):
+    """A Gaussian blur of a picture (H, W), made on a smaller one where it is wide."""
+    shrink = int(sigma // 2.5)
+    if shrink < 2:
+        return cv2.GaussianBlur(picture, (0, 0), sigma)
+    height, width = picture.shape
+    small = (max(1, width // shrink), max(1, height // shrink))
+    small = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    # Averaging over a cell and interpolating between cells blur by themselves.
+    rest = np.sqrt(max(0.1, (sigma / shrink) ** 2 - 1 / 12 - 1 / 6))
+    small = cv2.GaussianBlur(small, (0, 0), rest)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _openness(hit, depth, decimetre):
@@ -276,10 +350,23 @@ def _openness(hit, depth, decimetre):
     result = np.ones(len(depth), np.float32)
     for reach, strength in CREASES:
         sigma = reach * decimetre
-        covered = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
-        behind = depth - (cv2.GaussianBlur(full, (0, 0), sigma) / covered)[hit]
+        covered = np.maximum(_blurred(weight, sigma), 1e-3)
+        behind = depth - (_blurred(full, sigma) / covered)[hit]
         result *= 1 - np.clip(strength * np.clip(behind, 0, 0.35), 0, 0.55)
     return result
+
+
+def _add_outline(colour, surface, lamps):
+    """Add the light from behind to colours (P, 3), in place: where a surface turns away from the
+    camera near the outline before the background."""
+    inside = surface.hit.astype(np.float32)
+    reach = 2 * int(1.7 * OUTLINE * surface.decimetre) + 1
+    near = np.clip(2.2 * (1 - cv2.blur(inside, (reach, reach))[surface.hit]), 0, 1)
+    at = np.nonzero(near > 0)[0]
+    normal = surface.normal[at]
+    edge = np.clip(1 - np.abs(_dot(normal, surface.toward_eye[at])), 0, 1) ** 4
+    edge *= surface.open[at] * near[at]
+    colour[at] += (0.12 * edge)[:, None] * lamps.rim(normal)
 
 
 def _under_the_skin(diffuse, soft, surface):
@@ -295,8 +382,6 @@ def _under_the_skin(diffuse, soft, surface):
     result = diffuse.copy()
     for channel, reach in enumerate(UNDER_SKIN):
         sigma = max(0.3, reach * surface.decimetre)
-        light, weight = (
-            cv2.GaussianBlur(full[..., k], (0, 0), sigma)[hit][on] for k in (channel, 3)
-        )
+        light, weight = (_blurred(full[..., k], sigma)[hit][on] for k in (channel, 3))
         result[on, channel] = 0.25 * diffuse[on, channel] + 0.75 * light / np.maximum(weight, 1e-3)
     return result

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from data.light.cloth import pattern_of, patterned
 from data.light.colours import linear
 from data.light.texture import noise
 from data.shape.hats import CROWN
@@ -45,9 +46,13 @@ def hat_paint(position, known, view):
     shade = 1 + 0.03 * weave
     if view.hat == "beanie":
         ribs = np.cos(round_ * 52) * step(0.1, 0.4, down)
-        rows = np.cos(down * 120)
-        shade = (0.88 + 0.2 * ribs + 0.05 * rows) * shade
+        rows = np.cos(down * 150 + 1.5 * ribs)
+        shade = (0.88 + 0.2 * ribs + 0.03 * rows) * shade
         shade = shade * (1 - 0.35 * np.exp(-(((down - 0.745) / 0.012) ** 2)))
+    if view.hat == "headscarf":  # folds run along the edge about the face
+        drawn = noise(2, round_ * 34 + view.seed % 97, down * 90)
+        shade = shade * (1 + 0.07 * drawn + 0.06 * noise(0, round_ * 40, down * 60))
+        shade = shade * (1 - 0.25 * np.exp(-(((down - 0.035) / 0.006) ** 2)))  # a sewn hem
     if view.hat == "baseball cap":
         seam = np.abs(np.mod(round_ / (np.pi / 3) + 0.5, 1) - 0.5) * np.sin(down * np.pi / 2)
         shade = shade * np.where(kind == CROWN, 1 - 0.3 * np.exp(-((seam / 0.02) ** 2)), 1)
@@ -64,8 +69,10 @@ def scarf_paint(known, view):
     """Paint a scarf, or a collar in the garment's colour: albedo (P, 3) linear."""
     if known[0, 2] > 0.5:
         seam = 1 - 0.12 * np.exp(-(((known[:, 1] - 0.9) / 0.02) ** 2))
+        place = np.stack([known[:, 0] * 0.55, 0.4 * known[:, 1], known[:, 1]], 1)
+        colour = patterned(linear(view.cloth_colour), place, pattern_of(view), view.seed)
         weave = 1 + 0.025 * noise(1, known[:, 0] * 130, known[:, 1] * 60)
-        return linear(view.cloth_colour) * (seam * weave)[:, None]
+        return colour * (seam * weave)[:, None]
     weave = noise(1, known[:, 0] * 220, known[:, 1] * 60)
     stripes = np.where(np.mod(known[:, 1] * 4 / np.pi + view.seed % 5, 2) < 0.35, 0.72, 1)
     shade = (1 + 0.05 * weave) * (stripes if view.seed % 3 == 0 else 1)

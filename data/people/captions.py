@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from data.people.wording import (
     AGE_WORDS,
     AMERICAN,
@@ -197,9 +195,12 @@ def _features(person, view, seen, rng):
         features.append("freckles")
     if person.shape.age > 62 and person.lines > 0.9 and view.style in ("photo", "pencil", "oil"):
         features += ["wrinkles"] * (rng.random() < 0.3)
-    brows = person.brows[0]
-    if (brows > 1.45 or brows < 0.55) and rng.random() < 0.25:
-        features.append(_one(rng, ("bushy", "thick") if brows > 1 else ("thin",)) + " eyebrows")
+    brows = person.brows
+    thick, thin = brows.thickness > 1.35 or brows.bushy > 0.65, brows.thickness < 0.6
+    if (thick or thin) and rng.random() < 0.25:
+        features.append(_one(rng, ("bushy", "thick") if thick else ("thin",)) + " eyebrows")
+    if person.complexion.dimples > 0.6 and "smile" in view.expression and rng.random() < 0.4:
+        features.append("dimples")
     if person.shadows > 0.7 and "eyes" in seen and not shut and rng.random() < 0.25:
         features.append("tired eyes")
     if person.lipstick > 0.5 and rng.random() < 0.5:
@@ -217,8 +218,8 @@ def _face_words(person, rng):
     values = dict(person.shape.features) | dict(person.shape.proportions)
     found = [
         words
-        for name, least, words in FACE_WORDS
-        if values.get(name, 0.0) * np.sign(least) >= abs(least)
+        for name, sign, bound, words in FACE_WORDS
+        if sign * values.get(name, 0.0) > sign * bound
     ]
     return [_one(rng, _one_of(rng, found))] if found and rng.random() < 0.3 else []
 

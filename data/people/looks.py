@@ -1,5 +1,14 @@
 """What people may look like: garments, expressions, and how far features go."""
 
+# How much of somebody a picture shows: how often, and between what shares of the picture's width
+# the eyes stand apart.
+FRAMINGS = {
+    "close": (0.14, 0.248, 0.265),
+    "portrait": (0.74, 0.215, 0.25),
+    "wide": (0.12, 0.165, 0.2),
+}
+TALL_CUTS = ("afro", "curly", "bun", "quiff")  # cuts that need room above the head
+
 GARMENTS = ("T-shirt", "V-neck top", "polo neck", "shirt", "jacket")
 
 
@@ -12,25 +21,25 @@ def _both(**units):
 EXPRESSIONS = {
     "neutral": ({}, (0.0, 0.0), 0.22),
     "slight smile": (
-        _both(mouthSmile=0.5, mouthStretch=0.12, cheekSquint=0.25, eyeSquint=0.12),
+        _both(mouthSmile=0.5, mouthStretch=0.12, cheekSquint=0.4, eyeSquint=0.18),
         (0.6, 1.0),
         0.18,
     ),
     "smile": (
-        _both(mouthSmile=0.8, mouthStretch=0.25, cheekSquint=0.5, eyeSquint=0.3, mouthDimple=0.2),
+        _both(mouthSmile=0.8, mouthStretch=0.2, cheekSquint=0.8, eyeSquint=0.4, mouthDimple=0.2),
         (0.7, 1.0),
         0.18,
     ),
     "open smile": (
         _both(
-            mouthSmile=0.85,
-            mouthStretch=0.4,
-            mouthUpperUp=0.5,
-            cheekSquint=0.6,
-            eyeSquint=0.45,
+            mouthSmile=0.8,
+            mouthStretch=0.3,
+            mouthUpperUp=0.7,
+            cheekSquint=0.95,
+            eyeSquint=0.5,
             mouthLowerDown=0.3,
         )
-        | {"jawOpen": 0.16},
+        | {"jawOpen": 0.14},
         (0.7, 1.0),
         0.15,
     ),
@@ -38,8 +47,8 @@ EXPRESSIONS = {
         _both(
             mouthSmile=0.9,
             mouthStretch=0.4,
-            mouthUpperUp=0.55,
-            cheekSquint=0.8,
+            mouthUpperUp=0.75,
+            cheekSquint=1.0,
             eyeSquint=0.8,
             mouthLowerDown=0.3,
         )
@@ -127,6 +136,8 @@ GENTLE = {
     "mouth/mouth-laugh-lines": 0.5,
     "head/head-scale-horiz": 0.7,
 }
+# How far proportions go of themselves; ratios as people have them ask for more.
+FREE_SPREAD = {"eye height": 0.3, "nose size": 0.5}
 
 # Where the middle of a feature lies, if not at the base mesh.
 LEAN = {

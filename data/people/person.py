@@ -4,15 +4,23 @@ A `Person`, like a `View` of one (`data.people.view`), is plain values: the rend
 else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.light.colours import DYES, EYES, HAIR, SKIN, Colour, between, vary
-from data.people.looks import AGING, FEATURE_SPREAD, GENTLE, LEAN, LEAN_FEMALE
+from data.people.complexion import (
+    Brows,
+    Complexion,
+    finish_brows,
+    sample_brows,
+    sample_complexion,
+)
+from data.people.looks import AGING, FEATURE_SPREAD, FREE_SPREAD, GENTLE, LEAN, LEAN_FEMALE
 from data.people.wardrobe import sample_owned
 from data.shape.cuts import CUTS
-from data.shape.head import PROPORTIONS, Shape, load_head
+from data.shape.head import Shape, load_head
+from data.shape.ratios import plausible
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Person:
         eyes, hair: a colour's name, and its sRGB with this person's variation.
         natural: sRGB of brows and beard, which are never dyed; `dyed`: whether the hair is.
         greying: share of the hairs that have lost their colour.
-        brows: (thickness, arch, density, height of the outer end), about 1, the last about 0.
+        brows, complexion: of this person; see `data.people.complexion`.
         lines: how deep the lines of age are for the age, about 1; `shadows`: how dark it is under
             the eyes, 0 to 1.
         beard: "", "stubble", "moustache", "goatee", "short beard" or "full beard".
@@ -52,7 +60,7 @@ class Person:
     natural: Colour
     dyed: bool
     greying: float
-    brows: tuple[float, float, float, float]
+    brows: Brows
     lines: float
     shadows: float
     beard: str
@@ -60,6 +68,7 @@ class Person:
     cuts: tuple[str, ...]
     lipstick: float
     seed: int
+    complexion: Complexion = Complexion()
     glasses: str = ""
     frame: str = ""
     frame_colour: Colour = (0.0, 0.0, 0.0)
@@ -75,7 +84,8 @@ class Person:
 
 
 def sample_person(rng, age=None):
-    """Draw a person: adults of 18 to 85, both sexes, every origin and mixture evenly.
+    """Draw a person: adults of 18 to 85, more of them young than old, both sexes, every origin and
+    mixture evenly.
 
     Args:
         rng: numpy Generator.
@@ -86,7 +96,7 @@ def sample_person(rng, age=None):
     """
     origin = _sample_origin(rng)
     male = rng.random() < 0.5
-    drawn = float(rng.uniform(18, 85))
+    drawn = float(18 + 67 * rng.beta(1.15, 1.75))
     age = drawn if age is None else float(age)
     shape = _sample_shape(rng, origin, male, age)
     tone, skin = _sample_skin(rng, origin)
@@ -94,7 +104,7 @@ def sample_person(rng, age=None):
     hair, hair_colour, dyed = _sample_dye(rng, male, age, hair, natural)
     eyes = _sample_eyes(rng, origin)
     recede = float(np.clip(rng.normal(0.0015 * (age - 30), 0.08), 0, 0.3)) if male else 0.0
-    return Person(
+    person = Person(
         shape=shape,
         tone=tone,
         skin=skin,
@@ -108,7 +118,7 @@ def sample_person(rng, age=None):
         natural=natural,
         dyed=dyed,
         greying=float(np.clip(rng.normal((age - 45) / 50, 0.15), 0, 0.5)) if not dyed else 0.0,
-        brows=_sample_brows(rng, male),
+        brows=sample_brows(rng, male),
         lines=float(np.exp(rng.normal(0, 0.3))),
         shadows=float(rng.beta(1.5, 2.5)),
         beard=_sample_beard(rng, male),
@@ -117,6 +127,13 @@ def sample_person(rng, age=None):
         lipstick=float(rng.uniform(0.3, 1) * (rng.random() < 0.4)) if not male else 0.0,
         seed=int(rng.integers(2**31)),
         **sample_owned(rng, male, age),
+    )
+    fine = np.random.default_rng([person.seed, 4])
+    dark = 1 - min(1.0, float(np.mean(natural)) / 160)
+    return replace(
+        person,
+        brows=finish_brows(fine, person.brows, male, age),
+        complexion=sample_complexion(fine, origin, male, age, tone, dark),
     )
 
 
@@ -130,16 +147,18 @@ def _sample_origin(rng):
 
 
 def _sample_shape(rng, origin, male, age):
-    return Shape(
+    drawn = Shape(
         origin=tuple(map(float, origin)),
         male=float(np.clip(rng.normal(0.93 if male else 0.07, 0.06), 0, 1)),
         age=age,
         weight=float(np.clip(rng.normal(-0.2, 0.5), -1, 0.9)),
         features=_sample_features(rng, male, age),
         proportions=tuple(
-            (name, round(float(np.clip(rng.normal(0, 0.5), -1, 1)), 4)) for name in PROPORTIONS
+            (name, float(np.clip(rng.normal(0, spread), -2 * spread, 2 * spread)))
+            for name, spread in FREE_SPREAD.items()
         ),
     )
+    return plausible(drawn)
 
 
 def _sample_features(rng, male, age):
@@ -208,16 +227,6 @@ def _sample_marks(rng):
     return tuple(
         (round(float(rng.uniform(-0.5, 0.5)), 3), round(float(rng.uniform(6.3, 7.8)), 3))
         for _ in range(count)
-    )
-
-
-def _sample_brows(rng, male):
-    thick = rng.normal(1.1 if male else 0.75, 0.25)
-    return (
-        float(np.clip(thick, 0.4, 1.8)),
-        float(np.clip(rng.normal(0.7 if male else 1.1, 0.5), -0.3, 2.2)),
-        float(rng.uniform(0.75, 1)),
-        float(np.clip(rng.normal(0, 0.018), -0.035, 0.035)),
     )
 
 

@@ -7,13 +7,15 @@ import numpy as np
 from data.light.backdrops import Backdrop, sample_backdrop
 from data.light.colours import CLOTHES, Colour, vary
 from data.light.lights import Light, sample_light
-from data.people.looks import EXPRESSIONS, GARMENTS
+from data.people.looks import EXPRESSIONS, FRAMINGS, GARMENTS, TALL_CUTS
 from data.people.wardrobe import sample_worn
 from data.shape.head import Pose
 
 STIRRINGS = (
     "browInnerUp", "jawOpen", "jawLeft", "jawRight", "mouthStretchLeft", "mouthStretchRight"
 )  # fmt: skip
+# dm between the eyes of people, and before the middle of the head
+EYES_APART, EYES_BEFORE = 0.546, 0.83
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Shot:
     """How a camera is held and set.
 
     Attributes:
+        framing: "close", "portrait" or "wide", a name in `looks.FRAMINGS`.
         distance: from the middle of the head, dm; `height`: what the picture spans there, dm.
         shift: how far the head's middle is from its usual place, across and up, dm.
         aperture: 0 (all is sharp) to 1 (shoulders and the back of the head are soft).
@@ -30,6 +33,7 @@ class Shot:
         contrast: exponent about middle grey, about 1; `saturation`: about 1.
     """
 
+    framing: str
     distance: float
     height: float
     shift: tuple[float, float]
@@ -95,19 +99,20 @@ def sample_view(person, rng):
     odds = [share for _, _, share in EXPRESSIONS.values()]
     expression = str(rng.choice(list(EXPRESSIONS), p=np.array(odds) / sum(odds)))
     cloth, backdrop = str(rng.choice(list(CLOTHES))), sample_backdrop(rng)
+    cut, worn = str(rng.choice(person.cuts)), sample_worn(person, rng)
     return View(
         pose=_sample_pose(rng),
         expression=expression,
         units=_sample_units(rng, expression),
-        cut=str(rng.choice(person.cuts)),
+        cut=cut,
         garment=str(rng.choice(GARMENTS)),
         cloth=cloth,
         cloth_colour=vary(rng, CLOTHES[cloth], 0.08),
         backdrop=backdrop,
         light=sample_light(rng, backdrop.outdoors),
-        shot=_sample_shot(rng),
+        shot=_sample_shot(rng, worn.get("hat") or cut in TALL_CUTS),
         seed=int(rng.integers(2**31)),
-        **sample_worn(person, rng),
+        **worn,
     )
 
 
@@ -116,8 +121,8 @@ def _sample_pose(rng):
     yaw = float(np.clip(rng.normal(0, 15), -40, 40))
     pitch = float(np.clip(rng.normal(0, 6), -20, 20))
     gaze = (0.0, 0.0) if rng.random() < 0.4 else (float(rng.normal(0, 6)), float(rng.normal(0, 3)))
-    if rng.random() < 0.5:
-        gaze = (float(np.clip(-yaw, -18, 18)), float(np.clip(-pitch, -12, 12)))  # at the camera
+    if rng.random() < 0.65:
+        gaze = (float(np.clip(-yaw, -26, 26)), float(np.clip(-pitch, -14, 14)))  # at the camera
     return Pose(
         yaw=yaw,
         pitch=pitch,
@@ -143,19 +148,45 @@ def _sample_units(rng, expression):
     return tuple((name, round(float(np.clip(value, 0, 1.2)), 4)) for name, value in drawn.items())
 
 
-def _sample_shot(rng):
-    """From a moderate wide angle near by to a long lens far off."""
+def _sample_shot(rng, tall):
+    """From near by to a long lens far off; with a hat or much hair, from a little farther and
+    higher.
+
+    Args:
+        rng: numpy Generator.
+        tall: whether what is on the head needs room.
+
+    Returns:
+        a `Shot`.
+    """
+    distance = float(np.exp(rng.uniform(np.log(9), np.log(20))))
+    odds = [share for share, *_ in FRAMINGS.values()]
+    framing = str(rng.choice(list(FRAMINGS), p=odds))
+    if tall and framing == "close":
+        framing = "portrait"  # both would leave no shoulder in the picture
+    _, least, most = FRAMINGS[framing]
+    eyes = rng.uniform(least, most) * (0.92 if tall else 1)
     return Shot(
-        distance=float(np.exp(rng.uniform(np.log(7), np.log(24)))),
-        height=float(np.clip(rng.normal(3.2, 0.13), 2.95, 3.6)),
-        shift=(float(np.clip(rng.normal(0, 0.08), -0.2, 0.2)), float(rng.normal(0, 0.04))),
+        framing=framing,
+        distance=distance,
+        height=float(EYES_APART / eyes * distance / (distance - EYES_BEFORE)),
+        shift=(
+            float(np.clip(rng.normal(0, 0.07), -0.18, 0.18)),
+            float(np.clip(rng.normal(0, 0.035), -0.08, 0.08)) - (0.1 if tall else 0),
+        ),
         aperture=float(np.clip(rng.normal(0.35, 0.4), 0, 1)),
         grain=float(np.clip(np.exp(rng.normal(np.log(0.0045), 0.4)), 0.002, 0.011)),
         vignette=float(rng.uniform(0, 0.3)),
-        white=tuple(map(float, np.exp(rng.normal(0, 0.05, 3)))),
+        white=_sample_white(rng),
         contrast=float(np.clip(np.exp(rng.normal(0.02, 0.1)), 0.8, 1.3)),
         saturation=float(np.clip(rng.normal(0.95, 0.13), 0.6, 1.3)),
     )
+
+
+def _sample_white(rng):
+    """Gains of the white balance: mostly warmer or colder, hardly ever greener."""
+    warm, green, all_ = rng.normal(0, (0.045, 0.014, 0.05))
+    return tuple(map(float, np.exp([all_ + warm, all_ + green, all_ - warm])))
 
 
 def attributes(person, view):
@@ -198,6 +229,7 @@ def attributes(person, view):
             name: [round(part, 3) for part in getattr(light, name)]
             for name in ("key", "fill", "rim", "sky", "ground")
         },
+        "framing": shot.framing,
         "distance": round(shot.distance, 2),
         "focal_length": round(shot.focal_length),
         "aperture": round(shot.aperture, 2),

@@ -134,24 +134,27 @@ LIGHT_WORDS = {
     "golden evening light": ("golden evening light", "warm evening light", "sunset light"),
     "blue evening light": ("blue evening light", "evening light"),
 }
-# Single features, told where they stand out: name in `Shape.features` or `Shape.proportions`, the
-# least value (or the most, where it is negative), and words.
+# Single features, told where they stand out, of about one person in ten each: name in
+# `Shape.features` or `Shape.proportions`, whether more (1) or less (-1) of it is told, from which
+# value on, and words.
 FACE_WORDS = (
-    ("nose size", 0.75, ("a big nose", "a large nose")),
-    ("nose size", -0.75, ("a small nose",)),
-    ("nose length", 0.75, ("a long nose",)),
-    ("mouth width", 0.75, ("a wide mouth",)),
-    ("lip height", 0.7, ("full lips",)),
-    ("lip height", -0.7, ("thin lips",)),
-    ("jaw width", 0.7, ("a strong jaw", "a square jaw")),
-    ("chin length", 0.75, ("a long chin", "a big chin")),
-    ("eye size", 0.75, ("big eyes",)),
-    ("eye size", -0.75, ("small eyes", "narrow eyes")),
-    ("forehead height", 0.75, ("a high forehead",)),
-    ("cheek width", 0.7, ("a round face", "a wide face")),
-    ("cheek width", -0.75, ("a narrow face", "hollow cheeks")),
-    ("cheek/cheek-bones", 0.5, ("high cheekbones",)),
-    ("head/head-oval", 0.4, ("an oval face",)),
+    ("nose size", 1, 0.65, ("a big nose", "a large nose")),
+    ("nose size", -1, -0.65, ("a small nose",)),
+    ("nose width", 1, 2.0, ("a broad nose",)),
+    ("nose width", -1, -0.2, ("a narrow nose",)),
+    ("midface height", 1, -0.3, ("a long nose",)),
+    ("mouth width", 1, 0.5, ("a wide mouth",)),
+    ("lip height", 1, 0.25, ("full lips",)),
+    ("lip height", -1, -0.95, ("thin lips",)),
+    ("jaw width", 1, 0.3, ("a strong jaw", "a square jaw")),
+    ("chin height", 1, 2.2, ("a long chin", "a big chin")),
+    ("eye size", 1, 0.7, ("big eyes",)),
+    ("eye size", -1, -1.0, ("small eyes", "narrow eyes")),
+    ("forehead height", 1, 2.0, ("a high forehead",)),
+    ("cheek width", 1, 0.45, ("a round face", "a wide face")),
+    ("cheek width", -1, -0.65, ("a narrow face", "hollow cheeks")),
+    ("cheek/cheek-bones", 1, 0.55, ("high cheekbones",)),
+    ("head/head-oval", 1, 0.4, ("an oval face",)),
 )
 # From the fairest to the deepest: one name of a tone, and other ways to say it.
 TONES = (

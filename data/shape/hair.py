@@ -21,12 +21,17 @@ from data.shape.skull import Skull
 HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15)
 HAIRLINE_HEIGHT = (7.99, 7.97, 7.84, 7.62, 7.38, 7.22, 7.36, 7.28, 6.98, 6.76, 6.68)
 DOWN = np.array([0, -1, 0], np.float32)
+BRUSHED = np.array([0, -0.6, -0.35], np.float32)  # how short hair at the sides lies
 # Where tied hair meets, as a direction from the middle of the skull.
 KNOTS = {"bun": (0, 0.93, -0.37), "tail": (0, 0.5, -0.86), "braids": (0.72, -0.5, -0.42)}
 # The way of a braid from its knot over the shoulder, and how far its three locks swing (dm).
 BRAID_WAY = ((0, 0, 0), (0.10, -0.75, 0.12), (0.02, -1.5, 0.62), (-0.10, -2.5, 0.95))
 BRAID_SWING = 0.085
-ROOTS = 9000  # candidate roots on the whole head; a cut takes those on its scalp
+ROOTS = 16000  # candidate roots on the whole head; a cut takes those on its scalp
+BORDER = 0.20  # dm from the hairline over which hair becomes dense, long and thick
+LOCKS = 260  # places on the scalp about which strands gather
+LOOSE_SHARE = 0.1  # of the strands follow no lock and are finer: they catch the light
+PARTING = 0.011  # dm on each side of a parting on which nothing grows
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +60,14 @@ def beard_mask(rest, kind):
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
     under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
-    jaw = step(0.06, -0.07, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    jaw = step(0.10, -0.12, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
-    moustache = step(6.695, 6.725, y + 0.30 * np.clip(x - 0.1, 0, 1)) * step(
-        6.835, 6.785, y + 0.22 * x
-    )
-    moustache = moustache * step(0.31, 0.24, x) * (z > 1.2)
+    low = 6.685 - 0.25 * np.clip(x - 0.14, 0, 1)  # it bends down round the corners of the mouth
+    high = 6.85 - 0.12 * x - 0.8 * np.clip(x - 0.14, 0, 1)
+    moustache = step(low, low + 0.05, y) * step(high, high - 0.11, y)
+    moustache = moustache * step(0.40, 0.22, x) * (z > 1.2)
+    moustache = moustache * (1 - 0.35 * np.exp(-((x / 0.025) ** 2)))  # thinner under the nose
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
     goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
     if kind == "moustache":
@@ -105,11 +111,14 @@ def grow(vertices, normals, cut, rng, where=None):
     skull, count = Skull(vertices), cut.strands
     root, normal, rest, above = _roots(vertices, normals, cut, rng, where)
     top = np.clip((rest[:, 1] - 7.55) / 0.5, 0, 1).astype(np.float32)
-    tint = (0.45 * rng.random(count) + 0.55 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
+    tint = (0.5 * rng.random(count) + 0.5 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
     length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=count), -1.7, 1.2))
-    length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(0.55 + above / 0.25, 0.35, 1)
+    dense = np.clip(0.25 + above / BORDER, 0.25, 1)
+    least = 0.2 if cut.length < 0.5 else 0.6  # long hair is long at the hairline as well
+    length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(dense + least, 0, 1)
     if where is not None:
-        length = length * np.where(rest[:, 1] > 6.66, 0.5, 1)  # a moustache leaves the mouth free
+        short = np.minimum(0.5 * length, 0.07)  # a moustache leaves the mouth free
+        length = np.where(rest[:, 1] > 6.66, short, length)
     knot = _knot(skull, cut.tied, root) if cut.tied else None
     if cut.tied:
         length = 1.12 * np.linalg.norm(knot - root, axis=1)
@@ -126,6 +135,7 @@ def grow(vertices, normals, cut, rng, where=None):
         tint = np.concatenate([tint, rng.random(len(loose))])
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
     width = cut.width * np.exp(rng.normal(0, 0.3, len(points)))
+    width[:count] *= np.where(_loose(count), 0.45, 1) * np.clip(dense, 0.3, 1)
     return Strands(*(a.astype(np.float32) for a in (points, outward, width, tint)))
 
 
@@ -135,16 +145,55 @@ def _roots(vertices, normals, cut, rng, where):
     head = load_head()
     triangle, weights, rest = _candidates()
     if where is None:
-        above = hairline_distance(rest, cut.recede) + rng.normal(0, 0.025, ROOTS)
+        above = hairline_distance(rest, cut.recede) + rng.normal(0.06, 0.025, ROOTS)
+        wide = BORDER * (1 + 1.5 * min(cut.recede, 0.6))  # hair that goes back thins out first
+        share = np.clip(above / wide, 0, 1) ** 0.6 * ~on_parting(rest, cut)
     else:
-        above = (where(rest) - rng.uniform(0.15, 0.6, ROOTS)) * 0.4
-    chosen = rng.choice(np.nonzero(above > 0)[0], cut.strands)
-    weights = weights[chosen] + rng.normal(0, 0.1, (cut.strands, 3)).astype(np.float32)
+        above = (where(rest) - rng.uniform(0.05, 0.5, ROOTS)) * 0.4
+        share = np.clip(where(rest), 0, 1) * (above > 0)
+    chosen = rng.choice(ROOTS, cut.strands, p=share / share.sum())
+    corner, exact = head.triangles[triangle[chosen]], weights[chosen]
+    weights = exact + rng.normal(0, 0.1, exact.shape).astype(np.float32)
     weights /= weights.sum(1, keepdims=True)
-    corner = head.triangles[triangle[chosen]]
+    strayed = on_parting(np.einsum("rk,rkc->rc", weights, head.rest[corner]), cut)
+    weights[strayed] = exact[strayed]
     root, normal = (np.einsum("rk,rkc->rc", weights, a[corner]) for a in (vertices, normals))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     return root, normal, rest[chosen], above[chosen]
+
+
+def on_parting(rest, cut):
+    """Which rest positions (N, 3) lie on a parting, where the scalp shows: bool (N,)."""
+    if not cut.parted:
+        return np.zeros(len(rest), bool)
+    wander = 0.008 * np.sin(31 * rest[:, 2]) + 0.005 * np.sin(67 * rest[:, 2])
+    near = np.abs(rest[:, 0] - cut.parting + wander) < PARTING
+    return near & (rest[:, 1] > 7.8) & (rest[:, 2] > 0.1)
+
+
+def _loose(count):
+    """Which of the strands follow no lock: bool (N,)."""
+    return np.arange(count) < LOOSE_SHARE * count
+
+
+def _locks(root, rng):
+    """Which strand each of the strands with these roots (N, 3) follows: int (N,)."""
+    leaders = rng.choice(len(root), min(LOCKS, len(root)), replace=False)
+    apart = root @ root[leaders].T - 0.5 * (root[leaders] ** 2).sum(1)
+    return leaders[apart.argmax(1)]  # that of the nearest root
+
+
+def _gather(points, leader, cut, rng):
+    """Draw strands (N, K, 3) to their leaders (N,), the more the farther from their roots.
+
+    Reference: Yang, Xu, Yao and Zhou 2000, the cluster hair model, in one level.
+    """
+    follow, count = points[leader], len(points)
+    s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
+    strength = cut.clump * rng.uniform(0.5, 1, count).astype(np.float32) * ~_loose(count)
+    near = np.linalg.norm((follow - points)[:, 0], axis=1) < 0.3
+    share = (strength * near)[:, None] * s**1.3
+    return points + share[..., None] * (follow - points)
 
 
 def _knot(skull, tied, root):
@@ -220,13 +269,14 @@ def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
     comb = np.zeros((count, 3), np.float32)
     comb[:, 0], comb[:, 2] = side * cut.comb[0] * top, -cut.comb[1]
     comb += fringe[:, None] * (np.float32([0, 0, 0.9]) - comb)
-    comb += np.clip(rng.normal(0, cut.mess, (count, 3)), -2 * cut.mess, 2 * cut.mess)
+    messy = cut.mess * np.where(_loose(count), 2.2, 1)[:, None]
+    comb += messy * np.clip(rng.normal(size=(count, 3)), -2, 2)
     layer = (0.012 + 0.06 * rng.random(count) * (0.3 + cut.lift)).astype(np.float32)
     points, at = [root], root
     for k in range(cut.steps):
         outward = unit(at - CENTRE.astype(np.float32))
         gap = skull.gap(at) if skull else np.full(count, np.inf, np.float32)
-        direction = knot - at if cut.tied else _pull(k, at, normal, comb, side, fringe, cut)
+        direction = knot - at if cut.tied else _pull(k, at, normal, comb, side, fringe, top, cut)
         far = np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6)
         direction = unit(direction - outward * (cut.hug * far)[:, None])
         inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
@@ -236,7 +286,11 @@ def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
             at = skull.push_out(at, layer * min(1.0, 0.3 + k))
         points.append(at)
     phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
-    return _curl(np.stack(points, 1), length, cut, phase, _sway_phase(root))
+    points, leader = np.stack(points, 1), np.arange(count)
+    if cut.clump:
+        leader = _locks(root, rng)
+        points = _gather(points, leader, cut, rng)
+    return _curl(points, length, cut, phase, _sway_phase(root[leader]))
 
 
 def _fringe(root, cut):
@@ -245,13 +299,18 @@ def _fringe(root, cut):
     return (front * cut.fringe * (np.abs(root[:, 0]) < 0.52)).astype(np.float32)
 
 
-def _pull(k, at, normal, comb, side, fringe, cut):
+def _pull(k, at, normal, comb, side, fringe, top, cut):
     """Where strands want to go at step k: (N, 3), not of unit length."""
     s = (k + 0.5) / cut.steps
     early = np.float32((1 - s) ** 2 if cut.fall else 1)
     weight = cut.fall * (0.4 + 3.2 * min(1.0, cut.length * s / 0.6))
-    pull = normal * (cut.lift * early + (0.4 if k == 0 else 0)) + comb * max(early, 0.04)
-    pull = pull + DOWN * weight
+    sides = (1 - cut.fade) * (1 - top)[:, None]  # clipped short, they are brushed down
+    lift = (cut.lift * early + (0.4 if k == 0 else 0)) * (1 - 0.75 * sides)
+    pull = normal * lift + comb * max(early, 0.04)
+    pull = pull + DOWN * weight + sides * BRUSHED
+    if cut.length > 1:  # below the chin it hangs to the neck, not like a tent
+        low = np.clip(7.2 - at[:, 1], 0, 1.2)
+        pull[:, 0] -= 0.18 * weight * low * at[:, 0]
     return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
 
 

@@ -15,30 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from data.shape.maths import step
+from data.shape.proportions import BROW, BROW_SHIFT, proportion_targets
 
 ASSET = Path(__file__).parents[1] / "assets" / "head.npz"
 
 NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulders turn
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
-# Proportions that no target changes: each moves what lies round a place of the rest head, wholly up
-# to the first distance and not at all past the second (dm). At a value of 1 it stretches by the
-# first triple about the place and shifts by the last; "both" does it on the other side as well.
-PROPORTIONS = {
-    "eye size": ((0.308, 7.284, 1.245), 0.20, 0.50, (0.13, 0.13, 0.13), (0, 0, 0), "both"),
-    "eye spacing": ((0.308, 7.284, 1.245), 0.22, 0.55, (0, 0, 0), (0.045, 0, 0), "both"),
-    "eye height": ((0.308, 7.284, 1.245), 0.22, 0.50, (0, 0, 0), (0, 0.045, 0), "both"),
-    "brow height": ((0.34, 7.50, 1.40), 0.12, 0.35, (0, 0, 0), (0, 0.045, 0), "both"),
-    "nose size": ((0, 6.93, 1.50), 0.16, 0.50, (0.22, 0.12, 0.22), (0, 0, 0), ""),
-    "nose length": ((0, 6.85, 1.55), 0.10, 0.45, (0, 0, 0), (0, -0.06, 0), ""),
-    "mouth width": ((0, 6.60, 1.45), 0.20, 0.55, (0.18, 0, 0), (0, 0, 0), ""),
-    "lip height": ((0, 6.61, 1.50), 0.12, 0.40, (0, 0.2, 0.05), (0, 0, 0), ""),
-    "mouth height": ((0, 6.60, 1.45), 0.20, 0.50, (0, 0, 0), (0, 0.05, 0), ""),
-    "chin length": ((0, 6.25, 1.30), 0.15, 0.60, (0, 0, 0), (0, -0.07, 0.01), ""),
-    "jaw width": ((0, 6.50, 0.90), 0.50, 1.05, (0.12, 0, 0), (0, 0, 0), ""),
-    "cheek width": ((0, 7.00, 0.90), 0.50, 1.05, (0.09, 0, 0), (0, 0, 0), ""),
-    "forehead height": ((0, 7.95, 1.10), 0.30, 0.90, (0, 0, 0), (0, 0.05, 0), ""),
-}
-EYE_SIZE = 2.0  # everybody's: the base mesh's eyes are small beside those of photographs
+EYE_SIZE = 0.6  # everybody's: the base mesh's eyes are small beside those of photographs
+BONE = 0.2  # share of a brow's height by which its bone moves; the rest is where its hairs grow
+LIDS = (7.332, 7.24)  # rest heights of the middles of the lids' edges
+CLEAR = 1.065  # radii of the eyeball from its middle that skin in front of it keeps
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
 
 # A feature that is a pair of targets goes from -1 (first) to +1 (second).
@@ -64,7 +50,7 @@ class Shape:
         age: years.
         weight: -1 (thin) to 1 (heavy).
         features: (feature name, value in [-1, 1]) pairs; names are those of `Head.features`.
-        proportions: (name, value about -1 to 1) pairs; names are those of `PROPORTIONS`.
+        proportions: (name, value about -1 to 1) pairs; names are those of `Head.proportions`.
     """
 
     origin: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
@@ -106,6 +92,9 @@ class Head:
         masks: name -> float32 (V,) in [0, 1], where on the skin a region is.
         targets: name -> (index, offset), the vertices that a target moves and by how much.
         features: feature name -> ((targets at -1), (targets at +1)); left and right move together.
+        proportions: name -> (index, offset), as for targets.
+        lids: the vertices in the middle of the upper and the lower lid, of the left and the right.
+        around_eyes: int, the vertices of the skin in front of the left and of the right eyeball.
         turn: float32 (V,), 0 where a vertex belongs to the shoulders, 1 where it belongs to the
             head.
     """
@@ -117,16 +106,22 @@ class Head:
     masks: dict[str, np.ndarray]
     targets: dict[str, tuple[np.ndarray, np.ndarray]]
     features: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    proportions: dict[str, tuple[np.ndarray, np.ndarray]]
+    lids: tuple[tuple[int, int], tuple[int, int]]
+    around_eyes: tuple[np.ndarray, np.ndarray]
     turn: np.ndarray
     _around: np.ndarray = field(repr=False)
+    _vertices: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def in_group(self, name):
         """bool (F,): which triangles belong to a group."""
         return self.group == self.group_names.index(name)
 
     def of_group(self, name):
-        """int (K,): the vertices of a group."""
-        return np.unique(self.triangles[self.in_group(name)])
+        """int (K,): the vertices of a group, not to be written to."""
+        if name not in self._vertices:
+            self._vertices[name] = np.unique(self.triangles[self.in_group(name)])
+        return self._vertices[name]
 
     def normals(self, vertices):
         """Smooth vertex normals: float32 (V, 3), unit length, for vertices (V, 3)."""
@@ -173,9 +168,32 @@ def load_head():
         masks=masks,
         targets=targets,
         features=_pair_features(targets),
+        proportions=proportion_targets(rest, targets),
+        lids=tuple(
+            tuple(
+                int(np.linalg.norm(rest - (side * 0.311, y, 1.41), axis=1).argmin()) for y in LIDS
+            )
+            for side in (1, -1)
+        ),
+        around_eyes=_around_eyes(
+            rest, triangles, arrays["group"], [str(name) for name in arrays["group_names"]]
+        ),
         turn=turn_weights(rest),
         _around=_faces_around(triangles, len(rest)),
     )
+
+
+def _around_eyes(rest, triangles, group, names):
+    skin = np.unique(triangles[group == names.index("body")])
+    found = []
+    for side in "lr":
+        ball = rest[np.unique(triangles[group == names.index(f"{side}-eye")])]
+        centre, radius = (ball.max(0) + ball.min(0)) / 2, np.ptp(ball[:, 0]) / 2
+        offset = rest[skin] - centre
+        share = np.linalg.norm(offset, axis=1) / radius
+        # The folds behind the lids, which touch the eye, are nearer.
+        found.append(skin[(share > CLEAR) & (share < 1.8) & (offset[:, 2] > 0.4 * radius)])
+    return tuple(found)
 
 
 def _pair_features(targets):
@@ -228,37 +246,32 @@ def shape_vertices(head, shape):
         float32 (V, 3) in decimetres, moved so that the eyes stand where those of the base mesh do.
     """
     vertices = head.rest.copy()
-    for name, weight in _macro_weights(shape):
+    for name, weight in shape_weights(head, shape):
         _add(vertices, head, name, weight)
-    for name, value in shape.features:
-        low, high = head.features[name]
-        for target in high if value > 0 else low:
-            _add(vertices, head, target, abs(value))
     eyes = np.concatenate([head.of_group("l-eye"), head.of_group("r-eye")])
     for name, value in {"eye size": 0.0, **dict(shape.proportions)}.items():
-        _proportion(head, vertices, name, value + (EYE_SIZE if name == "eye size" else 0))
+        index, offset = head.proportions[name]
+        value += EYE_SIZE if name == "eye size" else 0
+        vertices[index] += (value * BONE if name == BROW else value) * offset
     return vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0))
 
 
-def _proportion(head, vertices, name, value):
-    """Change one of `PROPORTIONS`, in place."""
-    place, near, far, stretch, shift, both = PROPORTIONS[name]
-    for side in (1, -1) if both else (1,):
-        mirror = np.float32([side, 1, 1])
-        distance = np.linalg.norm(head.rest - np.float32(place) * mirror, axis=1)
-        weight = step(far, near, distance)
-        moved = np.nonzero(distance < far)[0]
-        weight = weight[moved, None]
-        middle = (vertices[moved] * weight**2).sum(0) / (weight**2).sum()
-        if "eye" in name:
-            middle, _ = eyeball(head, vertices, "l" if side > 0 else "r")
-        offset = vertices[moved] - (middle if both else middle * np.float32([0, 1, 1]))
-        change = offset * np.float32(stretch) + np.float32(shift) * mirror
-        vertices[moved] += value * weight * change
+def brow_lift(shape):
+    """How far the hairs of the brows stand above their usual place on the skin, dm."""
+    return (1 - BONE) * BROW_SHIFT * dict(shape.proportions).get(BROW, 0.0)
+
+
+def shape_weights(head, shape):
+    """(target name, weight) of the targets of the file that a shape mixes; a few macro targets that
+    move nothing are not in it."""
+    yield from _macro_weights(shape)
+    for name, value in shape.features:
+        low, high = head.features[name]
+        for target in high if value > 0 else low:
+            yield target, abs(value)
 
 
 def _macro_weights(shape):
-    """(target name, weight) of the macro targets that a shape mixes."""
     old = float(np.clip((shape.age - YOUNG) / (OLD - YOUNG), 0, 1))
     heavy = abs(shape.weight)
     body = "maxweight" if shape.weight > 0 else "minweight"
@@ -278,13 +291,51 @@ def _add(vertices, head, name, weight):
 
 
 def express(head, vertices, units):
-    """Add an expression: a copy of `vertices` with {ARKit unit name: strength in [0, 1]}
-    applied."""
-    vertices = vertices.copy()
+    """Add an expression.
+
+    Args:
+        head: a `Head`.
+        vertices: float32 (V, 3), a neutral face.
+        units: {ARKit unit name: strength in [0, 1]}. Those of the eyes go as far as the eye is
+            large; lids close as far as they are open, so that they meet on every face.
+
+    Returns:
+        float32 (V, 3), a copy.
+    """
+    moved = vertices.copy()
     for name, strength in units.items():
-        larger = 1 + 0.13 * EYE_SIZE if name.startswith("eye") else 1.0
-        _add(vertices, head, "unit/" + name, strength * larger)
-    return vertices
+        larger = 1.0
+        if name.startswith("eyeBlink"):
+            larger = _gap(head, vertices, name) / _gap(head, head.rest, name)
+        elif name.startswith("eye"):
+            larger = _eye_width(head, vertices, name) / _eye_width(head, head.rest, name)
+        _add(moved, head, "unit/" + name, strength * larger)
+    _clear_eyes(head, vertices, moved)
+    return moved
+
+
+def _clear_eyes(head, neutral, moved):
+    """Keep the skin round the eyes in front of the eyeballs, in place: units are straight lines,
+    and several together would cut through."""
+    for side, around in zip("lr", head.around_eyes, strict=True):
+        centre, radius = eyeball(head, neutral, side)
+        offset = moved[around] - centre
+        distance = np.linalg.norm(offset, axis=1)
+        inside = distance < CLEAR * radius
+        moved[around[inside]] = centre + offset[inside] * (
+            CLEAR * radius / distance[inside, None]
+        ).astype(np.float32)
+
+
+def _gap(head, vertices, unit):
+    """How far the lids are open on the side of a unit, dm."""
+    upper, lower = head.lids[unit.endswith("Right")]
+    return max(0.0, float(vertices[upper, 1] - vertices[lower, 1]))
+
+
+def _eye_width(head, vertices, unit):
+    """The eyeball's radius on the side of a unit, dm."""
+    return eyeball(head, vertices, "r" if unit.endswith("Right") else "l")[1]
 
 
 def rotation(yaw, pitch, roll):

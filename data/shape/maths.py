@@ -12,18 +12,19 @@ def step(low, high, value):
 
 def unit(vectors):
     """Vectors (..., 3) scaled to length 1; zero stays zero."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+    length = np.sqrt(np.einsum("...c,...c->...", vectors, vectors))[..., None]
+    return vectors / np.maximum(length, 1e-6)
 
 
 def look_up(texture, u, v, border=cv2.BORDER_REPLICATE):
-    """Read a picture (H, W) at fractional columns u and rows v (P,), smoothly: float32 (P,)."""
-    count = len(u)
+    """Read a picture (H, W) or (H, W, C) at fractional columns u and rows v (P,), smoothly: float32
+    (P,) or (P, C)."""
+    count, channels = len(u), texture.shape[2:]
     if not count:
-        return np.zeros(0, np.float32)
+        return np.zeros((0, *channels), np.float32)
     where = np.zeros(
         (2, -(-count // 4096) * 4096), np.float32
     )  # OpenCV takes no row longer than 32767
     where[0, :count], where[1, :count] = u, v
-    return cv2.remap(
-        texture, *where.reshape(2, -1, 4096), cv2.INTER_LINEAR, borderMode=border
-    ).ravel()[:count]
+    read = cv2.remap(texture, *where.reshape(2, -1, 4096), cv2.INTER_LINEAR, borderMode=border)
+    return read.reshape(-1, *channels)[:count]

@@ -6,12 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from data.shape import cartoon, clothes, hair, hats, worn
+from data.shape import cartoon, clothes, hair, hats, lids, worn
 from data.shape.cuts import BEARDS, CUTS, Cut, coarser, varied
 from data.shape.hair import beard_mask
 from data.shape.head import (
     CENTRE,
     NECK,
+    brow_lift,
     express,
     eyeball,
     load_head,
@@ -28,7 +29,6 @@ SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 COLUMNS = 12
-LASHES = 34  # an eye
 LINING = 0.06  # dm that the mouth's lining is held back, so that thin lips do not show it
 
 
@@ -39,12 +39,13 @@ class Scene:
     Attributes:
         attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the
             rest position on skin, the direction in the eye's own frame on an eye, the unit tangent
-            on hair; "known" is the masks lips, inside of the mouth and ears on skin, and across,
-            along and tint on hair.
+            on hair; "known" is the masks lips, inside of the mouth and ears on skin, across, along
+            and tint on hair, and 1 on the edge of a lid.
         triangles: int32 (F, 3); `material`: uint8 (F,).
         cut: the `cuts.Cut` worn.
         landmarks: float32 (L, 3) in the world; `landmark_names`.
-        eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`.
+        eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`;
+            `gaze`: float32 (2, 3), unit, where each looks.
         middle: (3,), what the camera looks at.
     """
 
@@ -56,6 +57,7 @@ class Scene:
     landmark_names: tuple[str, ...]
     eyes: np.ndarray
     eye_radius: float
+    gaze: np.ndarray
     middle: np.ndarray
 
 
@@ -76,56 +78,6 @@ def _sphere(rows=14, columns=20):
     a, b = r * columns + c, r * columns + (c + 1) % columns
     quads = np.stack([a, a + columns, b + columns, a, b + columns, b], -1)
     return points.reshape(-1, 3).astype(np.float32), quads.reshape(-1, 3).astype(np.int32)
-
-
-@lru_cache(maxsize=1)
-def _lash_rows():
-    """Where upper lashes grow: for roots and for tips, two vertices and the share of the second, (2
-    * LASHES,) each."""
-    head = load_head()
-    lashes, rows = head.of_group("lashes"), []
-    for side in ("r", "l"):
-        centre, _ = eyeball(head, head.rest, side)
-        own = lashes[np.sign(head.rest[lashes, 0]) == np.sign(centre[0])]
-        own = own[head.rest[own, 1] > centre[1] - 0.01]
-        reach = np.linalg.norm(head.rest[own] - centre, axis=1)
-        rows.append(
-            [_spread(head.rest, own[reach < 0.160]), _spread(head.rest, own[reach > 0.188])]
-        )
-    return [
-        tuple(np.concatenate(parts) for parts in zip(*pair, strict=True))
-        for pair in zip(*rows, strict=True)
-    ]
-
-
-def _spread(rest, row):
-    """Spread LASHES places evenly along a row of vertices: first vertex, second vertex, share of
-    the second."""
-    row = row[np.argsort(np.abs(rest[row, 0]))]
-    along = np.linspace(0.8, len(row) - 1.8, LASHES)  # none in the very corners
-    first = along.astype(int)
-    return row[first], row[first + 1], (along - first).astype(np.float32)
-
-
-def _add_lashes(parts, posed):
-    """Upper lashes, each a thin triangle, and the dark edge of the lid that they stand on."""
-    root, tip = (posed[a] + (posed[b] - posed[a]) * f[:, None] for a, b, f in _lash_rows())
-    root, tip = root.reshape(2, LASHES, 3), tip.reshape(2, LASHES, 3)
-    half = np.gradient(root, axis=1) * 0.3
-    edge = root + (tip - root) * 0.3 + [0, 0, 0.006]
-    points = np.concatenate([root - half, root + half, tip, root + [0, 0, 0.004], edge], 1).reshape(
-        -1, 3
-    )
-    k = np.arange(LASHES)
-    hairs = np.stack([k, k + LASHES, k + 2 * LASHES], 1)
-    a = 3 * LASHES + k[:-1]
-    band = np.concatenate(
-        [np.stack([a, a + 1, a + LASHES], 1), np.stack([a + 1, a + LASHES + 1, a + LASHES], 1)]
-    )
-    one = np.concatenate([hairs, band])
-    triangles = np.concatenate([one, one + 5 * LASHES])
-    zero = np.zeros_like(points)
-    parts.add(points, zero + [0, 0, 1], zero, zero, triangles, LASH)
 
 
 @lru_cache(maxsize=1)
@@ -176,15 +128,16 @@ def build_scene(person, view, detail=1.0):
     triangles, material, names, landmarks = _static()
     plain, _ = _neutral(person.shape)
     landmarks = _with_nose_tip(names, landmarks, plain)
+    landmarks = _with_brows(names, landmarks, brow_lift(person.shape))
     neutral, normals = _neutral(person.shape, view.style)
-    body = _dressed_body(head, plain, normals, view)
+    body = _dressed_body(head, plain, normals, person, view)
     parts = _Heap()
     posed = turn(body, head.turn, view.pose)
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
 
-    eyes, radius = _add_eyes(parts, head, neutral, view)
-    _add_lashes(parts, posed)
+    eyes, radius, gaze = _add_eyes(parts, head, neutral, view)
+    _add_lashes(parts, posed, person)
     cut = _add_hair(parts, body, normals, person, view, detail)
     _add_jewels_and_collars(parts, body, person, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
@@ -195,19 +148,24 @@ def build_scene(person, view, detail=1.0):
         landmark_names=names,
         eyes=eyes,
         eye_radius=radius,
+        gaze=gaze,
         middle=middle,
     )
 
 
-def _dressed_body(head, plain, normals, view):
+def _dressed_body(head, plain, normals, person, view):
     """Skin and cloth with an expression, upright: float32 (V, 3).
 
     Args:
         head: a `Head`.
         plain: float32 (V, 3), the neutral face, and `normals` of it in the view's style.
-        view: a `View`.
+        person, view: a `Person` and a `View`.
     """
-    body = express(head, plain, dict(view.units) | _lids(view.pose.gaze[1]))
+    units = dict(view.units) | _looking(view.pose.gaze[1])
+    rest = lids.resting_lids(head, plain, person.complexion.lid)
+    for unit in ("eyeBlinkLeft", "eyeBlinkRight"):  # a blink goes on from where lids rest
+        units[unit] = rest + (1 - rest) * units.get(unit, 0)
+    body = express(head, plain, units)
     # Lower teeth stay behind the lip of a short chin when the jaw drops.
     body[head.of_group("lower-teeth")] += np.float32([0, 0.11, -0.14]) * dict(view.units)["jawOpen"]
     body[:, 2] -= LINING * np.where(head.masks["lips"] > 0.1, 0, head.masks["inside-mouth"])
@@ -242,7 +200,19 @@ def _with_nose_tip(names, landmarks, neutral):
     return landmarks
 
 
-def _lids(up):
+def _with_brows(names, landmarks, lift):
+    """The landmarks' vertices (L,) with those of the brows where their hairs grow, `lift` dm above
+    their usual place."""
+    head, landmarks = load_head(), landmarks.copy()
+    skin = head.of_group("body")
+    for k, name in enumerate(names):
+        if " brow " in name:
+            place = head.rest[landmarks[k]] + np.float32([0, lift, 0])
+            landmarks[k] = skin[np.linalg.norm(head.rest[skin] - place, axis=1).argmin()]
+    return landmarks
+
+
+def _looking(up):
     """The units by which lids follow eyes that look `up` degrees."""
     unit = "eyeLookUp" if up > 0 else "eyeLookDown"
     return {unit + side: min(1.0, abs(up) / 22) for side in ("Left", "Right")}
@@ -271,22 +241,39 @@ class _Heap:
 
 
 def _add_eyes(parts, head, neutral, view):
-    """Add the eyeballs; return their centres in the world (person's right, left) and radius."""
+    """Add the eyeballs, which look at one place.
+
+    Returns:
+        their centres in the world (person's right, left), their radius and their gaze (2, 3).
+    """
     ball, triangles = _sphere()
     pose, looked_up = view.pose, cartoon.wide_iris(ball, view.style)
-    one = np.ones(1, np.float32)
-    turned = rotation(pose.yaw, pose.pitch, pose.roll) @ rotation(pose.gaze[0], pose.gaze[1], 0)
-    centres = []
-    for side in ("r", "l"):
-        centre, radius = eyeball(head, neutral, side)
+    one, frame = np.ones(1, np.float32), rotation(pose.yaw, pose.pitch, pose.roll)
+    forward = rotation(pose.gaze[0], pose.gaze[1], 0)[:, 2]
+    places = [eyeball(head, neutral, side) for side in ("r", "l")]
+    target = np.mean([centre for centre, _ in places], 0) + view.shot.distance * forward
+    bulge = 1 + 0.045 * np.clip((ball[:, 2:] - 0.86) / 0.14, 0, 1)  # the cornea
+    centres, gazes = [], []
+    for centre, radius in places:
+        x, y, z = target - centre
+        angles = np.degrees([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))])
+        turned = frame @ rotation(*angles, 0)
         centre = turn(centre[None], one, pose)[0]
         normal = (ball @ turned.T).astype(np.float32)
-        bulge = 1 + 0.045 * np.clip((ball[:, 2:] - 0.86) / 0.14, 0, 1)  # the cornea
         parts.add(
             centre + radius * bulge * normal, normal, looked_up, np.zeros_like(ball), triangles, EYE
         )
         centres.append(centre)
-    return np.array(centres), radius
+        gazes.append(turned[:, 2])
+    return np.array(centres), places[1][1], np.array(gazes, np.float32)
+
+
+def _add_lashes(parts, posed, person):
+    """Add the upper lashes; what they know is how near they are to the lid's edge."""
+    points, triangles, edge = lids.lashes(posed, person.complexion.lashes, person.seed)
+    zero = np.zeros_like(points)
+    known = np.repeat(edge[:, None], 3, 1)
+    parts.add(points, zero + np.float32([0, 0, 1]), zero, known, triangles, LASH)
 
 
 def _add_hair(parts, body, normals, person, view, detail):

@@ -319,11 +319,50 @@ def measured(faces):
     return table(["", "measured", "target"], rows)
 
 
+def ratio_tables(versions):
+    """Tables of the ratios of faces, from {version: what `benchmarks.faces_ratios` measured}."""
+    names = sorted(versions, key=int)
+    last = versions[names[-1]]
+    rows = []
+    for ratio, known in last["ratios"].items():
+        cells = [ratio, spread_of(known["photographs"])]
+        for name in names:
+            of = versions[name]["ratios"][ratio]
+            cells += [spread_of(of["renders"]), f"{of['off']:+.2f}", f"{of['spread']:.2f}"]
+        rows.append(cells)
+    head = ["length over the face's width", "photographs"]
+    for name in names:
+        head += [f"version {name}", "off by", "spread"]
+    distances = [
+        (f"version {name}", of["faces"], *(f"{of['mahalanobis'][q]:.2f}" for q in ("50%", "90%")))
+        for name, of in ((name, versions[name]) for name in names)
+    ]
+    groups = [
+        (group, of["faces"], f"{of['mahalanobis']:.2f}", *(f"{x:+.1f}" for x in of["off"].values()))
+        for group, of in last["groups"].items()
+    ]
+    return {
+        "version": names[-1],
+        "rows": table(head, rows),
+        "distances": table(["", "faces", "median", "90%"], distances),
+        "groups": table(["", "faces", "distance", *last["ratios"]], groups),
+    }
+
+
+def spread_of(pair):
+    """A mean and a deviation."""
+    return f"{pair[0]:.3f} ± {pair[1]:.3f}"
+
+
 def context(results):
-    faces = results["faces"]
+    faces, ratios = results["faces"], results.get("ratios")
     balance = balance_tables(faces["balance"]) if "balance" in faces else None
-    return {"measured": measured(faces), "balance": balance}
+    return {
+        "measured": measured(faces),
+        "balance": balance,
+        "ratios": ratio_tables(ratios) if ratios else None,
+    }
 
 
-FILES = {"faces": "faces.json"}
+FILES = {"faces": "faces.json", "ratios": "faces_ratios.json"}
 PAGE = Page("docs/faces.md", FILES, context, {f"faces_{name}": drawer(name) for name in SHEETS})

@@ -1,0 +1,302 @@
+"""Skin: its colours over the face, folds and lines, marks, sheen, lips, teeth.
+
+Places are rest positions in decimetres. `Places` holds |x|, y, z of some pixels of the face; a map
+is float32 (P,) over them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.light.texture import noise
+from data.shape.hair import beard_mask
+from data.shape.maths import step
+
+# What absorbs light in skin, per unit of red, green and blue: blood, and pigment.
+BLOOD, PIGMENT = np.float32([0.06, 0.31, 0.26]), np.float32([0.42, 0.72, 0.95])
+# The edges of the lids at rest: x and y of the upper, then of the lower.
+UPPER_LID = np.array(
+    [[0.205, 0.237, 0.272, 0.312, 0.352, 0.384, 0.412, 0.43, 0.437],
+     [7.285, 7.309, 7.323, 7.329, 7.327, 7.322, 7.314, 7.300, 7.288]],
+)  # fmt: skip
+LOWER_LID = np.array(
+    [[0.205, 0.226, 0.246, 0.279, 0.312, 0.35, 0.384, 0.404, 0.42, 0.437],
+     [7.27, 7.254, 7.25, 7.244, 7.242, 7.243, 7.252, 7.258, 7.267, 7.28]],
+)  # fmt: skip
+LIPSTICKS = (  # linear: red, rose, berry, coral, plum, brick
+    (0.32, 0.02, 0.03), (0.40, 0.09, 0.13), (0.20, 0.02, 0.05),
+    (0.45, 0.09, 0.07), (0.14, 0.02, 0.05), (0.24, 0.05, 0.04),
+)  # fmt: skip
+PARTING = 6.612  # rest y between closed lips
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where pixels of the face lie: signed `side`, and x = |side|, y, z, float32 (P,) each."""
+
+    side: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+
+    @classmethod
+    def of(cls, rest):
+        """The places of rest positions (P, 3)."""
+        return cls(rest[:, 0], np.abs(rest[:, 0]), rest[:, 1], rest[:, 2])
+
+    def spot(self, x, y, wide, high):
+        """A soft spot on both sides: a map."""
+        return np.exp(-(((self.x - x) / wide) ** 2) - ((self.y - y) / high) ** 2)
+
+    def along(self, ys, xs, width):
+        """A soft line on both sides through points (ys rising, xs), its ends soft: a map and the
+        signed distance across, dm, positive outwards."""
+        off = self.x - np.interp(self.y, ys, xs)
+        tip = (ys[-1] - ys[0]) * 0.2
+        ends = step(ys[0] - tip, ys[0] + tip, self.y) * step(ys[-1] + tip, ys[-1] - tip, self.y)
+        return np.exp(-((off / width) ** 2)) * ends, off, ends
+
+    def across(self, xs, ys, width):
+        """The same for lines that run across a face: points (xs rising, ys)."""
+        off = self.y - np.interp(self.x, xs, ys)
+        tip = (xs[-1] - xs[0]) * 0.15
+        ends = step(xs[-1] + tip, xs[-1] - tip, self.x)
+        if xs[0] > 0:
+            ends = ends * step(xs[0] - tip, xs[0] + tip, self.x)
+        return np.exp(-((off / width) ** 2)) * ends
+
+
+def smile_of(view):
+    """How much a view smiles: 0 to 1."""
+    units = dict(view.units)
+    return min(1.0, 0.5 * (units.get("mouthSmileLeft", 0) + units.get("mouthSmileRight", 0)))
+
+
+def closed_lids(rest, view):
+    """bool (P,): where the edges of closed lids lie among rest positions (P, 3): nowhere while
+    eyes are open."""
+    units = dict(view.units)
+    if min(units.get("eyeBlinkLeft", 0), units.get("eyeBlinkRight", 0)) < 0.6:
+        return np.zeros(len(rest), bool)
+    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
+    edge = np.abs(y - np.interp(x, *UPPER_LID)) < 0.016
+    return edge & (x > 0.2) & (x < 0.44) & (z > 1.3)
+
+
+def face_paint(albedo, gloss, rest, person, view):
+    """Paint the face over an even skin, in place.
+
+    Args:
+        albedo (P, 3), gloss (P,): of all skin.
+        rest: float32 (P, 3).
+        person, view: as drawn.
+    """
+    on = np.nonzero((rest[:, 2] > 0.35) & (rest[:, 1] > 5.9) & (rest[:, 1] < 8.2))[0]
+    if not len(on):
+        return
+    at = Places.of(rest[on])
+    shift = person.seed % 509
+    blotch = noise(0, at.side * 150 + shift, at.y * 150)
+    red = _redness(at, person, blotch)
+    dark = _darkness(at, person)
+    fold = _folds(at, person, smile_of(view))
+    paint = albedo[on] * np.exp(-red[:, None] * BLOOD - dark[:, None] * PIGMENT)
+    paint *= 1 - np.clip(fold, -0.25, 0.8)[:, None] * np.float32([0.86, 1.0, 1.03])
+    albedo[on] = _marks(paint, at, person)
+    gloss[on] = _sheen(at, person) * (0.95 + 0.08 * blotch)
+
+
+def _redness(at, person, blotch):
+    """Blood under the skin: cheeks, nose, ears, chin, lids, and blotches: a map."""
+    many = person.complexion.blotches
+    front = step(0.5, 0.9, at.z)
+    flush = 0.62 * at.spot(0.40, 6.97, 0.17, 0.16) * front
+    flush += 0.75 * at.spot(0.0, 6.87, 0.13, 0.08) * step(1.3, 1.5, at.z)
+    flush += 0.35 * at.spot(0.15, 6.86, 0.05, 0.07) * step(1.2, 1.4, at.z)
+    flush += 0.55 * at.spot(0.82, 7.1, 0.13, 0.32) * step(0.85, 0.6, at.z)
+    flush += 0.30 * at.spot(0.0, 6.33, 0.13, 0.09) * front
+    flush += 0.25 * at.spot(0.0, 7.72, 0.35, 0.16) * front
+    lids = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
+    uneven = 0.17 * many * blotch + 0.10 * many * noise(0, at.x * 330 + 91, at.y * 330)
+    return (
+        (0.25 + person.blush) * flush * np.clip(1 + 0.3 * many * blotch, 0.6, 1.4) + lids + uneven
+    )
+
+
+def _darkness(at, person):
+    """Pigment and standing shade: under and round the eyes, nostrils, a shaven beard: a map."""
+    age = person.shape.age
+    front = step(1.0, 1.2, at.z)
+    ring = at.spot(0.29, 7.185, 0.13, 0.05) * (0.14 + 0.5 * person.shadows)
+    inner = at.spot(0.185, 7.27, 0.035, 0.06) * (0.35 + 0.15 * float(step(40, 75, age)))
+    lid = at.spot(0.33, 7.36, 0.13, 0.035) * (0.2 + 0.2 * person.tone)
+    dark = (ring + inner + lid) * front
+    nostril = ((at.x - 0.078) / 0.034) ** 2 + ((at.y - 6.829 - 0.25 * (at.x - 0.078)) / 0.018) ** 2
+    dark += 1.7 * np.exp(-(nostril**2)) * step(1.4, 1.42, at.z)
+    dark += 0.22 * at.spot(0.0, 6.455, 0.13, 0.028) * front  # under the lower lip
+    dark += 0.30 * at.spot(0.238, 6.617, 0.022, 0.02) * front  # the corners of the mouth
+    if person.complexion.shaven and not person.beard:
+        grain = 1 + 0.3 * noise(1, at.side * 300, at.y * 300)
+        mask = beard_mask(np.stack([at.side, at.y, at.z], 1), "full beard")
+        dark += 0.55 * person.complexion.shaven * mask * grain
+    return dark
+
+
+def _folds(at, person, smile):
+    """Creases: of the lids, from nose to mouth, of age and of muscles, as shade: a map, below 0
+    where the swelling beside a fold catches light."""
+    own, age = person.complexion, person.shape.age
+    old = float(step(26, 76, age)) * min(1.3, person.lines)
+    total = _lid_lines(at, person)
+    depth = min(1.0, own.nasolabial * (0.16 + 0.62 * old) + 0.65 * smile)
+    ys, xs = [6.60, 6.68, 6.78, 6.88], [0.335, 0.31, 0.26, 0.185]
+    line, off, ends = at.along(ys, xs, 0.02)
+    line = line * step(6.60, 6.80, at.y)
+    side = np.exp(-(((off + 0.03) / 0.04) ** 2)) - 0.8 * np.exp(-(((off - 0.05) / 0.05) ** 2))
+    front = step(0.95, 1.15, at.z)
+    total += depth * (0.26 * line + 0.15 * side * ends) * front
+    if old > 0.02:
+        total += old * _age_lines(at, person, smile) * front
+    if own.dimples and smile > 0.2:
+        total += 0.3 * own.dimples * smile * at.spot(0.40, 6.62, 0.018, 0.045) * front
+    if own.cleft:
+        total += 0.22 * own.cleft * np.exp(-((at.x / 0.016) ** 2)) * at.spot(0, 6.27, 1, 0.06)
+    philtrum = np.exp(-((at.x / 0.022) ** 2)) - 0.6 * np.exp(-(((at.x - 0.052) / 0.018) ** 2))
+    total += 0.09 * philtrum * at.spot(0, 6.745, 1, 0.035) * front
+    return total
+
+
+def _lid_lines(at, person):
+    """The edge of the lids with the roots of the lashes, the fold above, the pouch below: a map."""
+    own, age = person.complexion, person.shape.age
+    near = np.nonzero((np.abs(at.x - 0.32) < 0.2) & (np.abs(at.y - 7.28) < 0.16) & (at.z > 1.15))[0]
+    result = np.zeros(len(at.x), np.float32)
+    part = Places(*(value[near] for value in (at.side, at.x, at.y, at.z)))
+    upper = part.y - np.interp(part.x, *UPPER_LID)
+    lower = part.y - np.interp(part.x, *LOWER_LID)
+    ends = step(0.19, 0.225, part.x) * step(0.475, 0.43, part.x)
+    heavy = 0.78 if person.noun == "woman" else 0.62
+    heavy += 0.15 * person.lipstick  # who paints lips paints lids
+    edge = heavy * step(0.019, 0.009, upper) * step(-0.02, -0.004, upper) * ends
+    below = 0.22 * step(-0.02, -0.004, lower) * step(0.006, -0.002, lower) * ends
+    painted = 0.35 * person.lipstick * step(0.06, 0.015, upper) * step(-0.01, 0.01, upper) * ends
+    fold = 7.374 + own.crease_height - 0.062 * ((part.x - 0.325) / 0.17) ** 2
+    crease = np.exp(-(((part.y - fold) / 0.010) ** 2)) - 0.3 * np.exp(
+        -(((part.y - fold - 0.026) / 0.018) ** 2)
+    )
+    crease = 0.5 * own.crease * crease * step(0.19, 0.24, part.x) * step(0.50, 0.45, part.x)
+    pouch = float(step(30, 75, age)) * (0.25 + 0.2 * person.shadows)
+    bag = part.y - (7.175 + 0.35 * (part.x - 0.30) ** 2)
+    under = pouch * (np.exp(-((bag / 0.016) ** 2)) - 0.5 * np.exp(-(((bag - 0.04) / 0.022) ** 2)))
+    under = under * step(0.18, 0.24, part.x) * step(0.46, 0.38, part.x)
+    result[near] = np.maximum(np.maximum(edge, below), painted) + crease + under
+    return result
+
+
+def _age_lines(at, person, smile):
+    """The lines of age at their deepest: forehead, frown, crow's feet, marionette, lips: a map."""
+    wander = noise(0, at.side * 75 + person.seed % 97, at.y * 40)
+    bent = at.y + 0.02 * wander - 0.05 * (at.x / 0.35) ** 2
+    shape = _ripple((bent - 7.63) / (0.075 + 0.03 * (person.seed % 7) / 7))
+    broken = 0.65 + 0.5 * noise(0, at.side * 90, at.y * 260 + person.seed % 61)
+    forehead = shape * step(7.57, 7.63, at.y) * step(7.93, 7.84, at.y) * step(0.52, 0.25, at.x)
+    total = 0.30 * forehead * np.clip(broken, 0, 1.2)
+    total += 0.26 * at.spot(0.055, 7.47, 0.012, 0.05)  # between the brows
+    fan = (at.y - 7.27 + 0.006 * wander) / np.maximum(at.x - 0.36, 0.03)
+    feet = _ripple(fan * 1.9) * step(0.485, 0.53, at.x) * step(0.67, 0.56, at.x)
+    total += (0.18 + 0.25 * smile) * feet * step(0.15, 0.07, np.abs(at.y - 7.26))
+    sad = at.along([6.36, 6.45, 6.56], [0.30, 0.275, 0.255], 0.018)[0]
+    total += 0.12 * sad * min(1.5, person.complexion.nasolabial)
+    total += 0.10 * _ripple(at.side / 0.038) * at.spot(0, 6.725, 0.15, 0.02)  # above the lip
+    under = at.across([0.2, 0.3, 0.45], [7.215, 7.195, 7.215], 0.006)
+    return total + 0.15 * under + 0.018 * noise(2, at.side * 160 + 60 * at.y, at.y * 200)
+
+
+def _ripple(place):
+    """Folds at whole numbers of `place`, a lit swelling under each: a map."""
+    turn = 2 * np.pi * place
+    return step(0.72, 1.0, np.cos(turn)) - 0.3 * step(0.3, 1.0, np.cos(turn + 1.1))
+
+
+def _marks(paint, at, person):
+    """Freckles, spots of age, moles and a scar: `paint` (P, 3) with them."""
+    if person.freckles > 0.08:
+        where = at.spot(0.15, 7.05, 0.4, 0.22) * step(0.7, 1.0, at.z)
+        many = 1.6 - 0.9 * min(1.0, 1.3 * person.freckles)
+        spots = (
+            step(many, many + 0.8, noise(1, at.side * 75 + person.seed % 193, at.y * 75)) * where
+        )
+        spots = spots * (0.7 + 0.4 * noise(0, at.side * 300, at.y * 300))
+        paint = paint * np.exp(-0.75 * np.clip(spots, 0, 1.3)[:, None] * PIGMENT)
+    spotted = float(step(50, 85, person.shape.age)) * person.lines
+    if spotted > 0.05:
+        spots = step(1.2, 2.2, noise(1, at.side * 36 + person.seed % 97, at.y * 36))
+        paint = paint * np.exp(-0.3 * spotted * spots[:, None] * PIGMENT)
+    for number, (mx, my) in enumerate(person.marks):
+        size = 0.008 + 0.009 * ((person.seed >> 3 * number) % 8) / 7
+        near = np.exp(-((((at.side - mx) ** 2 + (at.y - my) ** 2) / size**2) ** 2)) * (at.z > 0.8)
+        paint = paint * np.exp(-1.1 * near[:, None] * PIGMENT)
+    if person.complexion.scar:
+        sx, sy, turn = person.complexion.scar
+        dx, dy = at.side - sx, at.y - sy
+        along, off = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
+        scar = step(0.09, 0.05, np.abs(along)) * np.exp(-((off / 0.007) ** 2)) * (at.z > 0.8)
+        paint = paint * (1 + scar[:, None] * np.float32([0.22, 0.14, 0.16]))
+    return paint
+
+
+def _sheen(at, person):
+    """How much the skin gleams: most on forehead, nose, cheekbones and chin: a map."""
+    oily = 0.30 * at.spot(0, 7.70, 0.30, 0.16) + 0.42 * at.spot(0, 6.93, 0.07, 0.17)
+    oily += 0.26 * at.spot(0.47, 7.08, 0.12, 0.08) + 0.18 * at.spot(0, 6.30, 0.10, 0.07)
+    oily += 0.12 * at.spot(0.32, 7.39, 0.12, 0.03) + 0.10 * at.spot(0, 6.74, 0.08, 0.04)
+    return (0.30 + 1.25 * oily) * person.complexion.shine
+
+
+def lip_paint(albedo, gloss, lips, inside, rest, person, base):
+    """Paint lips whose border is soft: redder than the skin, the upper darker; and the line
+    between them.
+
+    Args:
+        albedo (P, 3), gloss (P,): of all skin, changed in place.
+        lips, inside: float32 (P,), the masks.
+        rest: float32 (P, 3); person; base: (3,), the skin's linear colour.
+    """
+    on = np.nonzero(lips > 0.02)[0]
+    if not len(on):
+        return
+    at, tone, own = Places.of(rest[on]), person.tone, person.complexion
+    fair, deep = np.float32([0.70, 0.40, 0.46]), np.float32([0.92, 0.74, 0.95])
+    natural = base * (fair + tone * (deep - fair)) ** own.lips + np.float32([0.006, 0, 0.002])
+    stick = np.float32(LIPSTICKS[person.seed % len(LIPSTICKS)]) * (0.35 + 0.75 * base[:1])
+    colour = natural + 0.75 * person.lipstick * (stick - natural)
+    lines = noise(2, at.y * 150, at.side * 320)
+    upper = step(PARTING - 0.01, PARTING + 0.01, at.y)
+    shade = (1.04 - 0.16 * upper) * (1 + 0.07 * lines)
+    rough = lips[on] + 0.06 * noise(1, at.side * 130, at.y * 130)
+    painted = person.lipstick
+    amount = step(0.05, 0.95 - 0.35 * painted, rough) * (0.82 + 0.13 * painted)
+    albedo[on] += amount[:, None] * (colour * shade[:, None] - albedo[on])
+    gap = np.exp(-(((at.y - PARTING) / 0.011) ** 2)) * step(1.60, 1.54, at.z + 0.45 * at.x)
+    gap = 0.6 * gap * step(0.27, 0.2, at.x)
+    albedo[on] *= 1 - np.maximum(gap, 0.5 * inside[on])[:, None] * np.float32([0.85, 1, 1])
+    gloss[on] += amount * (0.12 + 0.4 * painted - gloss[on] * 0.3) * (1 + 0.4 * lines)
+
+
+def teeth_paint(rest, person):
+    """Paint teeth: darker to the back and where one meets the next, pink at the gum: (P, 3)."""
+    own = person.complexion
+    at = Places.of(rest)
+    place = at.x / own.tooth
+    narrow = place + 0.10 * step(1.0, 1.3, place)  # the second is narrower than the first
+    between = np.abs(np.mod(narrow + 0.5, 1) - 0.5) * own.tooth
+    # A gap shows dark where teeth are rounded, at their edges.
+    gap = 0.34 * np.exp(-((between / 0.005) ** 2)) + 0.14 * np.exp(-((between / 0.022) ** 2))
+    old, light = np.float32([0.66, 0.54, 0.37]), np.float32([0.92, 0.83, 0.69])
+    colour = old + own.teeth * (light - old)
+    shade = 0.25 + 0.75 * step(1.22, 1.47, at.z)
+    upper = at.y > 6.60
+    arch = np.where(upper, 6.775, 6.475) + np.where(upper, -0.03, 0.03) * (between / 0.044)
+    gum = np.where(upper, step(arch, arch + 0.02, at.y), step(arch, arch - 0.02, at.y))
+    colour = colour + gum[:, None] * (np.float32([0.36, 0.13, 0.12]) - colour)
+    return colour * ((1 - gap * (1 - gum)) * shade)[:, None]

@@ -1,0 +1,220 @@
+"""Eyes, brows, skin and mouths: what the paint of a face promises, without rendering."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from data.light.brows import brow_mask
+from data.light.eyes import covered, eye_light, eye_paint
+from data.light.lights import sample_light
+from data.light.paint import skin_paint
+from data.light.shading import Lamps, Surface
+from data.light.skin import closed_lids, teeth_paint
+from data.people.complexion import Brows
+from data.people.person import sample_person
+from data.people.view import sample_view
+from data.shape import scene as sc
+from data.shape.cuts import CUTS
+from data.shape.head import express, eyeball, load_head, shape_vertices
+from data.shape.lids import IRIS, LASHES, lashes, resting_lids
+from data.shape.maths import unit
+from data.shape.parts import PART
+
+APART, RADIUS, DM = 0.62, 0.15, 160.0  # two eyes, dm, and samples a decimetre
+
+
+def somebody(seed=0):
+    person = sample_person(np.random.default_rng(seed))
+    return person, sample_view(person, np.random.default_rng(seed))
+
+
+def two_eyes(gaze):
+    """Two bare eyeballs that look along `gaze`, seen from straight ahead: `Surface` and scene."""
+    y, x = np.mgrid[-0.2:0.2:64j, -0.6:0.6:192j].astype(np.float32)
+    centre = np.where(x < 0, -APART / 2, APART / 2)
+    away = np.hypot(x - centre, y)
+    hit = away < RADIUS
+    normal = np.stack([x - centre, -y, np.sqrt(np.clip(RADIUS**2 - away**2, 0, 1))], -1)[hit]
+    normal = unit(normal.astype(np.float32))
+    side = unit(np.cross([0, 1, 0], gaze)).astype(np.float32)
+    frame = np.stack([side, np.cross(gaze, side), gaze])
+    values = np.zeros((len(normal), sc.COLUMNS), np.float32)
+    middle = np.stack([centre[hit], 0 * x[hit], 0 * x[hit]], 1)
+    values[:, sc.POSITION], values[:, sc.REST] = middle + RADIUS * normal, normal @ frame.T
+    ones = np.ones(len(normal), np.float32)
+    surface = Surface(
+        hit=hit,
+        material=np.full(len(normal), sc.EYE, np.uint8),
+        values=values,
+        normal=normal,
+        toward_eye=np.tile(np.float32([0, 0, 1]), (len(normal), 1)),
+        lit=ones,
+        open=ones,
+        decimetre=DM,
+    )
+    eyes = np.float32([[-APART / 2, 0, 0], [APART / 2, 0, 0]])
+    scene = SimpleNamespace(eyes=eyes, eye_radius=RADIUS, gaze=np.float32([gaze, gaze]))
+    return surface, scene
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_reflection_of_the_key_lies_at_the_same_place_in_both_eyes(seed):
+    rng = np.random.default_rng(seed)
+    gaze = unit(np.float32([rng.normal(0, 0.15), rng.normal(0, 0.08), 1]))
+    surface, scene = two_eyes(gaze)
+    lamps = Lamps(sample_light(rng, bool(seed % 2)))
+    person = replace(sample_person(rng), eye_colour=(50.0, 30.0, 18.0))
+    diffuse = np.ones((len(surface.normal), 3), np.float32)
+    colour = eye_light(surface, diffuse, scene, person, lamps).mean(1)
+    local = surface.values[:, sc.REST]
+    places = []
+    for side in (-1, 1):
+        own = np.nonzero(
+            (surface.values[:, 0] * side > 0) & (local[:, 2] > np.cos(np.radians(24)))
+        )[0]
+        brightest = own[colour[own] > 0.9 * colour[own].max()]
+        places.append(local[brightest].mean(0))
+    assert np.linalg.norm(places[0] - places[1]) < 0.03
+    assert np.sign(places[0][0]) == np.sign(lamps.key_from[0] - gaze[0] * 2) or (
+        abs(lamps.key_from[0] - 2 * gaze[0]) < 0.3
+    )
+
+
+def test_the_upper_lid_covers_the_top_of_the_iris_and_the_iris_is_seen():
+    head = load_head()
+    names, edge = (0.312, 7.329, 1.388), []
+    for sign in (-1, 1):
+        away = np.linalg.norm(head.rest - np.float32(names) * [sign, 1, 1], axis=1)
+        away[np.setdiff1d(np.arange(len(away)), head.of_group("body"))] = np.inf
+        edge.append(away.argmin())
+    shares = []
+    for seed in range(12):
+        person, _ = somebody(seed)
+        face = shape_vertices(head, person.shape)
+        rest = resting_lids(head, face, person.complexion.lid)
+        face = express(head, face, {"eyeBlinkLeft": rest, "eyeBlinkRight": rest})
+        for side, lid in zip(("r", "l"), edge, strict=True):
+            centre, radius = eyeball(head, face, side)
+            height = (face[lid, 1] - centre[1]) / (radius * np.sin(np.radians(IRIS)))
+            shares.append(1 - height)
+    assert 0.0 < np.min(shares) and np.max(shares) < 0.8
+    assert 0.15 < np.median(shares) < 0.45
+
+
+def test_lashes_taper_and_stand_before_the_lid():
+    head = load_head()
+    points, triangles, edge = lashes(head.rest, 0.06, 3)
+    assert triangles.max() == len(points) - 1 and np.isfinite(points).all()
+    longer, *_ = lashes(head.rest, 0.08, 3)
+    assert longer[:, 1].max() > points[:, 1].max()
+    again, *_ = lashes(head.rest, 0.06, 3)
+    assert (again == points).all()
+    # Of each lash: two points at the root, two in the middle, one at the tip.
+    root, root_, middle, middle_, tip = points[: 5 * LASHES].reshape(5, LASHES, 3)
+    wide, narrow = np.linalg.norm(root - root_, axis=1), np.linalg.norm(middle - middle_, axis=1)
+    assert (narrow < 0.8 * wide).all()
+    assert np.median(np.linalg.norm(tip - root, axis=1) / wide) > 4
+    assert (edge[:LASHES] == 1).all() and (edge[4 * LASHES : 5 * LASHES] == 0).all()
+
+
+def test_the_white_of_an_eye_is_neither_white_nor_flat():
+    person, _ = somebody(1)
+    turn = np.linspace(0, 2 * np.pi, 60)
+    rings = []
+    for degrees in (33, 60):
+        a = np.radians(degrees)
+        local = np.stack([np.sin(a) * np.cos(turn), np.sin(a) * np.sin(turn), 0 * turn], 1)
+        local[:, 2] = np.cos(a)
+        rings.append(eye_paint(local.astype(np.float32), person)[0].mean(0))
+    near, far = rings
+    assert near.max() < 0.75 and far.mean() < 0.9 * near.mean()
+    assert far[0] / far[1] > near[0] / near[1]
+
+
+def skin_places(n=220):
+    """A grid over the forehead's left half and the nose bridge: rest (P, 3) and its shape."""
+    y, x = np.mgrid[7.62:7.36:200j, -0.7:0.7:560j]
+    return np.stack([x, y, 0 * x + 1.4], -1).reshape(-1, 3).astype(np.float32), x.shape
+
+
+def test_brows_are_strands_with_skin_between_that_thin_to_the_tail():
+    rest, shape = skin_places()
+    hair, ground = (part.reshape(shape) for part in brow_mask(rest, Brows(density=0.8)))
+    x = rest[:, 0].reshape(shape)
+    body = (np.abs(x) > 0.2) & (np.abs(x) < 0.4) & (ground > 0.5)
+    assert 0.15 < (hair[body] < 0.3).mean() < 0.8 and (hair[body] > 0.6).mean() > 0.1
+    high = [
+        (ground * ((np.abs(x) > low) & (np.abs(x) < low + 0.06))).sum() for low in (0.2, 0.35, 0.52)
+    ]
+    assert high[0] > high[2] and high[1] > high[2]
+    assert ground[np.abs(x) > 0.68].max() < 0.05
+
+
+def test_brows_differ_in_thickness_height_and_between():
+    rest, shape = skin_places()
+    y, between = rest[:, 1], np.abs(rest[:, 0]) < 0.05
+
+    def ground(**values):
+        return brow_mask(rest, Brows(**values))[1]
+
+    assert ground(thickness=1.5).sum() > 1.3 * ground(thickness=0.8).sum()
+    low, high = ((ground(height=h) * y).sum() / ground(height=h).sum() for h in (-0.03, 0.03))
+    assert 0.04 < high - low < 0.08
+    assert ground(joined=0.8)[between].max() > 0.3 and ground()[between].max() < 0.05
+
+
+def test_teeth_are_not_a_white_bar():
+    person, _ = somebody(2)
+    x = np.linspace(-0.28, 0.28, 400)
+    z = 1.5 - 4 * x**2
+    row = teeth_paint(np.stack([x, 0 * x + 6.68, z], 1).astype(np.float32), person).mean(1)
+    middle, corner = row[np.abs(x) < 0.1], row[np.abs(x) > 0.26]
+    assert middle.max() > 1.2 * middle.min() and middle.mean() > 1.1 * corner.mean()
+    dips = (row[1:-1] < row[:-2]) & (row[1:-1] < row[2:])
+    assert 5 <= dips.sum() <= 9
+
+
+def cheek(person, view):
+    """Paint of the middle of a cheek, of the forehead, and of the lower lip: (3, 3) linear."""
+    rest = np.float32([[0.40, 6.97, 1.3], [0.3, 7.62, 1.35], [0.05, 6.56, 1.56]])
+    rest = np.repeat(rest, 200, 0) + np.random.default_rng(0).normal(0, 0.012, (600, 3))
+    known = np.zeros((600, 3), np.float32)
+    known[400:, 0] = 1
+    albedo, _, _, part = skin_paint(rest.astype(np.float32), known, person, view, CUTS["bald"])
+    assert (part[400:] == PART["lips"]).all()
+    return albedo.reshape(3, 200, 3).mean(1)
+
+
+def test_blood_reddens_cheeks_and_lips_of_fair_and_of_deep_skin():
+    fair, deep, redder = 0, 0, []
+    for seed in range(40):
+        person, view = somebody(seed)
+        if person.beard or person.lipstick:
+            continue
+        cheek_, forehead, lips = cheek(person, view)
+        assert lips[0] / lips[1] > forehead[0] / forehead[1]
+        redder.append(cheek_[0] / cheek_[1] / (forehead[0] / forehead[1]))
+        fair, deep = fair + (person.tone < 0.3), deep + (person.tone > 0.6)
+    assert fair and deep and np.median(redder) > 1.03
+
+
+def test_what_lies_above_is_found_above():
+    hit = np.ones((20, 20), bool)
+    chosen = np.zeros((20, 20), bool)
+    chosen[8:16, 4:16] = True
+    surface = SimpleNamespace(hit=hit)
+    result = np.zeros((20, 20))
+    result[chosen] = covered(surface, chosen.ravel(), 2, 0.5)
+    assert result[8, 10] > 0.9 and result[15, 10] < 0.1
+    result[chosen] = covered(surface, chosen.ravel(), -2, 0.5)
+    assert result[8, 10] < 0.1 and result[15, 10] > 0.9
+
+
+def test_closed_eyes_are_a_line_in_the_part_map_and_open_ones_are_not():
+    rest = np.float32([[0.31, 7.329, 1.39], [-0.35, 7.327, 1.39], [0.31, 7.45, 1.4]])
+    _, view = somebody()
+    closed = replace(view, units=(("eyeBlinkLeft", 0.9), ("eyeBlinkRight", 0.9)))
+    assert closed_lids(rest, closed).tolist() == [True, True, False]
+    assert not closed_lids(rest, replace(view, units=())).any()
