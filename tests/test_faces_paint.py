@@ -105,18 +105,14 @@ def test_the_upper_lid_covers_the_top_of_the_iris_and_the_iris_is_seen():
 
 def test_lashes_taper_and_stand_before_the_lid():
     head = load_head()
-    points, triangles, edge = lashes(head.rest, 0.06, 3)
-    assert triangles.max() == len(points) - 1 and np.isfinite(points).all()
-    longer, *_ = lashes(head.rest, 0.08, 3)
-    assert longer[:, 1].max() > points[:, 1].max()
-    again, *_ = lashes(head.rest, 0.06, 3)
-    assert (again == points).all()
-    # Of each lash: two points at the root, two in the middle, one at the tip.
-    root, root_, middle, middle_, tip = points[: 5 * LASHES].reshape(5, LASHES, 3)
-    wide, narrow = np.linalg.norm(root - root_, axis=1), np.linalg.norm(middle - middle_, axis=1)
+    rows = lashes(head.rest, 0.06, 3)
+    assert rows.shape == (2, 7, LASHES, 3) and np.isfinite(rows).all()
+    assert lashes(head.rest, 0.08, 3)[..., 1].max() > rows[..., 1].max()
+    assert (lashes(head.rest, 0.06, 3) == rows).all()
+    root, root_, middle, middle_, tip, *_ = rows.transpose(1, 0, 2, 3)
+    wide, narrow = (np.linalg.norm(a - b, axis=-1) for a, b in ((root, root_), (middle, middle_)))
     assert (narrow < 0.8 * wide).all()
-    assert np.median(np.linalg.norm(tip - root, axis=1) / wide) > 4
-    assert (edge[:LASHES] == 1).all() and (edge[4 * LASHES : 5 * LASHES] == 0).all()
+    assert np.median(np.linalg.norm(tip - root, axis=-1) / wide) > 4
 
 
 def test_the_white_of_an_eye_is_neither_white_nor_flat():

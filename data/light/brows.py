@@ -10,12 +10,13 @@ LEVEL = 7.492  # rest y of its middle line
 FINE = 430.0  # texels of the noise a decimetre, across the strands
 
 
-def brow_mask(rest, brows):
+def brow_mask(rest, brows, fine=1.0):
     """How much brow there is at rest positions.
 
     Args:
         rest: float32 (P, 3).
         brows: a `data.people.complexion.Brows`.
+        fine: 0 to 1, how far single hairs are drawn; below, their mean.
 
     Returns:
         hair float32 (P,) in [0, 1], 1 on a strand; ground (P,) in [0, 1], where brows are at all,
@@ -24,11 +25,11 @@ def brow_mask(rest, brows):
     hair, ground = np.zeros((2, len(rest)), np.float32)
     near = np.nonzero((rest[:, 2] > 0.7) & (np.abs(rest[:, 1] - LEVEL) < 0.2))[0]
     if len(near):
-        hair[near], ground[near] = _strands(rest[near], brows)
+        hair[near], ground[near] = _strands(rest[near], brows, fine)
     return hair, ground
 
 
-def _strands(rest, brows):
+def _strands(rest, brows, fine):
     """Hair and ground (P,) near the brows: see `brow_mask`."""
     x, y = np.abs(rest[:, 0]), rest[:, 1]
     t = (x - FROM) / ((TO - FROM) * brows.length)  # 0 at the head, 1 at the tail
@@ -48,6 +49,7 @@ def _strands(rest, brows):
     stray = noise(2, 120 * x + side, FINE * (0.55 * x - 0.5 * up) + 211)
     single = noise(2, 190 * (up + 0.35 * x) + side, 2.3 * FINE * q)
     strands = 0.55 * strands + 0.25 * (1 + brows.bushy) * stray + 0.55 * single
+    strands = strands * (0.45 + 0.55 * fine)
     off = np.abs(up / half - 0.08)
     ragged = 0.25 + 0.35 * brows.bushy
     body = step(1.2 + 0.5 * ragged, 0.35, off - 0.6 * ragged * strands)
@@ -55,4 +57,6 @@ def _strands(rest, brows):
     between = brows.joined * step(0.16, 0.05, x) * step(1.4, 0.4, off) * 0.7
     amount = np.maximum(body * ends, between) * brows.density
     hair = np.minimum(1.15 * amount, 1) * step(0.85 - 2.0 * amount, 1.45 - 1.85 * amount, strands)
+    mean = 0.78 * amount * step(1.6, 0.2, off) * np.clip(1 + 0.3 * strands, 0.4, 1.3)
+    hair = mean + fine * (hair - mean)
     return hair, amount * step(1.5, 0.6, off)

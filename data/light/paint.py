@@ -14,6 +14,7 @@ from data.light.cloth import cloth_paint
 from data.light.colours import linear
 from data.light.skin import closed_lids, face_paint, lip_paint
 from data.light.texture import noise
+from data.shape import lids
 from data.shape.hair import beard_mask, hairline_distance, on_parting
 from data.shape.head import brow_lift
 from data.shape.maths import step
@@ -26,7 +27,7 @@ def around(rest, scale):
     return angle * 0.95 * scale, rest[:, 1] * scale
 
 
-def skin_paint(rest, known, person, view, cut):
+def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     """Paint the body: skin, lips, brows, stubble, scalp, cloth.
 
     Args:
@@ -34,6 +35,7 @@ def skin_paint(rest, known, person, view, cut):
         known: float32 (P, 3): the region masks lips, inside of the mouth, ears.
         person, view: as drawn.
         cut: the `Cut` worn.
+        decimetre: samples that one is long at the head.
 
     Returns:
         albedo (P, 3) linear, gloss (P,) in [0, 1], soft (P,) how much light travels under the
@@ -56,8 +58,9 @@ def skin_paint(rest, known, person, view, cut):
     albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
     natural = linear(person.natural)
-    brow = np.minimum(0.5 * natural, 0.5 * base) * (1 + 0.2 * pores)[:, None]
-    _brow_paint(albedo, gloss, part, rest, person, brow)
+    brow = np.minimum(0.7 * natural, 0.6 * base) * (1 + 0.1 * pores)[:, None]
+    fine = step(150, 400, decimetre)
+    _brow_paint(albedo, gloss, part, rest, person, brow, fine, lids.closed(view.units))
     if person.beard:
         albedo = _beard_paint(albedo, rest, person, natural, part)
         gloss[part == PART["facial hair"]] = 0.05
@@ -68,14 +71,26 @@ def skin_paint(rest, known, person, view, cut):
     return albedo, gloss, soft, part
 
 
-def _brow_paint(albedo, gloss, part, rest, person, colour):
-    """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it."""
-    lifted = rest - np.float32([0, brow_lift(person.shape), 0])
-    hair, ground = brow_mask(lifted, person.brows)
-    amount = np.maximum(0.95 * hair, 0.42 * ground)[:, None]
+def _brow_paint(albedo, gloss, part, rest, person, colour, fine, closed):
+    """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it as far as
+    samples are `fine`, 0 to 1, enough for single hairs; eyes are `closed`, 0 to 1."""
+    lifted = rest - np.float32([0, brow_lift(person.shape, closed), 0])
+    hair, ground = brow_mask(lifted, person.brows, fine)
+    amount = ((1 - closed * (1 - _off_the_lid(rest))) * np.maximum(0.95 * hair, 0.42 * ground))[
+        :, None
+    ]
     albedo += amount * (colour - albedo)
-    part[(ground > 0.45 * person.brows.density) & (part == PART["skin"])] = PART["brows"]
-    gloss *= 1 - 0.7 * hair
+    part[(amount[:, 0] > 0.2) & (ground > 0.45 * person.brows.density) & (part == PART["skin"])] = (
+        PART["brows"]
+    )
+    gloss *= 1 - 0.7 * amount[:, 0]
+
+
+def _off_the_lid(rest):
+    """0 on the upper lid and in the fold above, which opens when eyes close, 1 above it: (P,)."""
+    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
+    floor = 1.385 - 0.75 * np.maximum(x - 0.34, 0) - 0.3 * step(0.5, 0.56, x)
+    return step(7.385, 7.415, y) * step(floor - 0.02, floor + 0.01, z)
 
 
 def _skin_part(rest, lips, inside, ears):

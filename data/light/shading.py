@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from data.light.colours import HAIR, JEWELS, linear
-from data.light.eyes import covered, eye_light, lash_colour
+from data.light.eyes import covered, eye_light
 from data.light.paint import around, skin_paint
 from data.light.skin import teeth_paint
 from data.light.texture import noise
@@ -151,20 +151,22 @@ def _paint(surface, scene, person, view):
     gloss, soft = np.zeros(count, np.float32), np.zeros(count, np.float32)
     body = material == sc.SKIN
     albedo[body], gloss[body], soft[body], part[body] = skin_paint(
-        surface.values[body, sc.REST], surface.values[body, sc.KNOWN], person, view, scene.cut
+        surface.values[body, sc.REST],
+        surface.values[body, sc.KNOWN],
+        person,
+        view,
+        scene.cut,
+        surface.decimetre,
     )
     plain = {
         sc.TEETH: (TONGUE_COLOUR, "inner mouth"),
         sc.TONGUE: (TONGUE_COLOUR, "inner mouth"),
-        sc.LASH: (lash_colour(person), "eyes"),
         sc.EYE: (LASH_COLOUR, "eyes"),
         sc.HAIR: (LASH_COLOUR, "hair"),
         sc.BEARD: (LASH_COLOUR, "facial hair"),
     }
     for kind, (colour, name) in plain.items():
         albedo[material == kind], part[material == kind] = colour, PART[name]
-    hairs = (material == sc.LASH) & (surface.values[:, sc.KNOWN][:, 0] < 0.5)
-    part[hairs] = PART["skin"]  # the ends of lashes stand before the lid
     teeth = material == sc.TEETH
     albedo[teeth] = teeth_paint(surface.values[teeth, sc.REST], person)
     _paint_worn(albedo, gloss, part, surface, person, view)

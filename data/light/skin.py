@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.light.texture import noise
+from data.shape import lids
 from data.shape.hair import beard_mask
 from data.shape.maths import step
 
@@ -98,7 +99,7 @@ def face_paint(albedo, gloss, rest, person, view):
     shift = person.seed % 509
     blotch = noise(0, at.side * 150 + shift, at.y * 150)
     red = _redness(at, person, blotch)
-    dark = _darkness(at, person)
+    dark = _darkness(at, person, lids.closed(view.units))
     fold = _folds(at, person, smile_of(view))
     paint = albedo[on] * np.exp(-red[:, None] * BLOOD - dark[:, None] * PIGMENT)
     paint *= 1 - np.clip(fold, -0.25, 0.8)[:, None] * np.float32([0.86, 1.0, 1.03])
@@ -116,20 +117,20 @@ def _redness(at, person, blotch):
     flush += 0.55 * at.spot(0.82, 7.1, 0.13, 0.32) * step(0.85, 0.6, at.z)
     flush += 0.30 * at.spot(0.0, 6.33, 0.13, 0.09) * front
     flush += 0.25 * at.spot(0.0, 7.72, 0.35, 0.16) * front
-    lids = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
+    rims = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
     uneven = 0.17 * many * blotch + 0.10 * many * noise(0, at.x * 330 + 91, at.y * 330)
     return (
-        (0.25 + person.blush) * flush * np.clip(1 + 0.3 * many * blotch, 0.6, 1.4) + lids + uneven
+        (0.25 + person.blush) * flush * np.clip(1 + 0.3 * many * blotch, 0.6, 1.4) + rims + uneven
     )
 
 
-def _darkness(at, person):
+def _darkness(at, person, closed):
     """Pigment and standing shade: under and round the eyes, nostrils, a shaven beard: a map."""
     age = person.shape.age
     front = step(1.0, 1.2, at.z)
     ring = at.spot(0.29, 7.185, 0.13, 0.05) * (0.14 + 0.5 * person.shadows)
     inner = at.spot(0.185, 7.27, 0.035, 0.06) * (0.35 + 0.15 * float(step(40, 75, age)))
-    lid = at.spot(0.33, 7.36, 0.13, 0.035) * (0.2 + 0.2 * person.tone)
+    lid = at.spot(0.33, 7.36, 0.13, 0.035) * (0.2 + 0.2 * person.tone) * (1 - 0.8 * closed)
     dark = (ring + inner + lid) * front
     nostril = ((at.x - 0.078) / 0.034) ** 2 + ((at.y - 6.829 - 0.25 * (at.x - 0.078)) / 0.018) ** 2
     dark += 1.7 * np.exp(-(nostril**2)) * step(1.4, 1.42, at.z)

@@ -23,6 +23,7 @@ NECK = np.array([0.0, 5.75, 0.15])  # rest position about which head and shoulde
 CENTRE = np.array([0.0, 7.35, 0.42])  # rest position of the middle of the skull
 EYE_SIZE = 0.6  # everybody's: the base mesh's eyes are small beside those of photographs
 BONE = 0.2  # share of a brow's height by which its bone moves; the rest is where its hairs grow
+CLOSED_BROW = -0.025  # dm that brows may stand below their usual place over closed eyes
 LIDS = (7.332, 7.24)  # rest heights of the middles of the lids' edges
 CLEAR = 1.065  # radii of the eyeball from its middle that skin in front of it keeps
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
@@ -256,9 +257,12 @@ def shape_vertices(head, shape):
     return vertices + (head.rest[eyes].mean(0) - vertices[eyes].mean(0))
 
 
-def brow_lift(shape):
-    """How far the hairs of the brows stand above their usual place on the skin, dm."""
-    return (1 - BONE) * BROW_SHIFT * dict(shape.proportions).get(BROW, 0.0)
+def brow_lift(shape, closed=0.0):
+    """How far the hairs of the brows stand above their usual place on the skin, dm: low brows reach
+    the skin that folds when eyes open, which they leave to the lids as eyes are `closed`, 0 to 1.
+    """
+    lift = (1 - BONE) * BROW_SHIFT * dict(shape.proportions).get(BROW, 0.0)
+    return lift + closed * (max(lift, CLOSED_BROW) - lift)
 
 
 def shape_weights(head, shape):

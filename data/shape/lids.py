@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from data.shape.head import express, eyeball, load_head
-from data.shape.maths import unit
+from data.shape.maths import step, unit
 
 LASHES = 52  # an eye
 IRIS = 27.0  # degrees between the gaze and the edge of the iris
@@ -32,6 +32,13 @@ def resting_lids(head, vertices, covered):
         wanted = centre[1] + radius * np.sin(np.radians(IRIS)) * (1 - covered)
         moves.append((vertices[lid, 1] - wanted) / (vertices[lid, 1] - closed[lid, 1]))
     return float(np.clip(np.mean(moves), RAISED, LOWERED))
+
+
+def closed(units):
+    """How far eyes are closed by units, (name, strength) pairs: 0 (open or half closed) to 1."""
+    units = dict(units)
+    blink = min(units.get("eyeBlinkLeft", 0), units.get("eyeBlinkRight", 0))
+    return float(step(0.4, 0.8, blink))
 
 
 @lru_cache(maxsize=1)
@@ -81,22 +88,18 @@ def lashes(posed, length, seed):
         length: of the lashes, dm; `seed`: of how they stray.
 
     Returns:
-        points float32 (N, 3), triangles int32 (F, 3), and edge float32 (N,), 1 on the lid's edge
-        and at the roots, 0 at the tips of lashes.
+        float32 (2, 7, LASHES, 3), for the eyes of the person's right and left, and each lash from
+        the nose outwards: both sides of its root, both of its middle, its tip, and the lower and
+        the upper border of the lid's edge.
     """
     root, tip = (posed[a] + (posed[b] - posed[a]) * f[:, None] for a, b, f in _lash_rows())
     stray = np.random.default_rng([seed, 6]).normal(0, 1, (2, LASHES, 2)).astype(np.float32)
-    points, triangles = [], []
-    for own in zip(root.reshape(2, -1, 3), tip.reshape(2, -1, 3), stray, strict=True):
-        eye_points, eye_triangles = _one_eye(*own, length)
-        triangles.append(eye_triangles + len(eye_points) * len(points))
-        points.append(eye_points)
-    edge = np.repeat(np.float32([1, 1, 0.5, 0.5, 0, 1, 1]), LASHES)
-    return np.concatenate(points), np.concatenate(triangles), np.tile(edge, 2)
+    eyes = zip(root.reshape(2, -1, 3), tip.reshape(2, -1, 3), stray, strict=True)
+    return np.stack([_one_eye(*eye, length) for eye in eyes]).astype(np.float32)
 
 
 def _one_eye(root, tip, stray, length):
-    """Points and triangles of one eye's lashes: roots and tips (LASHES, 3) on the head's own."""
+    """One eye's lashes (7, LASHES, 3): roots and tips (LASHES, 3) are the head's own."""
     along = unit(np.gradient(root, axis=0))  # outwards: the rows start at the nose
     forward = unit(tip - root)
     up = np.cross(forward, along)
@@ -109,14 +112,4 @@ def _one_eye(root, tip, stray, length):
     end = edge + long * (0.75 * forward + 0.55 * up + 0.65 * fan)
     half = along * 0.0042
     points = [edge - half, edge + half, middle - 0.7 * half, middle + 0.7 * half, end]
-    points += [root + 0.5 * LIFT, edge]
-    n, k = LASHES, np.arange(LASHES)
-    a, b = 5 * n + k[:-1], 6 * n + k[:-1]
-    triangles = [
-        np.stack([k, k + n, k + 2 * n], 1),
-        np.stack([k + n, k + 3 * n, k + 2 * n], 1),
-        np.stack([k + 2 * n, k + 3 * n, k + 4 * n], 1),
-        np.stack([a, a + 1, b], 1),
-        np.stack([a + 1, b + 1, b], 1),
-    ]
-    return np.concatenate(points).astype(np.float32), np.concatenate(triangles).astype(np.int32)
+    return np.stack([*points, root + 0.5 * LIFT, edge])

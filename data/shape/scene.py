@@ -24,7 +24,7 @@ from data.shape.head import (
 from data.shape.parts import landmark_vertices
 
 # Materials.
-SKIN, EYE, LASH, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR = range(12)
+SKIN, EYE, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR = range(11)
 
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
@@ -39,13 +39,14 @@ class Scene:
     Attributes:
         attributes: float32 (N, COLUMNS). Position and unit normal in the world (dm); "rest" is the
             rest position on skin, the direction in the eye's own frame on an eye, the unit tangent
-            on hair; "known" is the masks lips, inside of the mouth and ears on skin, across, along
-            and tint on hair, and 1 on the edge of a lid.
+            on hair; "known" is the masks lips, inside of the mouth and ears on skin, and across,
+            along and tint on hair.
         triangles: int32 (F, 3); `material`: uint8 (F,).
         cut: the `cuts.Cut` worn.
         landmarks: float32 (L, 3) in the world; `landmark_names`.
         eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`;
             `gaze`: float32 (2, 3), unit, where each looks.
+        lashes: float32 (2, 7, L, 3), of the upper lids: see `lids.lashes`.
         middle: (3,), what the camera looks at.
     """
 
@@ -58,6 +59,7 @@ class Scene:
     eyes: np.ndarray
     eye_radius: float
     gaze: np.ndarray
+    lashes: np.ndarray
     middle: np.ndarray
 
 
@@ -82,20 +84,16 @@ def _sphere(rows=14, columns=20):
 
 @lru_cache(maxsize=1)
 def _static():
-    """What is the same for everybody: kept triangles and their materials, outer skin, landmarks,
-    lash hairs."""
+    """What is the same for everybody: kept triangles, their materials, outer skin, landmarks."""
     head = load_head()
     material = {
         "body": SKIN,
-        "lashes": LASH,
         "upper-teeth": TEETH,
         "lower-teeth": TEETH,
         "tongue": TONGUE,
     }
     kept, kinds = [], []
     for group, kind in material.items():
-        if kind == LASH:
-            continue
         kept.append(head.triangles[head.in_group(group)])
         kinds.append(np.full(len(kept[-1]), kind, np.uint8))
     outer = head.of_group("body")
@@ -128,7 +126,7 @@ def build_scene(person, view, detail=1.0):
     triangles, material, names, landmarks = _static()
     plain, _ = _neutral(person.shape)
     landmarks = _with_nose_tip(names, landmarks, plain)
-    landmarks = _with_brows(names, landmarks, brow_lift(person.shape))
+    landmarks = _with_brows(names, landmarks, brow_lift(person.shape, lids.closed(view.units)))
     neutral, normals = _neutral(person.shape, view.style)
     body = _dressed_body(head, plain, normals, person, view)
     parts = _Heap()
@@ -137,7 +135,6 @@ def build_scene(person, view, detail=1.0):
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
 
     eyes, radius, gaze = _add_eyes(parts, head, neutral, view)
-    _add_lashes(parts, posed, person)
     cut = _add_hair(parts, body, normals, person, view, detail)
     _add_jewels_and_collars(parts, body, person, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
@@ -149,6 +146,7 @@ def build_scene(person, view, detail=1.0):
         eyes=eyes,
         eye_radius=radius,
         gaze=gaze,
+        lashes=lids.lashes(posed, person.complexion.lashes, person.seed),
         middle=middle,
     )
 
@@ -266,14 +264,6 @@ def _add_eyes(parts, head, neutral, view):
         centres.append(centre)
         gazes.append(turned[:, 2])
     return np.array(centres), places[1][1], np.array(gazes, np.float32)
-
-
-def _add_lashes(parts, posed, person):
-    """Add the upper lashes; what they know is how near they are to the lid's edge."""
-    points, triangles, edge = lids.lashes(posed, person.complexion.lashes, person.seed)
-    zero = np.zeros_like(points)
-    known = np.repeat(edge[:, None], 3, 1)
-    parts.add(points, zero + np.float32([0, 0, 1]), zero, known, triangles, LASH)
 
 
 def _add_hair(parts, body, normals, person, view, detail):
