@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 EXPOSURE = 0.84
-CONTRAST = 1.14  # the film's own, before that of the shot
+CONTRAST = 1.2  # the film's own, before that of the shot
 SATURATION = 0.92  # takes back what contrast adds to it
 MIDDLE = 0.38  # the tone, linear, that contrast leaves alone
 OPEN_BLUR = 0.011  # deviation of the blur far from the focus at full aperture, share of the picture

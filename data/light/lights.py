@@ -4,15 +4,18 @@ Each `Setup` is a way to light a portrait, with ranges; `sample_light` draws one
 camera would, so that a face is neither lost in the dark nor burnt out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.light.colours import Colour
+from data.shape.maths import step
 
 EXPOSED = 1.36  # light on a face turned to the camera, after exposure
 ADAPTED = 0.65  # share of the light's colour that the camera's white balance takes away
 UNEVEN = 0.18  # deviation of the exposure's logarithm
+OPENED = 0.8  # stops that the lens is opened for the deepest skin
+BRIM_LIGHT = 34.0  # degrees, the least elevation of a key that reaches under a brim
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class Setup:
 
 INDOORS = {
     "soft light": Setup(
-        azimuth=(5, 40), elevation=(15, 40), key=(0.6, 0.9), fill=(0.3, 0.5), rim=(0, 0.3),
-        around=(0.4, 0.6), softness=(0.7, 1), share=2.5,
+        azimuth=(15, 45), elevation=(15, 40), key=(0.8, 1.05), fill=(0.15, 0.3), rim=(0, 0.3),
+        around=(0.26, 0.4), softness=(0.7, 1), share=2.5,
     ),
     "studio light": Setup(
         azimuth=(18, 42), elevation=(25, 48), key=(1.1, 1.3), fill=(0.1, 0.35), rim=(0.3, 0.9),
@@ -103,13 +106,13 @@ OUTDOORS = {
         share=2,
     ),
     "hazy sunlight": Setup(
-        azimuth=(5, 55), elevation=(20, 50), key=(0.8, 1.0), fill=(0.1, 0.25), rim=(0.1, 0.5),
-        around=(0.35, 0.5), tint=(1.05, 1.0, 0.92), shade=(0.94, 1.0, 1.08), softness=(0.4, 0.8),
+        azimuth=(15, 55), elevation=(20, 50), key=(0.85, 1.05), fill=(0.08, 0.2), rim=(0.1, 0.5),
+        around=(0.28, 0.4), tint=(1.05, 1.0, 0.92), shade=(0.94, 1.0, 1.08), softness=(0.4, 0.8),
         share=2,
     ),
     "overcast light": Setup(
-        azimuth=(0, 40), elevation=(45, 60), key=(0.25, 0.4), fill=(0.1, 0.2), rim=(0, 0.1),
-        around=(0.7, 0.9), tint=(0.99, 1.0, 1.01), shade=(0.97, 1.0, 1.04), softness=(1, 1),
+        azimuth=(10, 45), elevation=(40, 58), key=(0.55, 0.75), fill=(0.06, 0.14), rim=(0, 0.1),
+        around=(0.42, 0.55), tint=(0.99, 1.0, 1.01), shade=(0.97, 1.0, 1.04), softness=(1, 1),
         share=2,
     ),
     "golden evening light": Setup(
@@ -118,8 +121,8 @@ OUTDOORS = {
         share=2,
     ),
     "shade": Setup(
-        azimuth=(0, 45), elevation=(30, 55), key=(0.3, 0.5), fill=(0.1, 0.25), rim=(0.1, 0.5),
-        around=(0.55, 0.7), tint=(0.97, 1.0, 1.04), shade=(0.94, 1.0, 1.07), softness=(0.8, 1),
+        azimuth=(15, 50), elevation=(30, 55), key=(0.55, 0.75), fill=(0.06, 0.16), rim=(0.1, 0.5),
+        around=(0.36, 0.48), tint=(0.97, 1.0, 1.04), shade=(0.94, 1.0, 1.07), softness=(0.8, 1),
         share=1,
     ),
     "blue evening light": Setup(
@@ -128,6 +131,24 @@ OUTDOORS = {
         share=0.7,
     ),
 }  # fmt: skip
+
+
+def light_for(light, tone, brim):
+    """A light as a photographer sets it for somebody.
+
+    Args:
+        light: a `Light`.
+        tone: of the skin, from fairest (0) to deepest (1): deeper skin is exposed longer.
+        brim: whether a hat with a brim is worn: the key stands high, so that its shadow shows.
+
+    Returns:
+        a `Light`.
+    """
+    gain = 2.0 ** (OPENED * float(step(0.45, 0.95, tone)))
+    lamps = ("key", "fill", "rim", "sky", "ground")
+    lit = {lamp: tuple(gain * value for value in getattr(light, lamp)) for lamp in lamps}
+    elevation = max(light.elevation, BRIM_LIGHT) if brim else light.elevation
+    return replace(light, elevation=elevation, **lit)
 
 
 def sample_light(rng, outdoors):

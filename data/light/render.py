@@ -133,7 +133,7 @@ class Renderer:
         inner[ids >= 0] = at[:, 2][casting[ids[ids >= 0]]].mean(1)
         where = seen_from_lamp(places)
         column, row = np.clip(where[:, :2], 0, SHADOW_SIZE - 1).astype(np.int32).T + edge
-        place, depth = row * len(nearest) + column, where[:, 2] - 0.07  # 7 mm: its own surface
+        place, depth = row * len(nearest) + column, where[:, 2] - 0.055  # 5.5 mm: its own surface
         shaded = np.zeros(len(where), np.float32)
         apart = 0.35 + 1.5 * light.softness  # a large lamp casts soft edges
         for across, down in np.rint(apart * np.float32(SHADOW_TAPS)).astype(int):

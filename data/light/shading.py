@@ -17,6 +17,7 @@ from data.light.skin import teeth_paint
 from data.light.texture import noise
 from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
 from data.shape import scene as sc
+from data.shape.hats import BRIMS
 from data.shape.maths import look_up, step, unit
 from data.shape.parts import PART
 
@@ -128,6 +129,10 @@ def shade(surface, scene, person, view):
     surface = replace(surface, open=np.where(strand, 0.4 + 0.6 * surface.open, surface.open))
     wrap = np.where(soft > 0, 0.28, np.where(strand, 0.35, 0.08)).astype(np.float32)
     diffuse = lamps.diffuse(surface, wrap)
+    if view.glasses:
+        diffuse *= _beside_frames(surface, lamps)[:, None]
+    if view.hat in BRIMS:
+        diffuse *= _under_brim(surface)[:, None]
     diffuse = _under_the_skin(diffuse, soft, surface)
     colour = albedo * diffuse + (0.012 + 0.085 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
@@ -142,6 +147,26 @@ def shade(surface, scene, person, view):
     if strand.any():
         colour[strand] = _hair_light(surface.only(strand), diffuse[strand], person, lamps)
     return colour, part
+
+
+def _beside_frames(surface, lamps):
+    """The share of light (P,) that frames of glasses leave: a soft shadow on the skin below them
+    and away from the key."""
+    frames, dm = surface.material == sc.GLASSES, surface.decimetre
+    mask = np.zeros(surface.hit.shape, np.float32)
+    mask[surface.hit] = frames
+    across, up = lamps.key_from[:2]
+    move = np.float32([[1, 0, -0.07 * across * dm], [0, 1, (0.02 + 0.07 * max(up, 0.2)) * dm]])
+    moved = cv2.warpAffine(mask, move, mask.shape[::-1])
+    moved = cv2.GaussianBlur(moved, (0, 0), max(0.5, 0.02 * dm))[surface.hit]
+    return 1 - 0.5 * moved * (surface.material == sc.SKIN)
+
+
+def _under_brim(surface):
+    """The share of light (P,) that a brim leaves on the face, the least on the forehead."""
+    y, z = surface.values[:, sc.REST][:, 1:].T
+    shade = 0.42 * step(7.05, 7.65, y) * step(0.3, 1.0, z)
+    return 1 - shade * (surface.material == sc.SKIN)
 
 
 def _paint(surface, scene, person, view):
@@ -216,7 +241,9 @@ class Lamps:
         """Light that falls on a surface: (P, 3). `wrap` lets it reach round the edge of the
         shadow."""
         normal, wrap = surface.normal, wrap * (0.5 + self.softness)
-        key = np.clip((normal @ self.key_from + wrap) / (1 + wrap), 0, 1) * surface.lit
+        key = np.clip((normal @ self.key_from + wrap) / (1 + wrap), 0, 1)
+        # Clefts that the shadow map is too coarse for shade the key as well.
+        key *= surface.lit * (0.55 + 0.45 * surface.open)
         fill = np.clip((normal @ self.fill_from + 0.5) / 1.5, 0, 1) * (0.4 + 0.6 * surface.open)
         above = (0.5 + 0.5 * normal[:, 1:2]) * surface.open[:, None]
         below = (0.5 - 0.5 * normal[:, 1:2]) * surface.open[:, None]

@@ -100,7 +100,7 @@ def face_paint(albedo, gloss, rest, person, view):
     blotch = noise(0, at.side * 150 + shift, at.y * 150)
     red = _redness(at, person, blotch)
     dark = _darkness(at, person, lids.closed(view.units))
-    fold = _folds(at, person, smile_of(view))
+    fold = _folds(at, person, view)
     paint = albedo[on] * np.exp(-red[:, None] * BLOOD - dark[:, None] * PIGMENT)
     paint *= 1 - np.clip(fold, -0.25, 0.8)[:, None] * np.float32([0.86, 1.0, 1.03])
     albedo[on] = _marks(paint, at, person)
@@ -111,17 +111,22 @@ def _redness(at, person, blotch):
     """Blood under the skin: cheeks, nose, ears, chin, lids, and blotches: a map."""
     many = person.complexion.blotches
     front = step(0.5, 0.9, at.z)
-    flush = 0.62 * at.spot(0.40, 6.97, 0.17, 0.16) * front
+    flush = 0.56 * at.spot(0.40, 6.97, 0.20, 0.19) * front
     flush += 0.75 * at.spot(0.0, 6.87, 0.13, 0.08) * step(1.3, 1.5, at.z)
     flush += 0.35 * at.spot(0.15, 6.86, 0.05, 0.07) * step(1.2, 1.4, at.z)
     flush += 0.55 * at.spot(0.82, 7.1, 0.13, 0.32) * step(0.85, 0.6, at.z)
     flush += 0.30 * at.spot(0.0, 6.33, 0.13, 0.09) * front
     flush += 0.25 * at.spot(0.0, 7.72, 0.35, 0.16) * front
     rims = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
-    uneven = 0.17 * many * blotch + 0.10 * many * noise(0, at.x * 330 + 91, at.y * 330)
-    return (
-        (0.25 + person.blush) * flush * np.clip(1 + 0.3 * many * blotch, 0.6, 1.4) + rims + uneven
-    )
+    uneven = 0.10 * many * blotch
+    flush = (0.25 + person.blush) * flush * np.clip(1 + 0.15 * many * blotch, 0.8, 1.2)
+    return flush + rims + uneven + 0.8 * _nostrils(at)
+
+
+def _nostrils(at):
+    """The openings of the nose, soft and seen from below: a map."""
+    off = ((at.x - 0.078) / 0.034) ** 2 + ((at.y - 6.826 - 0.25 * (at.x - 0.078)) / 0.018) ** 2
+    return np.exp(-off) * step(1.4, 1.42, at.z)
 
 
 def _darkness(at, person, closed):
@@ -132,8 +137,7 @@ def _darkness(at, person, closed):
     inner = at.spot(0.185, 7.27, 0.035, 0.06) * (0.35 + 0.15 * float(step(40, 75, age)))
     lid = at.spot(0.33, 7.36, 0.13, 0.035) * (0.2 + 0.2 * person.tone) * (1 - 0.8 * closed)
     dark = (ring + inner + lid) * front
-    nostril = ((at.x - 0.078) / 0.034) ** 2 + ((at.y - 6.829 - 0.25 * (at.x - 0.078)) / 0.018) ** 2
-    dark += 1.7 * np.exp(-(nostril**2)) * step(1.4, 1.42, at.z)
+    dark += 0.85 * _nostrils(at)
     dark += 0.22 * at.spot(0.0, 6.455, 0.13, 0.028) * front  # under the lower lip
     dark += 0.30 * at.spot(0.238, 6.617, 0.022, 0.02) * front  # the corners of the mouth
     if person.complexion.shaven and not person.beard:
@@ -143,21 +147,28 @@ def _darkness(at, person, closed):
     return dark
 
 
-def _folds(at, person, smile):
+def _folds(at, person, view):
     """Creases: of the lids, from nose to mouth, of age and of muscles, as shade: a map, below 0
     where the swelling beside a fold catches light."""
-    own, age = person.complexion, person.shape.age
+    own, age, smile = person.complexion, person.shape.age, smile_of(view)
     old = float(step(26, 76, age)) * min(1.3, person.lines)
     total = _lid_lines(at, person)
     depth = min(1.0, own.nasolabial * (0.16 + 0.62 * old) + 0.65 * smile)
-    ys, xs = [6.60, 6.68, 6.78, 6.88], [0.335, 0.31, 0.26, 0.185]
-    line, off, ends = at.along(ys, xs, 0.02)
-    line = line * step(6.60, 6.80, at.y)
-    side = np.exp(-(((off + 0.03) / 0.04) ** 2)) - 0.8 * np.exp(-(((off - 0.05) / 0.05) ** 2))
+    # One oblique line, which goes on beyond its ends in its own direction, where it has faded.
+    off = at.x - np.interp(at.y, [6.50, 6.64, 6.76, 6.86, 6.95], [0.38, 0.315, 0.255, 0.19, 0.12])
+    ends = step(6.58, 6.76, at.y) * step(6.93, 6.85, at.y)
+    line = (
+        np.exp(-((off / 0.02) ** 2))
+        * ends
+        * np.clip(0.9 + 0.25 * noise(0, 0 * off, at.y * 260), 0.4, 1.2)
+    )
+    side = np.exp(-(((off + 0.03) / 0.04) ** 2)) - 0.5 * np.exp(-(((off - 0.06) / 0.06) ** 2))
     front = step(0.95, 1.15, at.z)
     total += depth * (0.26 * line + 0.15 * side * ends) * front
     if old > 0.02:
         total += old * _age_lines(at, person, smile) * front
+    total += _forehead(at, person, dict(view.units)) * front
+    total += 0.2 * _wings(at)
     if own.dimples and smile > 0.2:
         total += 0.3 * own.dimples * smile * at.spot(0.40, 6.62, 0.018, 0.045) * front
     if own.cleft:
@@ -195,14 +206,9 @@ def _lid_lines(at, person):
 
 
 def _age_lines(at, person, smile):
-    """The lines of age at their deepest: forehead, frown, crow's feet, marionette, lips: a map."""
+    """The lines of age at their deepest: frown, crow's feet, marionette, lips: a map."""
     wander = noise(0, at.side * 75 + person.seed % 97, at.y * 40)
-    bent = at.y + 0.02 * wander - 0.05 * (at.x / 0.35) ** 2
-    shape = _ripple((bent - 7.63) / (0.075 + 0.03 * (person.seed % 7) / 7))
-    broken = 0.65 + 0.5 * noise(0, at.side * 90, at.y * 260 + person.seed % 61)
-    forehead = shape * step(7.57, 7.63, at.y) * step(7.93, 7.84, at.y) * step(0.52, 0.25, at.x)
-    total = 0.30 * forehead * np.clip(broken, 0, 1.2)
-    total += 0.26 * at.spot(0.055, 7.47, 0.012, 0.05)  # between the brows
+    total = 0.26 * at.spot(0.055, 7.47, 0.012, 0.05)  # between the brows
     fan = (at.y - 7.27 + 0.006 * wander) / np.maximum(at.x - 0.36, 0.03)
     feet = _ripple(fan * 1.9) * step(0.485, 0.53, at.x) * step(0.67, 0.56, at.x)
     total += (0.18 + 0.25 * smile) * feet * step(0.15, 0.07, np.abs(at.y - 7.26))
@@ -211,6 +217,36 @@ def _age_lines(at, person, smile):
     total += 0.10 * _ripple(at.side / 0.038) * at.spot(0, 6.725, 0.15, 0.02)  # above the lip
     under = at.across([0.2, 0.3, 0.45], [7.215, 7.195, 7.215], 0.006)
     return total + 0.15 * under + 0.018 * noise(2, at.side * 160 + 60 * at.y, at.y * 200)
+
+
+def _forehead(at, person, units):
+    """Lines across the forehead from about 45 years on, or under raised brows: a few at uneven
+    heights, each with its own middle and reach, broken, a lit swelling above: a map."""
+    raised = max(units.get("browInnerUp", 0), units.get("browOuterUpLeft", 0)) - 0.25
+    depth = float(step(42, 78, person.shape.age)) * min(1.3, person.lines)
+    depth = max(depth, min(0.5, max(0.0, raised)))
+    total = np.zeros(len(at.x), np.float32)
+    if depth < 0.03:
+        return total
+    on = np.nonzero((at.y > 7.54) & (at.y < 7.98) & (at.x < 0.55))[0]
+    side, y = at.side[on], at.y[on]
+    rng = np.random.default_rng([person.seed, 6])
+    wander = 0.022 * noise(0, side * 70 + person.seed % 97, y * 30)
+    broken = np.clip(0.55 + 0.6 * noise(0, side * 130, y * 200 + person.seed % 61), 0, 1.2)
+    for height in 7.62 + np.cumsum(rng.uniform(0.045, 0.11, 3)):
+        middle, reach, deep = rng.normal(0, 0.07), rng.uniform(0.18, 0.36), rng.uniform(0.4, 1)
+        bent = y - height + wander - rng.uniform(0.1, 0.5) * side**2
+        fade = deep * np.exp(-(((side - middle) / reach) ** 2)) * broken
+        fold = np.exp(-((bent / 0.013) ** 2)) - 0.45 * np.exp(-(((bent - 0.03) / 0.022) ** 2))
+        total[on] += (0.26 * depth * fade * fold).astype(np.float32)
+    return total
+
+
+def _wings(at):
+    """The soft crease where the wings of the nose meet the cheek: a map."""
+    across, up = (at.x - 0.10) / 0.085, (at.y - 6.865) / 0.075
+    ring = np.exp(-(((np.hypot(across, up) - 1) / 0.2) ** 2))
+    return ring * step(0.1, 0.6, across + 0.3 * up) * step(-0.9, -0.3, up) * step(1.1, 1.25, at.z)
 
 
 def _ripple(place):
@@ -234,6 +270,8 @@ def _marks(paint, at, person):
         spots = step(1.2, 2.2, noise(1, at.side * 36 + person.seed % 97, at.y * 36))
         paint = paint * np.exp(-0.3 * spotted * spots[:, None] * PIGMENT)
     for number, (mx, my) in enumerate(person.marks):
+        if abs(mx) < 0.16 and 6.8 < my < 7.5:
+            continue  # moles on the nose look like dirt
         size = 0.008 + 0.009 * ((person.seed >> 3 * number) % 8) / 7
         near = np.exp(-((((at.side - mx) ** 2 + (at.y - my) ** 2) / size**2) ** 2)) * (at.z > 0.8)
         paint = paint * np.exp(-1.1 * near[:, None] * PIGMENT)
@@ -250,6 +288,7 @@ def _sheen(at, person):
     """How much the skin gleams: most on forehead, nose, cheekbones and chin: a map."""
     oily = 0.30 * at.spot(0, 7.70, 0.30, 0.16) + 0.42 * at.spot(0, 6.93, 0.07, 0.17)
     oily += 0.26 * at.spot(0.47, 7.08, 0.12, 0.08) + 0.18 * at.spot(0, 6.30, 0.10, 0.07)
+    oily += 0.35 * at.spot(0, 6.925, 0.035, 0.035)
     oily += 0.12 * at.spot(0.32, 7.39, 0.12, 0.03) + 0.10 * at.spot(0, 6.74, 0.08, 0.04)
     return (0.30 + 1.25 * oily) * person.complexion.shine
 

@@ -102,7 +102,7 @@ def sample_complexion(rng, origin, male, age, tone, dark):
     asian = origin[1]
     single = rng.random() < 0.45 * asian  # lids without a fold
     return Complexion(
-        shine=float(np.clip(np.exp(rng.normal(0, 0.3)), 0.5, 1.6)) * (1 - 0.25 * tone),
+        shine=float(np.clip(np.exp(rng.normal(0, 0.3)), 0.5, 1.6)) * (1 + 0.25 * tone),
         blotches=float(np.clip(np.exp(rng.normal(0.1 * old, 0.35)), 0.4, 2.2)),
         veins=float(np.clip(rng.beta(1.6, 4) + 0.15 * old, 0, 1)),
         crease=0.1 if single else _normal(rng, 0.75 - 0.25 * asian, 0.2, 0.15, 1.0),

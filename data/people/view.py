@@ -6,9 +6,10 @@ import numpy as np
 
 from data.light.backdrops import Backdrop, sample_backdrop
 from data.light.colours import CLOTHES, Colour, vary
-from data.light.lights import Light, sample_light
+from data.light.lights import Light, light_for, sample_light
 from data.people.looks import EXPRESSIONS, FRAMINGS, GARMENTS, TALL_CUTS
 from data.people.wardrobe import sample_worn
+from data.shape.hats import BRIMS
 from data.shape.head import Pose
 
 STIRRINGS = (
@@ -109,11 +110,18 @@ def sample_view(person, rng):
         cloth=cloth,
         cloth_colour=vary(rng, CLOTHES[cloth], 0.08),
         backdrop=backdrop,
-        light=sample_light(rng, backdrop.outdoors),
+        light=light_for(
+            sample_light(rng, backdrop.outdoors), person.tone, worn.get("hat") in BRIMS
+        ),
         shot=_sample_shot(rng, worn.get("hat") or cut in TALL_CUTS),
         seed=int(rng.integers(2**31)),
         **worn,
     )
+
+
+def _sample_light(rng, backdrop, person, hat):
+    """The light of a place, set for somebody's skin and hat."""
+    return light_for(sample_light(rng, backdrop.outdoors), person.tone, hat in BRIMS)
 
 
 def _sample_pose(rng):

@@ -19,6 +19,7 @@ FIT = {
     "baseball cap": (0.0, 0.07, -0.14, 0.06, 0.03),
     "sun hat": (0.03, 0.09, -0.06, 0.075, 0.12),
 }
+BRIMS = ("baseball cap", "sun hat")  # hats that shade the face
 PRESSED = 0.035  # dm that hair under a hat stands off the skull
 CROWN, BRIM, BUTTON = range(3)  # what a vertex of a hat belongs to
 # The edge of a headscarf round the face: places on the rest head's left, from the forehead down.

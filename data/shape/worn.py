@@ -274,7 +274,9 @@ def _temple(sign, rim, outline, half, vertices):
     y = hinge[1] + s * (ear[1] - 0.04 - hinge[1])
     near = np.hypot(skin[None, :, 1] - y[:, None], skin[None, :, 2] - z[:, None]) < 0.1
     outer = np.where(near, sign * skin[None, :, 0], -9).max(1) + 0.015 + half[0]
-    x = np.maximum(sign * hinge[0] + 0.045 * np.minimum(1, 12 * s), outer)
+    # From the hinge in to the skin at the temple, so that hair falls over the arm.
+    free = sign * hinge[0] + 0.02 * np.minimum(1, 12 * s)
+    x = outer + np.maximum(free - outer, 0) * step(0.4, 0.05, s)
     arm = np.stack([sign * x, y, z], 1)
     tip = arm[-1] + np.float32([[-0.01 * sign, -0.06, -0.10], [-0.03 * sign, -0.22, -0.18]])
     path = np.concatenate([hinge[None] + [0, 0, -0.005], arm, tip])
