@@ -10,9 +10,10 @@ from data.light.film import defocus, develop
 from data.light.lashes import paint_lashes
 from data.light.paint import cartoon_paint
 from data.light.raster import NEAR, Rasteriser, interpolate
-from data.light.shading import is_strand, light_direction, make_surface, shade
+from data.light.shading import blurred, is_strand, light_direction, make_surface, shade
 from data.light.styles import FAR, Layers, draw
 from data.shape import scene as sc
+from data.shape.maths import step
 from data.shape.scene import build_scene
 
 SHADOW_SIZE = 192  # side of the shadow map, pixels
@@ -33,6 +34,8 @@ SHADOW_TAPS = (
 )
 SMALL = 128  # pixels; up to this size there are more samples a pixel and fewer, wider strands
 FINER = 0.8  # samples, deviation of the blur of hair
+BEARD_COVER = 0.75  # of a sample, at most: the skin is seen between the hairs of a beard
+SPARSE = 0.024  # dm, deviation of the neighbourhood over which strands are counted
 EYE_POINTS = ("eye outer", "eye inner", "upper lid", "lower lid")
 
 
@@ -84,7 +87,7 @@ class Renderer:
         picture = paint_backdrop(view.backdrop, self.size * self.over)
         labels = np.zeros(hit.shape, np.uint8)
         picture[hit], labels[hit] = colour, part
-        picture = _soften(picture, hit, is_strand(surface.material))
+        picture = _soften(picture, hit, surface)
         middle = slice(self.over // 2, None, self.over)
         points5, points = _points(scene, camera, hit, depth, self.over)
         far = np.full(hit.shape, FAR, np.float32)
@@ -142,13 +145,37 @@ class Renderer:
         return 1 - shaded / len(SHADOW_TAPS)
 
 
-def _soften(picture, hit, strand):
+def _soften(picture, hit, surface):
     """Blur a picture (H, H, 3) by less than a pixel in and beside hair, whose strands are finer
-    than a sample; `strand` is bool (P,) of the pixels of `hit` (H, H)."""
+    than a sample, and let what is behind them through where they stand apart."""
     near = np.zeros(hit.shape, np.float32)
-    near[hit] = strand
+    near[hit] = is_strand(surface.material)
+    if not near.any():
+        return picture
+    picture = _let_through(picture, hit, near, surface)
     near = np.clip(2 * cv2.GaussianBlur(near, (0, 0), FINER), 0, 1)[..., None]
     return picture + near * (cv2.GaussianBlur(picture, (0, 0), FINER) - picture)
+
+
+def _let_through(picture, hit, strand, surface):
+    """Mix strands with the picture (H, H, 3) that lies about them, by how much of a sample they
+    cover: all of it where they are many, little where they are few or end. `strand` is float32
+    (H, H), 1 on strands.
+
+    Reference: Porter and Duff 1984, compositing by coverage.
+    """
+    sigma = max(1.0, SPARSE * surface.decimetre)
+    bare = 1 - strand[..., None]
+    about = blurred(np.concatenate([picture * bare, bare], 2).astype(np.float32), sigma)
+    many = np.zeros(hit.shape, np.float32)
+    many[hit] = np.where(
+        surface.material == sc.BEARD, BEARD_COVER, 1 - 0.3 * surface.values[:, sc.KNOWN][:, 1] ** 4
+    )
+    few = 1 - about[..., 3]
+    cover = 0.2 + 0.8 * step(0.25, 0.85, few)
+    cover = np.where(few > 0.97, 1, cover * many)[..., None]
+    behind = about[..., :3] / np.maximum(about[..., 3:], 1e-3)
+    return picture + strand[..., None] * (1 - cover) * (behind - picture)
 
 
 def _layers(picture, image, labels, far, surface, view):

@@ -355,12 +355,12 @@ def _comb_light(surface, colour, tangent):
     return total[:, :3] / total[:, 3:]
 
 
-def _blurred(picture, sigma):
-    """A Gaussian blur of a picture (H, W), made on a smaller one where it is wide."""
+def blurred(picture, sigma):
+    """A Gaussian blur of a picture (H, W) or (H, W, C), made on a smaller one where it is wide."""
     shrink = int(sigma // 2.5)
     if shrink < 2:
         return cv2.GaussianBlur(picture, (0, 0), sigma)
-    height, width = picture.shape
+    height, width = picture.shape[:2]
     small = (max(1, width // shrink), max(1, height // shrink))
     small = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
     # Averaging over a cell and interpolating between cells blur by themselves.
@@ -379,8 +379,8 @@ def _openness(hit, depth, decimetre):
     result = np.ones(len(depth), np.float32)
     for reach, strength in CREASES:
         sigma = reach * decimetre
-        covered = np.maximum(_blurred(weight, sigma), 1e-3)
-        behind = depth - (_blurred(full, sigma) / covered)[hit]
+        covered = np.maximum(blurred(weight, sigma), 1e-3)
+        behind = depth - (blurred(full, sigma) / covered)[hit]
         result *= 1 - np.clip(strength * np.clip(behind, 0, 0.35), 0, 0.55)
     return result
 
@@ -411,6 +411,6 @@ def _under_the_skin(diffuse, soft, surface):
     result = diffuse.copy()
     for channel, reach in enumerate(UNDER_SKIN):
         sigma = max(0.3, reach * surface.decimetre)
-        light, weight = (_blurred(full[..., k], sigma)[hit][on] for k in (channel, 3))
+        light, weight = (blurred(full[..., k], sigma)[hit][on] for k in (channel, 3))
         result[on, channel] = 0.25 * diffuse[on, channel] + 0.75 * light / np.maximum(weight, 1e-3)
     return result
