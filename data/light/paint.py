@@ -72,8 +72,8 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
 
 
 def _brow_paint(albedo, gloss, part, rest, person, colour, fine, closed):
-    """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it as far as
-    samples are `fine`, 0 to 1, enough for single hairs; eyes are `closed`, 0 to 1."""
+    """Lay the brows of a colour (P, 3) over the skin, in place: a shade, and strands on it as far
+    as samples are `fine`, 0 to 1, enough for single hairs; eyes are `closed`, 0 to 1."""
     lifted = rest - np.float32([0, brow_lift(person.shape, closed), 0])
     hair, ground = brow_mask(lifted, person.brows, fine)
     amount = ((1 - closed * (1 - _off_the_lid(rest))) * np.maximum(0.95 * hair, 0.42 * ground))[
