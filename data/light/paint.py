@@ -11,11 +11,11 @@ import numpy as np
 
 from data.light.brows import brow_mask
 from data.light.cloth import cloth_paint
-from data.light.colours import linear
+from data.light.colours import HAIR, linear
 from data.light.skin import closed_lids, face_paint, lip_paint
 from data.light.texture import noise
 from data.shape import lids
-from data.shape.hair import beard_mask, hairline_distance, on_parting
+from data.shape.hair import beard_mask, hairline_distance, parting_share
 from data.shape.head import brow_lift
 from data.shape.maths import step
 from data.shape.parts import PART
@@ -62,7 +62,7 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     fine = step(150, 400, decimetre)
     _brow_paint(albedo, gloss, part, rest, person, brow, fine, lids.closed(view.units))
     if person.beard:
-        albedo = _beard_paint(albedo, rest, person, natural, part)
+        albedo = _beard_paint(albedo, rest, person, part, not cut.strands)
         gloss[part == PART["facial hair"]] = 0.05
     albedo *= (1 - 0.78 * step(0.3, 0.9, inside) * (lips < 0.3))[:, None] * np.where(
         (inside > 0.5)[:, None], np.float32([1.0, 0.62, 0.58]), 1
@@ -114,11 +114,11 @@ def _scalp_paint(albedo, rest, hair, cut, part, seed):
         return _shaven(albedo, rest, hair, cut, seed, u, v)
     hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
     line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
-    dense = step(-0.07, 0.15 + 0.3 * min(cut.recede, 0.6), line + 0.04 * hairs)
+    dense = step(-0.08, 0.19 + 0.3 * min(cut.recede, 0.6), line + 0.04 * hairs)
     short = cut.length < 0.1
     amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.93)
     if cut.parted:
-        amount = amount * (1 - 0.7 * on_parting(rest, cut))
+        amount = amount * (1 - 0.5 * parting_share(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
     part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
     shade = 0.85 if short else 0.55
@@ -135,19 +135,28 @@ def _shaven(albedo, rest, hair, cut, seed, u, v):
     return albedo + amount[:, None] * (hair * 0.9 - albedo)
 
 
-def _beard_paint(albedo, rest, person, hair, part):
+def beard_colour(person):
+    """The colour of the hairs of a beard, linear (3,): darker and warmer than hair, never lighter
+    than the skin that it stands on."""
+    hair = 0.8 * linear(person.natural) * np.float32([1.06, 0.98, 0.9])
+    return np.minimum(hair, 0.62 * linear(person.skin)).astype(np.float32)
+
+
+def _beard_paint(albedo, rest, person, part, bald):
     """Colour the skin under a beard, grained by the hairs that stand on it; its part is noted in
     place."""
     u, v = around(rest, 120)
-    mask = beard_mask(rest, person.beard)
+    mask = beard_mask(rest, person.beard, bald)
+    hair = beard_colour(person)
     mask = mask * (part != PART["lips"]) * (part != PART["inner mouth"]) * (part != PART["nose"])
     grain = noise(1, u * 1.9 + 13, v * 1.9)
     if person.beard == "stubble":
-        amount, colour = mask * 0.25 * (1 + 0.35 * grain), 0.85 * hair
+        amount, colour = mask * 0.3 * (1 + 0.35 * grain), hair
     else:
         hairs = noise(2, v * 2.4, u * 3.6)  # they point down
-        amount = step(0.05, 0.7, mask + 0.05 * hairs * (mask > 0.02)) * (0.8 + 0.06 * grain)
-        colour = 0.7 * hair
+        amount = step(0.0, 0.9, mask + 0.05 * hairs * (mask > 0.02)) * (0.72 + 0.06 * grain)
+        grey = np.minimum(linear(HAIR["grey"]), 0.7 * linear(person.skin))
+        colour = 0.8 * hair + 0.4 * person.greying * np.maximum(grey - hair, 0)
         part[mask > 0.5] = PART["facial hair"]
     return albedo + np.clip(amount, 0, 1)[:, None] * (colour - albedo)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from data.light.colours import HAIR, JEWELS, linear
 from data.light.eyes import covered, eye_light
-from data.light.paint import around, skin_paint
+from data.light.paint import around, beard_colour, skin_paint
 from data.light.skin import teeth_paint
 from data.light.texture import noise
 from data.light.worn_paint import glasses_paint, hat_paint, scarf_paint
@@ -300,9 +300,13 @@ def _hair_light(surface, diffuse, person, lamps):
     )
     nearer, farther = _spread_over(surface, np.stack([nearer, farther], 1)).T
     streaks = (0.75 + 0.35 * fibre.clip(-1, 1))[:, None]
+    pale = 1 - 0.6 * step(0.1, 0.6, base.mean(1))  # light hair has no more light to give back
+    pale *= np.where(surface.material == sc.BEARD, 0.4, 1)  # short hairs hold no band
     gleam = 0.075 * nearer[:, None] + (0.55 * nearer + 0.95 * farther)[:, None] * base
+    gleam *= pale[:, None]
     edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
-    colour = albedo * diffuse + gleam * streaks * lamps.key
+    sheen = 0.035 * step(0.1, 0.9, outward[:, 1]) * surface.open * pale
+    colour = 0.94 * albedo * diffuse + gleam * streaks * lamps.key + sheen[:, None] * lamps.sky
     colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)
     return _comb_light(surface, colour, tangent)
 
@@ -311,7 +315,7 @@ def _hair_colour(surface, person, tint, fibre):
     """The colour of each hair: (P, 3), linear. Hairs that have lost their colour lie among the
     others and are finer than a pixel, so that they lighten a lock rather than draw lines."""
     beard = (surface.material == sc.BEARD)[:, None]
-    base = np.where(beard, linear(person.natural), linear(person.hair_colour))
+    base = np.where(beard, beard_colour(person), linear(person.hair_colour))
     if not person.greying:
         return base
     lock = np.mod(tint * 389, 1)

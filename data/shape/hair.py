@@ -19,7 +19,7 @@ from data.shape.skull import Skull
 # The hairline of a rest head: height over the angle round the skull, from the middle of the
 # forehead (0) to the nape.
 HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15)
-HAIRLINE_HEIGHT = (7.99, 7.97, 7.84, 7.62, 7.38, 7.22, 7.36, 7.28, 6.98, 6.76, 6.68)
+HAIRLINE_HEIGHT = (7.94, 7.92, 7.78, 7.55, 7.33, 7.20, 7.36, 7.28, 6.98, 6.76, 6.68)
 DOWN = np.array([0, -1, 0], np.float32)
 BRUSHED = np.array([0, -0.6, -0.35], np.float32)  # how short hair at the sides lies
 # Where tied hair meets, as a direction from the middle of the skull.
@@ -32,6 +32,7 @@ BORDER = 0.20  # dm from the hairline over which hair becomes dense, long and th
 LOCKS = 260  # places on the scalp about which strands gather
 LOOSE_SHARE = 0.1  # of the strands follow no lock and are finer: they catch the light
 PARTING = 0.011  # dm on each side of a parting on which nothing grows
+PARTING_FADE = 0.016  # dm over which the scalp is seen beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +55,23 @@ def hairline_distance(rest, recede=0.0):
     return rest[..., 1] - line
 
 
-def beard_mask(rest, kind):
-    """How much of a beard (a kind of `Person.beard`) grows at rest positions (P,
-    3): (P,) in [0, 1]."""
+def beard_mask(rest, kind, bald=False):
+    """How much of a beard (a kind of `Person.beard`) grows at rest positions (P, 3): (P,) in
+    [0, 1].
+    On a `bald` head it ends below the ear, where there is no hair to meet."""
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
     under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
-    jaw = step(0.10, -0.12, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    jaw = step(0.12, -0.14, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
-    jaw = jaw * np.where(y > 6.47, mouth, 1) * (x < 0.74)
-    low = 6.685 - 0.25 * np.clip(x - 0.14, 0, 1)  # it bends down round the corners of the mouth
-    high = 6.85 - 0.12 * x - 0.8 * np.clip(x - 0.14, 0, 1)
-    moustache = step(low, low + 0.05, y) * step(high, high - 0.11, y)
+    jaw = jaw * np.where(y > 6.47, mouth, 1) * step(0.76, 0.70, x)
+    if bald:
+        jaw = jaw * step(7.0, 6.7, y)
+    low = 6.675 - 0.25 * np.clip(x - 0.14, 0, 1)  # it bends down round the corners of the mouth
+    high = 6.875 - 0.12 * x - 0.8 * np.clip(x - 0.14, 0, 1)
+    moustache = step(low, low + 0.05, y) * step(high, high - 0.10, y)
     moustache = moustache * step(0.40, 0.22, x) * (z > 1.2)
-    moustache = moustache * (1 - 0.35 * np.exp(-((x / 0.025) ** 2)))  # thinner under the nose
+    moustache = moustache * (1 - 0.5 * np.exp(-((x / 0.025) ** 2)))  # thinner under the nose
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
     goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
     if kind == "moustache":
@@ -166,9 +170,19 @@ def on_parting(rest, cut):
     """Which rest positions (N, 3) lie on a parting, where the scalp shows: bool (N,)."""
     if not cut.parted:
         return np.zeros(len(rest), bool)
-    wander = 0.008 * np.sin(31 * rest[:, 2]) + 0.005 * np.sin(67 * rest[:, 2])
-    near = np.abs(rest[:, 0] - cut.parting + wander) < PARTING
+    near = _beside_parting(rest, cut) < PARTING
     return near & (rest[:, 1] > 7.8) & (rest[:, 2] > 0.1)
+
+
+def parting_share(rest, cut):
+    """How much of the scalp shows at rest positions (N, 3) beside a parting: (N,) in [0, 1]."""
+    where = step(7.8, 7.95, rest[:, 1]) * step(0.1, 0.5, rest[:, 2])
+    return where * np.exp(-((_beside_parting(rest, cut) / PARTING_FADE) ** 2))
+
+
+def _beside_parting(rest, cut):
+    """How far rest positions (N, 3) lie from a gently curved parting, in decimetres: (N,)."""
+    return np.abs(rest[:, 0] - cut.parting + 0.02 * np.sin(2.4 * rest[:, 2]))
 
 
 def _loose(count):

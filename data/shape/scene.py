@@ -281,7 +281,7 @@ def _add_hair(parts, body, normals, person, view, detail):
             normals,
             beard,
             np.random.default_rng([person.seed, 1]),
-            lambda rest: beard_mask(rest, person.beard),
+            lambda rest: beard_mask(rest, person.beard, not cut.strands),
         )
         _add_strands(parts, strands, BEARD, view)
     return cut
