@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from common.sheets import grid
-from data.faces import sample_face
+from data.faces import VERSION, sample_face
 from data.people.person import sample_person
 from data.people.view import attributes, sample_view
 from data.shape.cuts import CUTS
@@ -315,7 +315,12 @@ def measured(faces):
     """The table of what was measured: rows of (what, result, target)."""
     rows = []
     for part, make in ROWS.items():
-        rows += make(faces[part]) if part in faces else [(part, "not measured yet", "")]
+        if part not in faces:
+            rows.append((part, "not measured yet", ""))
+            continue
+        version = faces[part].get("version")
+        earlier = "" if version == VERSION else f" (version {version}, not measured again yet)"
+        rows += [(what + earlier, *rest) for what, *rest in make(faces[part])]
     return table(["", "measured", "target"], rows)
 
 
