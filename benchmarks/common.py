@@ -5,7 +5,7 @@ import os
 import platform
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,12 @@ def rendered(n, people, size, seed):
 
     with tempfile.TemporaryDirectory() as folder:
         yield make_faces(Path(folder) / "faces", n, people, size, seed, drawn=0)
+
+
+def photos(pictures, n, people, seed):
+    """A context with a folder of photo-style faces of 256 px: `pictures` if given, else fresh ones
+    that are removed at the end."""
+    return nullcontext(pictures) if pictures else rendered(n, people, 256, seed)
 
 
 def spread(pictures, n):

@@ -33,7 +33,7 @@ from ddpm.codec import to_float
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS
 from ddpm.conditions.size_crop import size_crop
-from ddpm.conditions.text import Tokenizer
+from ddpm.conditions.text import tokenizer_of
 from ddpm.core.metrics import frechet_distance
 from ddpm.core.wrappers import clipped, conditioned
 from ddpm.pipeline import Pipeline, Request
@@ -64,8 +64,7 @@ class Model:
         self.control_weights, self.micro_batches = control_weights, micro_batches
         self.steps, self.guidance = steps, guidance
         self.size = self.base.size
-        text = self.base.model.config.conditions["text"]
-        self.tokenizer = Tokenizer(text.vocabulary, text.length)
+        self.tokenizer = tokenizer_of(self.base.model.config.conditions["text"])
 
     @cached_property
     def branch(self):

@@ -18,13 +18,12 @@ Pictures are of a seed that nothing was tuned on. `memory` and `kill` share a ru
 import inspect
 import json
 import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from benchmarks import faces_making, faces_recognised
-from benchmarks.common import RESULTS, machine, merge_json, rendered
+from benchmarks.common import RESULTS, machine, merge_json, photos
 from benchmarks.faces_balance import balance
 from benchmarks.faces_words import words
 from data.faces import VERSION, make_faces
@@ -36,12 +35,6 @@ KILLS = 2
 # What each part takes when --n does not say: pictures, or people for balance.
 NUMBERS = {"detection": 500, "words": 3000, "balance": 5000, "memory": 20_000, "kill": 20_000}
 SPEED_SIZES = {64: 640, 256: 160}  # pixels: pictures a round
-
-
-def photos(pictures, n, people, seed):
-    """A context with a folder of photo-style faces of 256 px: `pictures` if given, else fresh ones
-    that are removed at the end."""
-    return nullcontext(pictures) if pictures else rendered(n, people, 256, seed)
 
 
 def measure_detection(n, pictures, seed):

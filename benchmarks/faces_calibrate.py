@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.faces_ratios import measure, photographs
 from benchmarks.faces_recognised import load
 from common.files import write_text
+from data.faces import sample_face
 from data.people.person import sample_person
 from data.shape.ratios import (
     ASSET,
@@ -86,13 +87,10 @@ def drawn_ratios(count, seed):
 def measured_folder(folder):
     """The ratios of meshes and those measured: (N, 13) each, of a rendered dataset."""
     settings = json.loads((Path(folder) / "dataset.json").read_text())
-    images, records = load(folder)
+    images, _ = load(folder)
     seen, _ = measure(images)
     used = np.flatnonzero(~np.isnan(seen[:, 0]))
-    people = [
-        sample_person(np.random.default_rng([settings["seed"], 0, records[k]["identity"]]))
-        for k in used
-    ]
+    people = [sample_face(k, settings)[0] for k in used]
     return np.array([shape_ratios(person.shape) for person in people]), seen[used]
 
 

@@ -10,13 +10,12 @@ less than 18 degrees, as those of the photographs do.
 """
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 import numpy as np
 
-from benchmarks.common import RESULTS, merge_json, rendered
+from benchmarks.common import RESULTS, merge_json, photos
 from benchmarks.faces_recognised import kind, load
 from data.shape.ratios import RATIOS, face_ratios
 from facekit.detect import detect, largest
@@ -134,7 +133,7 @@ def measure_folder(folder):
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "faces_ratios.json")
 def main(n, pictures, seed, out):
     """Measure the ratios of rendered faces beside those of photographs."""
-    with nullcontext(pictures) if pictures else rendered(n, n, 256, seed) as folder:
+    with photos(pictures, n, n, seed) as folder:
         result = measure_folder(folder)
     merge_json({str(result["version"]): result}, out)
     click.echo(json.dumps(result, indent=1))

@@ -16,14 +16,19 @@ from ddpm.conditions.vocabulary import resolve, split
 PROMPTS = Path(__file__).with_name("prompts")
 
 
-def caption_of(i, settings):
-    """The caption of a picture in which everything that is worn is seen: a string."""
-    person, view, rng = sample_face(i, settings)
+def all_seen(person, view):
+    """A part map uint8 (1, N) in which everything is seen that a person wears in a view."""
     labels = np.repeat(np.arange(len(PARTS), dtype=np.uint8), 20)[None]
     for part, on in (("glasses", view.glasses), ("hat", view.hat), ("facial hair", person.beard)):
         if not on:
-            labels = np.where(labels == PART[part], PART["background"], labels)
-    return describe(person, view, labels, rng)
+            labels[labels == PART[part]] = PART["background"]
+    return labels
+
+
+def caption_of(i, settings):
+    """The caption of a picture in which everything that is worn is seen: a string."""
+    person, view, rng = sample_face(i, settings)
+    return describe(person, view, all_seen(person, view), rng)
 
 
 def met(prompts, vocabulary):

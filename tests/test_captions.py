@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.faces_words import PROMPTS, met
+from benchmarks.faces_words import PROMPTS, all_seen, met
 from data.people.captions import describe
 from data.people.person import sample_person
 from data.people.view import sample_view
-from data.shape.parts import PART, PARTS, STYLES
+from data.shape.parts import STYLES
 from ddpm.conditions.text import Tokenizer
 from ddpm.conditions.vocabulary import split
 
@@ -21,11 +21,7 @@ def drawn(seed, style="photo"):
     rng = np.random.default_rng(seed)
     person = sample_person(rng)
     view = replace(sample_view(person, rng), style=style)
-    labels = np.repeat(np.arange(len(PARTS), dtype=np.uint8), 20)[None]
-    for part, on in (("glasses", view.glasses), ("hat", view.hat), ("facial hair", person.beard)):
-        if not on:
-            labels = np.where(labels == PART[part], 0, labels)
-    return person, view, labels, rng
+    return person, view, all_seen(person, view), rng
 
 
 @pytest.fixture(scope="module")

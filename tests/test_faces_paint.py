@@ -55,7 +55,7 @@ def two_eyes(gaze):
         decimetre=DM,
     )
     eyes = np.float32([[-APART / 2, 0, 0], [APART / 2, 0, 0]])
-    scene = SimpleNamespace(eyes=eyes, eye_radius=RADIUS, gaze=np.float32([gaze, gaze]))
+    scene = SimpleNamespace(eyes=eyes, gaze=np.float32([gaze, gaze]))
     return surface, scene
 
 

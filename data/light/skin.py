@@ -76,8 +76,7 @@ def smile_of(view):
 def closed_lids(rest, view):
     """bool (P,): where the edges of closed lids lie among rest positions (P, 3): nowhere while
     eyes are open."""
-    units = dict(view.units)
-    if min(units.get("eyeBlinkLeft", 0), units.get("eyeBlinkRight", 0)) < 0.6:
+    if lids.blink(view.units) < 0.6:
         return np.zeros(len(rest), bool)
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     edge = np.abs(y - np.interp(x, *UPPER_LID)) < 0.016

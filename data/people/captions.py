@@ -126,11 +126,6 @@ def direction_words(yaw, pitch):
     return " and ".join(word for word in (across, along) if word)
 
 
-def tone_word(tone):
-    """The name of a skin tone from 0 (fairest) to 1 (deepest)."""
-    return TONES[min(int(tone * len(TONES)), len(TONES) - 1)][0]
-
-
 def _subject(person, view, mood, seen, rng):
     """Who it is, without an article: "smiling old Asian man"."""
     words = [mood] if mood else []

@@ -110,18 +110,11 @@ def sample_view(person, rng):
         cloth=cloth,
         cloth_colour=vary(rng, CLOTHES[cloth], 0.08),
         backdrop=backdrop,
-        light=light_for(
-            sample_light(rng, backdrop.outdoors), person.tone, worn.get("hat") in BRIMS
-        ),
-        shot=_sample_shot(rng, worn.get("hat") or cut in TALL_CUTS),
+        light=light_for(sample_light(rng, backdrop.outdoors), person.tone, worn["hat"] in BRIMS),
+        shot=_sample_shot(rng, worn["hat"] or cut in TALL_CUTS),
         seed=int(rng.integers(2**31)),
         **worn,
     )
-
-
-def _sample_light(rng, backdrop, person, hat):
-    """The light of a place, set for somebody's skin and hat."""
-    return light_for(sample_light(rng, backdrop.outdoors), person.tone, hat in BRIMS)
 
 
 def _sample_pose(rng):

@@ -36,9 +36,13 @@ def resting_lids(head, vertices, covered):
 
 def closed(units):
     """How far eyes are closed by units, (name, strength) pairs: 0 (open or half closed) to 1."""
+    return float(step(0.4, 0.8, blink(units)))
+
+
+def blink(units):
+    """The strength of a blink that both eyes share, of units, (name, strength) pairs."""
     units = dict(units)
-    blink = min(units.get("eyeBlinkLeft", 0), units.get("eyeBlinkRight", 0))
-    return float(step(0.4, 0.8, blink))
+    return min(units.get("eyeBlinkLeft", 0), units.get("eyeBlinkRight", 0))
 
 
 @lru_cache(maxsize=1)

@@ -44,7 +44,7 @@ class Scene:
         triangles: int32 (F, 3); `material`: uint8 (F,).
         cut: the `cuts.Cut` worn.
         landmarks: float32 (L, 3) in the world; `landmark_names`.
-        eyes: float32 (2, 3), centres of the eyeballs (person's right, left) and `eye_radius`;
+        eyes: float32 (2, 3), centres of the eyeballs (person's right, left);
             `gaze`: float32 (2, 3), unit, where each looks.
         lashes: float32 (2, 7, L, 3), of the upper lids: see `lids.lashes`.
         middle: (3,), what the camera looks at.
@@ -57,7 +57,6 @@ class Scene:
     landmarks: np.ndarray
     landmark_names: tuple[str, ...]
     eyes: np.ndarray
-    eye_radius: float
     gaze: np.ndarray
     lashes: np.ndarray
     middle: np.ndarray
@@ -134,7 +133,7 @@ def build_scene(person, view, detail=1.0):
     known = np.stack([head.masks[name] for name in ("lips", "inside-mouth", "ears")], 1)
     parts.add(posed, head.normals(posed), head.rest, known, triangles, material)
 
-    eyes, radius, gaze = _add_eyes(parts, head, neutral, view)
+    eyes, gaze = _add_eyes(parts, head, neutral, view)
     cut = _add_hair(parts, body, normals, person, view, detail)
     _add_jewels_and_collars(parts, body, person, view)
     middle = turn(CENTRE[None].astype(np.float32), np.ones(1, np.float32), view.pose)[0]
@@ -144,7 +143,6 @@ def build_scene(person, view, detail=1.0):
         landmarks=posed[landmarks],
         landmark_names=names,
         eyes=eyes,
-        eye_radius=radius,
         gaze=gaze,
         lashes=lids.lashes(posed, person.complexion.lashes, person.seed),
         middle=middle,
@@ -242,7 +240,7 @@ def _add_eyes(parts, head, neutral, view):
     """Add the eyeballs, which look at one place.
 
     Returns:
-        their centres in the world (person's right, left), their radius and their gaze (2, 3).
+        their centres in the world (person's right, left) and their gaze (2, 3).
     """
     ball, triangles = _sphere()
     pose, looked_up = view.pose, cartoon.wide_iris(ball, view.style)
@@ -263,7 +261,7 @@ def _add_eyes(parts, head, neutral, view):
         )
         centres.append(centre)
         gazes.append(turned[:, 2])
-    return np.array(centres), places[1][1], np.array(gazes, np.float32)
+    return np.array(centres), np.array(gazes, np.float32)
 
 
 def _add_hair(parts, body, normals, person, view, detail):
