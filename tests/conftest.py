@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
-import pytest
+# One thread a worker, before NumPy and TensorFlow read it: threads that wait for each other on
+# cores which another worker keeps busy make a small matrix take five milliseconds.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OMP_NUM", "OPENBLAS_NUM"):
+        os.environ.setdefault(f"{library}_THREADS", "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-
-if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker, before anything reads it
-    for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OMP_NUM", "OPENBLAS_NUM"):
-        os.environ.setdefault(f"{library}_THREADS", "1")
 
 import micro  # noqa: E402, F401  (adds presets that compile in less time)
 

@@ -292,6 +292,7 @@ def test_a_full_disk_is_one_sentence(refused, discs, tmp_path, monkeypatch):
     refused(train.main, *words, says=["the disk is full", "--resume"])
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing_half_written(discs, small_disk):
     """In a process of its own: writers in threads and at the exit complain there as well."""
     words = ("--preset", "micro", "--data", discs, "--epochs", 1, "--sample-epochs", 0)

@@ -3,7 +3,6 @@ them, on a small run of each."""
 
 import json
 import shutil
-import signal
 from dataclasses import replace
 
 import h5py
@@ -20,7 +19,7 @@ from conftest import (
     train_run,
 )
 from PIL import Image
-from test_resume import assert_same, checkpoint, kill_after
+from test_resume import assert_same, checkpoint, killed_run
 
 import sample
 import train
@@ -402,8 +401,7 @@ def test_a_kill_changes_nothing_for_words_and_control(conditional, captioned, tm
         first = ("control", "--weights", conditional, "--data", captioned, *CONTROL, *epochs)
         again = ("control",)
     finish(start_train(*first, "--out", whole))
-    process = start_train(*first, "--out", out)
-    reached, last = kill_after(process, out, 2, 0.1), 4 * STEPS
-    assert 2 <= reached < last and process.returncode == -signal.SIGKILL
+    reached, last = killed_run(first, out, 2, 0.1), 4 * STEPS
+    assert 2 <= reached < last
     finish(start_train(*again, "--resume", "--out", out, "--save-minutes", 0))
     assert_same(checkpoint(out, last), checkpoint(whole, last))

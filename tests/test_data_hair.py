@@ -177,6 +177,7 @@ print(size[-1] - size[199])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_the_rasteriser_keeps_nothing_of_a_picture():
     run = subprocess.run([sys.executable, "-c", MEMORY], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -250,6 +250,7 @@ def keras_policy():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_learns(tmp_path, call, keras_policy):
     """kill -9 as soon as there is a checkpoint; what --resume makes of it knows the people."""
     from facekit.train_identity import load_people, main

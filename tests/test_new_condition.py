@@ -81,7 +81,7 @@ def in_the_table():
 
 
 def preset_with_label():
-    preset = PRESETS["tiny"].with_conditions(label=LabelSettings())
+    preset = PRESETS["micro"].with_conditions(label=LabelSettings())
     return preset.with_(
         # As the conditional presets: where all is noise, the label is all there is to go by.
         objective={"weighting": "clamped_snr", "timestep_bias": 1.5},
@@ -91,17 +91,17 @@ def preset_with_label():
 
 @pytest.fixture(scope="module")
 def dark_and_bright():
-    """32 flat pictures and what each of them is."""
+    """32 flat pictures of many levels, and which half of the levels each is from."""
     rng = np.random.default_rng(0)
     label = np.arange(32) % CLASSES
-    level = np.where(label == DARK, 50, 200)[:, None, None, None]
-    pictures = level + rng.integers(-20, 20, (32, 32, 32, 3))
+    level = np.where(label == DARK, 90, 165) + rng.uniform(-40, 40, 32)
+    pictures = level[:, None, None, None] + rng.integers(-20, 20, (32, 32, 32, 3))
     return Source(np.uint8(pictures), columns={"label": label})
 
 
 @pytest.fixture(scope="module")
 def trained(dark_and_bright, tmp_path_factory):
-    """A tiny network after 60 steps on them: a `Trainer`."""
+    """A small network after 60 steps on them: a `Trainer`."""
     preset, folder = preset_with_label(), tmp_path_factory.mktemp("label")
     trainer = Trainer(lambda: preset.make_network("float32"), preset, folder, None)
     build = BatchBuilder(dark_and_bright, preset)
