@@ -93,8 +93,7 @@ def test_the_upper_lid_covers_the_top_of_the_iris_and_the_iris_is_seen():
     for seed in range(12):
         person, _ = somebody(seed)
         face = shape_vertices(head, person.shape)
-        rest = resting_lids(head, face, person.complexion.lid)
-        face = express(head, face, {"eyeBlinkLeft": rest, "eyeBlinkRight": rest})
+        face = express(head, face, resting_lids(head, face, person.complexion.lid))
         for side, lid in zip(("r", "l"), edge, strict=True):
             centre, radius = eyeball(head, face, side)
             height = (face[lid, 1] - centre[1]) / (radius * np.sin(np.radians(IRIS)))

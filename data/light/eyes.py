@@ -6,9 +6,9 @@ import numpy as np
 from data.light.colours import linear
 from data.light.texture import noise
 from data.shape import scene as sc
+from data.shape.lids import IRIS
 from data.shape.maths import step, unit
 
-LIMBUS = 25.0  # degrees from the gaze at which the iris ends
 PUPIL = 10.2
 SEEN_HIGHEST = 13.0  # degrees from the gaze up to which a reflection stays on the cornea
 WINDOW = 3.6  # radius of the key's reflection, degrees on the ball
@@ -35,17 +35,17 @@ def eye_paint(local, person):
     spokes += noise(2, angle * 7, turn / (2 * np.pi) * 512) * 0.10
     white = _white(local, angle, person)
     iris = _iris(angle, spokes, local[:, 1], linear(person.eye_colour))
-    albedo = white + step(LIMBUS + 1.2, LIMBUS - 1.6, angle)[:, None] * (iris - white)
+    albedo = white + step(IRIS + 1.2, IRIS - 1.6, angle)[:, None] * (iris - white)
     albedo = albedo * (1 - 0.97 * step(PUPIL + 0.8, PUPIL - 0.8, angle))[:, None]
-    return albedo.astype(np.float32), step(LIMBUS + 4, LIMBUS - 3, angle)
+    return albedo.astype(np.float32), step(IRIS + 4, IRIS - 3, angle)
 
 
 def _iris(angle, spokes, height, colour):
     """The iris (P, 3): a warmer ring round the pupil, fibres, a dark ring at its edge."""
     inner = np.exp(-(((angle - PUPIL - 2.5) / 3.5) ** 2))[:, None]
     warm = colour * np.float32([1.25, 1.0, 0.75]) + np.float32([0.025, 0.012, 0.0])
-    edge = 1 - 0.72 * step(LIMBUS - 6.5, LIMBUS - 0.5, angle)
-    low = 1 - 0.45 * height / np.sin(np.radians(LIMBUS))  # light gathers opposite the window
+    edge = 1 - 0.72 * step(IRIS - 6.5, IRIS - 0.5, angle)
+    low = 1 - 0.45 * height / np.sin(np.radians(IRIS))  # light gathers opposite the window
     tone = (1.0 + spokes * (1 + 1.2 * step(0.1, 0.02, colour.mean()))) * edge * low
     return (colour + 0.45 * inner * (warm - colour)) * tone[:, None]
 

@@ -143,7 +143,7 @@ def _sample_units(rng, expression):
         drawn = {name.replace("Left", "Right"): value for name, value in drawn.items()}
     for name in STIRRINGS:  # a face is never quite at rest
         drawn[name] = drawn.get(name, 0) + max(0.0, rng.normal(0, 0.07))
-    blink = max(0.0, rng.normal(0.04, 0.07))  # lids never stand quite the same
+    blink = max(0.0, rng.normal(0.06, 0.07))  # lids never stand quite the same
     for side in ("eyeBlinkLeft", "eyeBlinkRight"):
         drawn[side] = drawn.get(side, 0) + blink
     return tuple((name, round(float(np.clip(value, 0, 1.2)), 4)) for name, value in drawn.items())

@@ -5,17 +5,20 @@ from functools import lru_cache
 import numpy as np
 
 from data.shape.head import express, eyeball, load_head
-from data.shape.maths import step, unit
+from data.shape.maths import step
+from data.shape.maths import unit as unit_vector
 
+BLINKS = ("eyeBlinkRight", "eyeBlinkLeft")
 LASHES = 52  # an eye
-IRIS = 27.0  # degrees between the gaze and the edge of the iris
+IRIS = 25.0  # degrees between the gaze and the edge of the iris
 MIDDLE_OF_LID = (0.312, 7.329, 1.388)  # rest position on the edge of the left upper lid
 RAISED, LOWERED = -0.7, 0.6  # how far lids may be moved to where they should rest
 LIFT = np.float32([0, 0.003, 0.020])  # dm that the dark edge of a lid stands before its skin
 
 
 def resting_lids(head, vertices, covered):
-    """The unit eyeBlink at which the upper lids cover a share of the iris.
+    """The strength of the units eyeBlinkLeft and eyeBlinkRight at which each upper lid covers a
+    share of its iris.
 
     Args:
         head: a `Head`.
@@ -23,15 +26,16 @@ def resting_lids(head, vertices, covered):
         covered: share of the iris' radius.
 
     Returns:
-        a number about 0, below where the lids have to be raised.
+        {unit: number about 0}, below where the lid has to be raised.
     """
     closed = express(head, vertices, {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0})
-    moves = []
-    for side, lid in zip(("r", "l"), _edge_vertices(), strict=True):
+    moves = {}
+    for side, unit, lid in zip("rl", BLINKS, _edge_vertices(), strict=True):
         centre, radius = eyeball(head, vertices, side)
         wanted = centre[1] + radius * np.sin(np.radians(IRIS)) * (1 - covered)
-        moves.append((vertices[lid, 1] - wanted) / (vertices[lid, 1] - closed[lid, 1]))
-    return float(np.clip(np.mean(moves), RAISED, LOWERED))
+        move = (vertices[lid, 1] - wanted) / (vertices[lid, 1] - closed[lid, 1])
+        moves[unit] = float(np.clip(move, RAISED, LOWERED))
+    return moves
 
 
 def closed(units):
@@ -104,10 +108,10 @@ def lashes(posed, length, seed):
 
 def _one_eye(root, tip, stray, length):
     """One eye's lashes (7, LASHES, 3): roots and tips (LASHES, 3) are the head's own."""
-    along = unit(np.gradient(root, axis=0))  # outwards: the rows start at the nose
-    forward = unit(tip - root)
+    along = unit_vector(np.gradient(root, axis=0))  # outwards: the rows start at the nose
+    forward = unit_vector(tip - root)
     up = np.cross(forward, along)
-    up = unit(up * np.sign(up[:, 1:2].mean()))
+    up = unit_vector(up * np.sign(up[:, 1:2].mean()))
     place = np.linspace(0, 1, LASHES, dtype=np.float32)[:, None]
     long = length * (0.45 + 0.55 * np.sin(np.pi * place**0.8)) * (1 + 0.22 * stray[:, :1])
     fan = (-0.35 + 1.05 * place + 0.22 * stray[:, 1:]) * along

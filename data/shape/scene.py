@@ -158,8 +158,8 @@ def _dressed_body(head, plain, normals, person, view):
         person, view: a `Person` and a `View`.
     """
     units = dict(view.units) | _looking(view.pose.gaze[1])
-    rest = lids.resting_lids(head, plain, person.complexion.lid)
-    for unit in ("eyeBlinkLeft", "eyeBlinkRight"):  # a blink goes on from where lids rest
+    resting = lids.resting_lids(head, plain, person.complexion.lid)
+    for unit, rest in resting.items():  # a blink goes on from where lids rest
         units[unit] = rest + (1 - rest) * units.get(unit, 0)
     body = express(head, plain, units)
     # Lower teeth stay behind the lip of a short chin when the jaw drops.
