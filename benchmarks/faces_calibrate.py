@@ -111,6 +111,9 @@ def main(folder, seed, out):
         "covariance": asked,
         "deviation": np.sqrt(np.diag(covariance)),
     }
+    # How far eyes are open is the lids' to say, which rest on the iris (`data.shape.lids`).
+    lids = list(RATIOS).index("eye opening")
+    found["mean"][lids] = known["mean"][lids]
     plain = {name: np.round(value, 6).tolist() for name, value in found.items()}
     write_text(json.dumps({"names": list(RATIOS)} | plain, indent=1) + "\n", out)
     click.echo(f"{out}: from {len(seen)} faces")

@@ -107,7 +107,7 @@ def sample_complexion(rng, origin, male, age, tone, dark):
         veins=float(np.clip(rng.beta(1.6, 4) + 0.15 * old, 0, 1)),
         crease=0.1 if single else _normal(rng, 0.75 - 0.25 * asian, 0.2, 0.15, 1.0),
         crease_height=_normal(rng, -0.010 * asian - 0.012 * old, 0.006, -0.03, 0.012),
-        lid=_normal(rng, 0.41 + 0.10 * old + 0.05 * asian, 0.17, 0.06, 0.72),
+        lid=_normal(rng, 0.41 + 0.10 * old + 0.05 * asian, 0.15, 0.06, 0.72),
         lashes=_normal(rng, 0.040 if male else 0.062, 0.009, 0.025, 0.085),
         nasolabial=float(np.clip(np.exp(rng.normal(0, 0.4)), 0.4, 2.2)),
         dimples=float(rng.uniform(0.4, 1)) if rng.random() < 0.15 else 0.0,
