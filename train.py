@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from common.cli import STOPPED, check_finite, count, note, printable, sentences
-from ddpm.presets import PRESETS
+from ddpm.presets import PRESETS, VAES
 from ddpm.training.run_folder import Options
 from ddpm.training.tasks import TASKS, DataSource
 
@@ -69,11 +69,19 @@ START_FROM = click.Option(
 WEIGHTS = click.Option(
     ["--weights"], type=Path, help="The model to begin with.  [default: the shipped one]"
 )
+VAE_PRESET = click.Option(["--preset"], help=f"One of {', '.join(VAES)}.  [default: vae8]")
+OTHERS = click.Option(
+    ["--others"],
+    type=Path,
+    help="Folder of pictures that are no faces, a third of each batch, such as those of "
+    "`python -m data.textures`.",
+)
 # What a task takes beside the common options; other tasks take all of them.
 OWN = {
     "base": (PRESET, START_FROM),
     "control": (WEIGHTS, START_FROM),
     "inpaint": (WEIGHTS,),
+    "vae": (VAE_PRESET, OTHERS, START_FROM),
 }
 
 
@@ -106,7 +114,7 @@ def run(word, options):
         options["out"] = options["out"] or Path("runs") / word
     known = {field.name for field in fields(Options)}
     options = Options(**{name: value for name, value in options.items() if name in known})
-    done = TASKS[word](options, DataSource(load_pictures, hints, masks))
+    done = TASKS[word](options, DataSource(load_pictures, hints, masks, load_others))
     sys.exit(0 if done else STOPPED)
 
 
@@ -141,6 +149,8 @@ def load_pictures(folder, preset):
     # Windows of several places and scales want larger pictures than one that is always whole.
     size = preset.network.image_size
     uncut = "size_crop" in preset.network.conditions or preset.data.p_crop
+    if preset.kind == "vae":  # crops are a part of each picture
+        size, uncut = 2 * size, True
     if folder is None:
         rendered = size * 3 // 2 if uncut else size
         folder = Path("data") / f"faces{rendered}"
@@ -158,6 +168,13 @@ def load_pictures(folder, preset):
             f"{preset.name} has no words. --preset portraits64 learns them."
         )
     return pictures, folder
+
+
+def load_others(folder, preset):
+    """Pictures of a folder in their own shapes, for crops."""
+    from data import load_uncut
+
+    return load_uncut(folder, 2 * preset.network.image_size).images
 
 
 def hints(images, cache):

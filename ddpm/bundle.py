@@ -7,6 +7,7 @@ Kinds:
 
     model      a network that samples; some captions of its training set besides
     control    a control branch, with the kinds of its hints and the digest of its model
+    vae        an autoencoder, with the mean and deviation of its latents
 """
 
 import hashlib
@@ -25,7 +26,12 @@ from ddpm.presets import Preset
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 RUNS = Path("runs")
-FILES = {"model": "model.weights.h5", "control": "control.weights.h5"}  # in a run folder, by kind
+# In a run folder, by kind.
+FILES = {
+    "model": "model.weights.h5",
+    "control": "control.weights.h5",
+    "vae": "vae.weights.h5",
+}
 MAX_CAPTIONS = 1000  # kept in a model
 _FORMAT = 2
 _HEADER = "portraits_from_scratch"
@@ -111,6 +117,26 @@ class ControlAddOn:
         return controlled
 
 
+@dataclass(frozen=True)
+class VAE:
+    """A trained autoencoder.
+
+    Args:
+        network: an `Autoencoder`.
+        preset: its `Preset`.
+        mean, deviation: float32 (C,), of each channel of the latents of its training set.
+        path: of its file.
+        digest: the first 12 hexadecimal digits of the file's SHA-256.
+    """
+
+    network: object
+    preset: Preset
+    mean: np.ndarray
+    deviation: np.ndarray
+    path: Path
+    digest: str
+
+
 # --- writing
 
 
@@ -149,6 +175,25 @@ def save_control(branch, preset, path, base_digest, half=False):
     header = {"kind": "control", "preset": preset.to_dict()}
     header |= {"kinds": branch.kinds, "base_digest": base_digest}
     _save(branch, path, header, half)
+
+
+def save_vae(network, preset, path, mean, deviation, half=False):
+    """Write an autoencoder, whole or not at all.
+
+    Args:
+        network: a built `Autoencoder`.
+        preset: the `Preset` that makes it.
+        path: ends in ".weights.h5".
+        mean, deviation: float (C,), of each channel of the latents of its training set.
+        half: store float16, half the size.
+
+    Raises:
+        OSError: if the disk is full; an earlier file stays.
+    """
+    header = {"kind": "vae", "preset": preset.to_dict()}
+    header |= {"latent_mean": np.asarray(mean, np.float64).tolist()}
+    header |= {"latent_deviation": np.asarray(deviation, np.float64).tolist()}
+    _save(network, path, header, half)
 
 
 def _save(network, path, header, half, captions=()):
@@ -247,6 +292,11 @@ def read_preset(path):
             f"{path} is a control branch, not a model; name the model with --weights and this file "
             "with --control-weights."
         )
+    if header["kind"] == "vae":
+        raise ValueError(
+            f"{path} is an autoencoder, which cannot draw by itself; name a model that was trained "
+            "on its latents."
+        )
     try:
         return Preset.from_dict(header["preset"])
     except Exception as error:  # settings of another make surface as almost any type
@@ -265,6 +315,36 @@ def read_captions(path):
         return tuple(json.loads(text))
     except Exception as error:  # damaged bytes surface as almost any type from HDF5
         raise ValueError(_OTHER.format(path)) from error
+
+
+def load_vae(path, dtype=None):
+    """Rebuild an autoencoder from its file or a run folder.
+
+    Args:
+        path: a file written by `save_vae`, or a folder that holds one.
+        dtype: a Keras dtype policy; None is the global one.
+
+    Returns:
+        A `VAE`.
+
+    Raises:
+        ValueError: if there is no such file, or it is damaged, or not an autoencoder.
+    """
+    path = find_bundle(path, "vae")
+    header = _read_header(path)
+    if header["kind"] != "vae":
+        raise ValueError(f"{path} is a {header['kind']}, not an autoencoder (python train.py vae).")
+    try:
+        preset = Preset.from_dict(header["preset"])
+        network = preset.make_network(dtype)
+        mean, deviation = (
+            np.array(header[f"latent_{name}"], np.float32).reshape(-1)
+            for name in ("mean", "deviation")
+        )
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
+    load_weights(network, path)
+    return VAE(network, preset, mean, deviation, path, sha256(path))
 
 
 def load_control(path, preset):

@@ -3,6 +3,7 @@
     base       a model of its own
     control    a control branch over a model, which stays as it is
     inpaint    a model goes on, conditioned on mask and masked picture
+    vae        an autoencoder, whose latents a model can then be trained on
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
 function in `TASKS`. Pictures, and what is made of the faces in them, come from the caller
@@ -34,22 +35,25 @@ from ddpm.bundle import (
     default_weights,
     load_control,
     load_model,
+    load_vae,
     load_weights,
     read_preset,
     save_control,
     save_model,
+    save_vae,
     start_from,
     vocabulary_of,
 )
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.text import Tokenizer
-from ddpm.presets import PRESETS
+from ddpm.presets import PRESETS, VAES
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
 
 P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
 )
+MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 
 
@@ -62,11 +66,13 @@ class DataSource:
             `sizes` as a `conditions.Source` wants them.
         hints: (images, path of a cache) -> `Source.make_hints`.
         masks: (images, path of a cache, side of the masks) -> `Source.make_mask`.
+        others: (folder, preset) -> pictures that are no faces, as `images`.
     """
 
     load: Callable
     hints: Callable | None = None
     masks: Callable | None = None
+    others: Callable | None = None
 
 
 # --- the tasks
@@ -118,7 +124,22 @@ def control(options, data):
     )
 
 
-TASKS = {"base": base, "control": control, "inpaint": inpaint}
+def vae(options, data):
+    """Train an autoencoder: pictures to an eighth of their side and back."""
+    preset = options.preset or "vae8"
+    if preset not in VAES:
+        raise ValueError(f"unknown autoencoder {preset!r}; choose one of {', '.join(VAES)}.")
+    run = open_run("vae", options).settle(VAES[preset])
+    return _train(
+        run,
+        data,
+        begin=_vae_from(run.options.start_from),
+        make=_vae_parts,
+        use="Train a model on its latents: python train.py --preset portraits256 --vae {}",
+    )
+
+
+TASKS = {"base": base, "control": control, "inpaint": inpaint, "vae": vae}
 
 
 def _open_over_model(task, options, change):
@@ -169,6 +190,18 @@ def _branch_from(path):
     return begin
 
 
+def _vae_from(path):
+    """Begin with the weights of another autoencoder of the same form; None without a path."""
+    if path is None:
+        return None
+
+    def begin(network, preset):
+        load_weights(network, load_vae(path).path)
+        return 1, 1
+
+    return begin
+
+
 def _preset(word):
     if word not in PRESETS:
         raise ValueError(f"unknown preset {word!r}; choose one of {', '.join(PRESETS)}.")
@@ -209,6 +242,7 @@ class _Parts:
         write: (averaged network) -> None.
         trained: (network) -> the part of it that is trained.
         what: it is called.
+        preview: see `Trainer`.
         base_digest: of the model that it is trained over, or None.
     """
 
@@ -216,20 +250,21 @@ class _Parts:
     write: Callable
     trained: Callable = lambda network: network
     what: str = "Network"
+    preview: Callable | None = None
     base_digest: str | None = None
 
 
-def _model_parts(run, dtype, captions):
+def _model_parts(run, dtype, pictures):
     """A model of its own."""
     path, preset = run.out / FILES["model"], run.preset
-    captions = captions if vocabulary_of(preset) else ()
+    captions = pictures.captions or () if vocabulary_of(preset) else ()
     return _Parts(
         make_network=lambda: preset.make_network(dtype),
         write=lambda network: save_model(network, preset, path, captions=captions),
     )
 
 
-def _control_parts(run, dtype, captions):
+def _control_parts(run, dtype, pictures):
     """A control branch over a model that stays as it is."""
     from ddpm.nets.control import Controlled
 
@@ -248,6 +283,26 @@ def _control_parts(run, dtype, captions):
     )
 
 
+def _vae_parts(run, dtype, pictures):
+    """An autoencoder."""
+    from ddpm.training.latents import reconstructions, statistics
+
+    path, preset = run.out / FILES["vae"], run.preset
+    few = _spread(pictures.images, MEASURED)
+    return _Parts(
+        make_network=lambda: preset.make_network(dtype),
+        write=lambda network: save_vae(network, preset, path, *statistics(network, few)),
+        preview=lambda network: reconstructions(network, few[:PREVIEWED]),
+        what="Autoencoder",
+    )
+
+
+def _spread(images, n):
+    """At most n pictures, evenly spread over a set, a list."""
+    chosen = np.linspace(0, len(images) - 1, min(len(images), n)).astype(int)
+    return [np.asarray(images[i]) for i in chosen]
+
+
 def _train(run, data, use, begin=None, make=_model_parts, hints=None):
     """Train to the end, or to a signal.
 
@@ -256,7 +311,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         data: `DataSource`.
         use: the sentence that says how to use the result, with {} for its folder.
         begin: (network, preset) -> (taken, all) parameters: other weights to begin with.
-        make: (run, dtype policy, captions) -> `_Parts`.
+        make: (run, dtype policy, pictures) -> `_Parts`.
         hints: `HintSettings` where control pictures are trained.
 
     Returns:
@@ -266,7 +321,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
     fingerprint = _fingerprint(run, pictures, folder)
     run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
     machine = _start_backend(run)
-    parts = make(run, machine.dtype, pictures.captions or ())
+    parts = make(run, machine.dtype, pictures)
     trainer = _make_trainer(run, machine, parts)
     if run.options.dry_run:
         return True
@@ -283,7 +338,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         found["fingerprint"] = fingerprint
         _write_config(run, machine, parts.base_digest, found)
         build = _batch_builder(run, pictures, data, hints)
-        if build:
+        if build and parts.preview is None:
             trainer.preview_condition = _preview_condition(build, len(pictures.images))
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
@@ -297,7 +352,13 @@ def _make_trainer(run, machine, parts):
 
     seed = run.options.seed or 0
     trainer = Trainer(
-        parts.make_network, run.preset, run.out, parts.write, seed, machine.micro_batches
+        parts.make_network,
+        run.preset,
+        run.out,
+        parts.write,
+        seed,
+        machine.micro_batches,
+        parts.preview,
     )
     parameters = parts.trained(trainer.averaged).count_params()
     click.echo(
@@ -442,6 +503,11 @@ def _batch_builder(run, pictures, data, hints):
     from ddpm.training.batches import BatchBuilder
 
     preset = run.preset
+    if preset.kind == "vae":
+        from ddpm.training.crops import CropBuilder
+
+        others = data.others(run.options.others, preset) if run.options.others else None
+        return CropBuilder(pictures.images, others, preset.network.image_size)
     conditions = dict(preset.network.conditions)
     cache = run.out / "points.npy"
     source = Source(pictures.images, pictures.captions, pictures.sizes)
