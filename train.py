@@ -70,6 +70,11 @@ WEIGHTS = click.Option(
     ["--weights"], type=Path, help="The model to begin with.  [default: the shipped one]"
 )
 VAE_PRESET = click.Option(["--preset"], help=f"One of {', '.join(VAES)}.  [default: vae8]")
+VAE = click.Option(
+    ["--vae"],
+    type=Path,
+    help="The autoencoder, of presets that diffuse latents.  [default: the shipped one]",
+)
 OTHERS = click.Option(
     ["--others"],
     type=Path,
@@ -78,7 +83,7 @@ OTHERS = click.Option(
 )
 # What a task takes beside the common options; other tasks take all of them.
 OWN = {
-    "base": (PRESET, START_FROM),
+    "base": (PRESET, VAE, START_FROM),
     "control": (WEIGHTS, START_FROM),
     "inpaint": (WEIGHTS,),
     "vae": (VAE_PRESET, OTHERS, START_FROM),
@@ -147,7 +152,7 @@ def load_pictures(folder, preset):
     from data import load_images, load_uncut, make_faces
 
     # Windows of several places and scales want larger pictures than one that is always whole.
-    size = preset.network.image_size
+    size = preset.size
     uncut = "size_crop" in preset.network.conditions or preset.data.p_crop
     if preset.kind == "vae":  # crops are a part of each picture
         size, uncut = 2 * size, True

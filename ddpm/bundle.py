@@ -14,13 +14,14 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from common.files import sha256, write_bytes
-from ddpm.codec import PIXELS
+from ddpm.codec import PIXELS, latent_codec
 from ddpm.conditions.hints import HintSettings
 from ddpm.presets import Preset
 
@@ -66,10 +67,13 @@ class Model:
         """The network's `UNetConfig`."""
         return self.preset.network
 
-    @property
+    @cached_property
     def codec(self):
         """What it diffuses: a `Codec`."""
-        return PIXELS
+        if self.preset.codec.kind == "pixels":
+            return PIXELS
+        path = find_vae(self.preset.codec.digest, self.path and self.path.parent)
+        return latent_codec(load_vae(path, self.network.dtype_policy))
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,8 @@ def load_model(path, dtype=None):
         ValueError: if there is no such file, or it is damaged, or not one of this project's.
     """
     path, preset = find_bundle(path), read_preset(path)
+    if preset.codec.kind == "vae":
+        find_vae(preset.codec.digest, path.parent)  # fails early where it is missing
     try:
         network = preset.make_network(dtype)
     except Exception as error:  # settings of another make surface as almost any type
@@ -330,12 +336,9 @@ def load_vae(path, dtype=None):
     Raises:
         ValueError: if there is no such file, or it is damaged, or not an autoencoder.
     """
-    path = find_bundle(path, "vae")
+    preset, path = read_vae(path), find_bundle(path, "vae")
     header = _read_header(path)
-    if header["kind"] != "vae":
-        raise ValueError(f"{path} is a {header['kind']}, not an autoencoder (python train.py vae).")
     try:
-        preset = Preset.from_dict(header["preset"])
         network = preset.make_network(dtype)
         mean, deviation = (
             np.array(header[f"latent_{name}"], np.float32).reshape(-1)
@@ -345,6 +348,21 @@ def load_vae(path, dtype=None):
         raise ValueError(_OTHER.format(path)) from error
     load_weights(network, path)
     return VAE(network, preset, mean, deviation, path, sha256(path))
+
+
+def read_vae(path):
+    """An autoencoder's `Preset`, without its network.
+
+    Args and errors as `load_vae`.
+    """
+    path = find_bundle(path, "vae")
+    header = _read_header(path)
+    if header["kind"] != "vae":
+        raise ValueError(f"{path} is a {header['kind']}, not an autoencoder (python train.py vae).")
+    try:
+        return Preset.from_dict(header["preset"])
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
 
 
 def load_control(path, preset):
@@ -541,6 +559,51 @@ def default_control(model_path, shipped=None, runs=None):
     raise ValueError(
         f"no control branch has been trained over {model_path}; train one (python train.py control "
         f"--weights {model_path}) or name a file with --control-weights."
+    )
+
+
+def default_vae(shipped=None, runs=None):
+    """The autoencoder to train on when none is named: the shipped one, else the newest run's.
+
+    Args:
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    files = _candidates("vae", shipped, runs)
+    if not files:
+        raise ValueError(
+            "there is no autoencoder yet: train one first (python train.py vae), or name a file "
+            "with --vae."
+        )
+    return files[0]
+
+
+def find_vae(digest, folder=None, shipped=None, runs=None):
+    """The autoencoder whose latents a model was trained on, wherever it lies.
+
+    Args:
+        digest: of its file.
+        folder: where to look first: the model's own.
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if it is nowhere.
+    """
+    own = [] if folder is None else sorted(Path(folder).glob("*.weights.h5"))
+    for path in (*(path for path in own if _is(path, "vae")), *_candidates("vae", shipped, runs)):
+        if sha256(path) == digest:
+            return path
+    raise ValueError(
+        f"the model's autoencoder, {digest or 'of no digest'}, is missing; put its file "
+        f"({FILES['vae']}) beside the model."
     )
 
 

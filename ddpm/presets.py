@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from ddpm.conditions import NoSettings
 from ddpm.conditions.text import TextSettings
 from ddpm.core.schedule import SCHEDULES
-from ddpm.nets.config import UNetConfig, VAEConfig, from_fields
+from ddpm.nets.config import VAE_STRIDE, UNetConfig, VAEConfig, from_fields
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,35 @@ class AutoencodingConfig:
 
 
 @dataclass(frozen=True)
+class CodecConfig:
+    """What is diffused; `bundle.Model.codec` is the `Codec` itself.
+
+    Args:
+        kind: "pixels", or "vae" for the latents of an autoencoder.
+        stride: pixels a side to one cell of what is diffused.
+        digest: the first 12 hexadecimal digits of the SHA-256 of the autoencoder's file; "" in a
+            preset that a training has not settled yet.
+
+    Raises:
+        ValueError: for another kind, or pixels with a stride.
+    """
+
+    kind: str = "pixels"
+    stride: int = 1
+    digest: str = ""
+
+    def __post_init__(self):
+        if self.kind not in ("pixels", "vae") or (self.kind == "pixels" and self.stride != 1):
+            raise ValueError(
+                "a codec is pixels of stride 1, or vae. Received: "
+                f"kind={self.kind!r}, stride={self.stride}."
+            )
+
+
+LATENTS = CodecConfig("vae", VAE_STRIDE)
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """How training windows are cut out of pictures.
 
@@ -84,11 +113,14 @@ class DataConfig:
         flip: mirror half of the pictures.
         p_crop: probability of a random place and scale; else the whole shorter side, in the middle.
         p_downscale: probability that a picture is made smaller first, and said to be.
+        windows: of a picture whose latents are computed once (`training.latents`): the whole
+            picture, and random ones where there are any.
     """
 
     flip: bool = True
     p_crop: float = 0.0
     p_downscale: float = 0.0
+    windows: int = 4
 
 
 @dataclass(frozen=True)
@@ -124,7 +156,8 @@ class Preset:
         name: what `--preset` calls it.
         network: `UNetConfig`, or `VAEConfig`.
         objective: `ObjectiveConfig`, or `AutoencodingConfig` for an autoencoder.
-        data, run: see there.
+        data, run, codec: see there. The network's `image_size` and `channels` are those of what is
+            diffused.
     """
 
     name: str
@@ -132,6 +165,7 @@ class Preset:
     objective: ObjectiveConfig | AutoencodingConfig = ObjectiveConfig()
     data: DataConfig = DataConfig()
     run: RunConfig = RunConfig()
+    codec: CodecConfig = CodecConfig()
 
     def make_network(self, dtype=None):
         """The preset's network, built.
@@ -154,6 +188,11 @@ class Preset:
         """Which network it is of: a word of `KINDS`."""
         return next(word for word, kinds in KINDS.items() if isinstance(self.network, kinds[0]))
 
+    @property
+    def size(self):
+        """Height and width of its pictures, pixels."""
+        return self.network.image_size * self.codec.stride
+
     def with_(self, **changes):
         """The preset with other values of some fields, by part:
         `preset.with_(run={"epochs": 3}, objective={"p_uncond": 0.3})`."""
@@ -165,8 +204,11 @@ class Preset:
         return self.with_(network={"conditions": {**self.network.conditions, **settings}})
 
     def to_dict(self):
-        """The settings as JSON can hold them; a U-Net's do not name their kind."""
+        """The settings as JSON can hold them; a U-Net's do not name their kind, nor pixels
+        their codec."""
         values = asdict(self)
+        if self.codec == CodecConfig():
+            del values["codec"]
         return values if self.kind == "unet" else {"kind": self.kind, **values}
 
     @classmethod
@@ -184,6 +226,7 @@ class Preset:
         values = from_fields(cls, values)
         kinds = {"objective": objective, "data": DataConfig, "run": RunConfig}
         missing = {"name", "network", *kinds} - set(values)
+        kinds["codec"], values = CodecConfig, {"codec": {}, **values}
         if missing:
             raise ValueError(f"not the settings of a preset: {', '.join(sorted(missing))} missing.")
         parts = {part: kind(**from_fields(kind, values[part])) for part, kind in kinds.items()}

@@ -26,6 +26,7 @@ class Options:
         weights: the model that a task begins with or trains over.
         start_from: weights to begin with, where they fit.
         others: folder of pictures that are no faces, for an autoencoder.
+        vae: the autoencoder whose latents a model is trained on.
         epochs, batch_size, lr, sample_epochs: of the preset, otherwise.
         precision: "auto", "float32" or "bfloat16".
         seed: of weights, noise and order.
@@ -41,6 +42,7 @@ class Options:
     weights: Path | None = None
     start_from: Path | None = None
     others: Path | None = None
+    vae: Path | None = None
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
@@ -55,7 +57,7 @@ class Options:
 
 # Options that a run is made of: it keeps them when it goes on.
 LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
-LASTING += ("seed",)
+LASTING += ("seed", "vae")
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _same_options(config, options, out):
         "seed": (said["seed"] or 0,),
         "start_from": (said["start_from"],),
         "others": (said.get("others"),),
+        "vae": (said.get("vae"),),
         "weights": (said["weights"] and Path(said["weights"]).resolve(),),
     }
     for name, values in started.items():

@@ -29,15 +29,19 @@ from common.devices import (
     start_backend,
     use_xla,
 )
-from common.files import folder_lock
+from common.files import copy_file, folder_lock, sha256
 from ddpm.bundle import (
     FILES,
+    default_vae,
     default_weights,
+    find_bundle,
+    find_vae,
     load_control,
     load_model,
     load_vae,
     load_weights,
     read_preset,
+    read_vae,
     save_control,
     save_model,
     save_vae,
@@ -84,6 +88,8 @@ def base(options, data):
     run = open_run("base", replace(options, out=options.out or Path("runs") / preset.name))
     if run.options.start_from and not run.config:
         read_preset(run.options.start_from)  # fails early where it cannot be read
+    if not run.config:
+        run, preset = _with_vae(run, preset)
     run = run.settle(preset)
     return _train(
         run,
@@ -156,6 +162,31 @@ def _open_over_model(task, options, change):
         run = replace(run, options=replace(run.options, weights=weights))
         preset = change(read_preset(weights))
     return run.settle(preset)
+
+
+def _with_vae(run, preset):
+    """A new run and its preset with the autoencoder that is named, or else the default one.
+
+    Raises:
+        ValueError: if the preset has no use for one, or it has other latents.
+    """
+    path = run.options.vae
+    if preset.codec.kind == "pixels":
+        if path is None:
+            return run, preset
+        raise ValueError(
+            f"the preset {preset.name} diffuses pixels; leave --vae away, or choose a --preset "
+            "that diffuses latents."
+        )
+    path = find_bundle(path or default_vae(), "vae")
+    config = read_vae(path).network
+    if config.latent_channels != preset.network.channels:
+        raise ValueError(
+            f"{path} has latents of {config.latent_channels} channels, and the preset "
+            f"{preset.name} wants {preset.network.channels}; name another with --vae."
+        )
+    run = replace(run, options=replace(run.options, vae=path))
+    return run, replace(preset, codec=replace(preset.codec, digest=sha256(path)))
 
 
 def _starting_from(path):
@@ -285,7 +316,7 @@ def _control_parts(run, dtype, pictures):
 
 def _vae_parts(run, dtype, pictures):
     """An autoencoder."""
-    from ddpm.training.latents import reconstructions, statistics
+    from ddpm.training.reconstruction import reconstructions, statistics
 
     path, preset = run.out / FILES["vae"], run.preset
     few = _spread(pictures.images, MEASURED)
@@ -337,7 +368,8 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         found = {"folder": str(folder), "pictures": len(pictures.images)}
         found["fingerprint"] = fingerprint
         _write_config(run, machine, parts.base_digest, found)
-        build = _batch_builder(run, pictures, data, hints)
+        _bring_vae(run)
+        build = _batch_builder(run, pictures, data, hints, fingerprint, machine.dtype)
         if build and parts.preview is None:
             trainer.preview_condition = _preview_condition(build, len(pictures.images))
         click.echo("The first step is slow: it compiles the network.")
@@ -400,7 +432,7 @@ def _fit_to_pictures(run, pictures, folder):
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
     batch_size = preset.run.batch_size
     click.echo(
-        f"Preset {preset.name}: {count(n, 'picture')} of {preset.network.image_size} px from "
+        f"Preset {preset.name}: {count(n, 'picture')} of {preset.size} px from "
         f"{printable(folder)}, {count(preset.run.epochs, 'epoch')} of "
         f"{count(max(1, n // batch_size), 'step')}, into {printable(run.out)}."
     )
@@ -498,8 +530,24 @@ def _is_finished(trainer, pictures, run):
     return True
 
 
-def _batch_builder(run, pictures, data, hints):
-    """What makes batches with conditions or crops; None where there are none."""
+def _bring_vae(run):
+    """Lay the autoencoder of a model's latents beside the model, which is of no use without it.
+
+    Raises:
+        ValueError: if it is missing.
+    """
+    digest, ours = run.preset.codec.digest, run.out / FILES["vae"]
+    if run.preset.codec.kind == "pixels" or ours.exists():
+        return
+    named, model = run.options.vae, run.options.weights
+    if named and Path(named).is_file() and sha256(named) == digest:
+        copy_file(named, ours)
+    else:
+        copy_file(find_vae(digest, model and find_bundle(model).parent), ours)
+
+
+def _batch_builder(run, pictures, data, hints, fingerprint, dtype):
+    """What makes batches with conditions, crops or latents; None where there are none."""
     from ddpm.training.batches import BatchBuilder
 
     preset = run.preset
@@ -515,11 +563,27 @@ def _batch_builder(run, pictures, data, hints):
         conditions["hints"] = hints
         source = replace(source, make_hints=data.hints(pictures.images, cache))
     if "inpaint" in conditions:
-        size = preset.network.image_size
-        source = replace(source, make_mask=data.masks(pictures.images, cache, size))
+        source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
+    if preset.codec.kind == "vae":
+        return _latent_builder(run, source, conditions, fingerprint, dtype)
     if not conditions and not preset.data.p_crop:
         return None
     return BatchBuilder(source, preset, conditions)
+
+
+def _latent_builder(run, source, conditions, fingerprint, dtype):
+    """What makes batches of latents, which are computed first."""
+    from ddpm.codec import latent_codec
+    from ddpm.training.batches import BatchBuilder
+    from ddpm.training.latents import LatentWindows, compute_latents
+
+    preset = run.preset
+    vae = load_vae(find_vae(preset.codec.digest, run.out), dtype)
+    # All windows of a picture at once; afterwards, of what is known of it, one.
+    many = latent_codec(vae, preset.data.windows * (1 + preset.data.flip))
+    latents = compute_latents(run.out, replace(source, codec=many), preset, fingerprint)
+    source = replace(source, codec=latent_codec(vae, 1))
+    return BatchBuilder(source, preset, conditions, LatentWindows(latents, source, preset))
 
 
 def _preview_condition(build, n):
@@ -528,7 +592,9 @@ def _preview_condition(build, n):
 
     preset = build.preset.with_(data={"p_crop": 0.0, "p_downscale": 0.0})
     conditions = {k: v for k, v in build.conditions.items() if k != "inpaint"}
-    whole = type(build)(build.source, preset, conditions)
+    whole = type(build)(build.source, preset, conditions, build.windows)
+    if not conditions:
+        return {}
     indices = np.linspace(0, n - 1, GRID).astype(int)
     batch = whole(indices, np.zeros(GRID, bool), np.random.default_rng(0), drop=False)
     del batch["x0"]

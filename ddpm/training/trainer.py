@@ -10,7 +10,7 @@ from keras import ops
 from common.devices import use_xla
 from common.files import remove_partials
 from common.sheets import grid, save_png
-from ddpm.bundle import Model
+from ddpm.bundle import FILES, Model
 from ddpm.pipeline import Pipeline, Request
 from ddpm.training.batches import batches
 from ddpm.training.callbacks import Every, Log, Progress, StopAtNaN, StopWhen
@@ -53,7 +53,7 @@ class Trainer:
     @cached_property
     def pipeline(self):
         """A `Pipeline` of the averaged network."""
-        return Pipeline(Model(self.averaged, self.preset))
+        return Pipeline(Model(self.averaged, self.preset, self.folder / FILES["model"]))
 
     @property
     def step(self):
@@ -111,7 +111,7 @@ class Trainer:
             batch_size=GRID,
             arrays=self.preview_condition,
         )
-        zoom = max(1, 128 // self.preset.network.image_size)
+        zoom = max(1, 128 // self.preset.size)
         sheet = grid(self.pipeline.draw(request), zoom=zoom)
         return sheet, {"seed": self.seed, "sampler": "ddim", "steps": steps}
 
