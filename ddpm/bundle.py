@@ -85,12 +85,14 @@ class ControlAddOn:
         digest: the first 12 hexadecimal digits of the file's SHA-256.
         kinds: of its hints.
         base_digest: the digest of the model that it was trained over.
+        stride: pixels of its hints a side to one cell of what the model diffuses.
     """
 
     path: Path
     digest: str
     kinds: tuple
     base_digest: str
+    stride: int = 1
 
     @property
     def conditions(self):
@@ -116,7 +118,7 @@ class ControlAddOn:
         """
         from ddpm.nets.control import Controlled
 
-        controlled = Controlled(network, self.kinds)
+        controlled = Controlled(network, self.kinds, self.stride)
         load_weights(controlled.branch, self.path)
         return controlled
 
@@ -390,12 +392,15 @@ def load_control(path, preset):
         kinds, base_digest = tuple(header["kinds"]), header["base_digest"]
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
-    if trained_over.network.architecture_key != preset.network.architecture_key:
+    if (trained_over.network.architecture_key, trained_over.codec.stride) != (
+        preset.network.architecture_key,
+        preset.codec.stride,
+    ):
         raise ValueError(
             f"{path} controls networks of another form than {preset.name}; train a branch for it "
             "with: python train.py control --weights MODEL"
         )
-    return ControlAddOn(path, sha256(path), kinds, base_digest)
+    return ControlAddOn(path, sha256(path), kinds, base_digest, preset.codec.stride)
 
 
 def _read_header(path):

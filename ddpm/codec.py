@@ -50,8 +50,6 @@ def latent_codec(vae, batch_size=8):
     Returns:
         A `Codec`.
     """
-    from ddpm.nets.config import VAE_STRIDE
-
     encoder, decoder = (_Compiled(f) for f in (vae.network.encode, vae.network.decode))
 
     def encode(images):
@@ -62,7 +60,7 @@ def latent_codec(vae, batch_size=8):
         z = np.asarray(z, np.float32) * vae.deviation + vae.mean
         return _in_batches(lambda part: to_uint8(decoder(part)), z, batch_size)
 
-    return Codec(encode, decode, stride=VAE_STRIDE)
+    return Codec(encode, decode, stride=vae.preset.network.stride)
 
 
 class _Compiled:

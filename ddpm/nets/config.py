@@ -191,6 +191,11 @@ class VAEConfig:
         """What it is conditioned on: nothing."""
         return {}
 
+    @property
+    def stride(self):
+        """Pixels a side to one cell of the latents."""
+        return VAE_STRIDE
+
     def to_dict(self):
         """The configuration as JSON can hold it."""
         return asdict(self)

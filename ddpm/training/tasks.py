@@ -306,7 +306,7 @@ def _control_parts(run, dtype, pictures):
         )
     path, preset = run.out / FILES["control"], run.preset
     return _Parts(
-        make_network=lambda: Controlled(base.network, KINDS),
+        make_network=lambda: Controlled(base.network, KINDS, preset.codec.stride),
         write=lambda network: save_control(network.branch, preset, path, base.digest),
         trained=lambda network: network.branch,
         what="Control branch",
