@@ -124,7 +124,7 @@ def main(weights, list_words, control_weights, out, each, gif, zoom, **options):
         cli.list_words(vocabulary_of(preset), path)
         return
     check_request(request, preset, path)
-    zoom = cli.check_sizes(request, preset.network.image_size, zoom, gif)
+    zoom = cli.check_sizes(request, preset.size, zoom, gif)
     micro_batches = one_core_per_micro_batch(request.batch_size)  # before the backend starts
     control = (control_weights or "default") if request.effective().controls else None
     pipeline = Pipeline.load(path, control, micro_batches=micro_batches)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from common.cli import STOPPED, check_finite, count, note, printable, sentences
-from ddpm.presets import PRESETS
+from ddpm.training.options import COMMON, OWN, OWN_OF_OTHERS
 from ddpm.training.run_folder import Options
 from ddpm.training.tasks import TASKS, DataSource
 
@@ -16,65 +16,6 @@ from ddpm.training.tasks import TASKS, DataSource
 FACES = {"n": 972, "identities": 243, "seed": 0, "drawn": 0}
 FEW_FACES = {"n": 160, "identities": 80, "seed": 0, "drawn": 0}
 DISK_FULL = "the disk is full; what was saved before is safe. Make room and add --resume."
-
-COMMON = (
-    click.Option(["--out"], type=Path, help="Run folder.  [default: runs/<preset or task>]"),
-    click.Option(
-        ["--data"],
-        type=Path,
-        help="Folder of pictures (a text file of the same name beside one is its caption), or a "
-        "dataset made by `python -m data`.  [default: data/faces<size>, rendered when missing]",
-    ),
-    click.Option(
-        ["--epochs"],
-        type=click.IntRange(1),
-        help="Passes over the pictures, counted from the run's start.  [default: the preset's]",
-    ),
-    click.Option(
-        ["--batch-size"], type=click.IntRange(1), help="Pictures a step.  [default: the preset's]"
-    ),
-    click.Option(
-        ["--lr"],
-        type=click.FloatRange(0, min_open=True),
-        help="Learning rate.  [default: the preset's]",
-    ),
-    click.Option(
-        ["--precision"],
-        type=click.Choice(["auto", "float32", "bfloat16"]),
-        help="auto takes bfloat16 where the machine multiplies in it.  [default: auto]",
-    ),
-    click.Option(
-        ["--seed"], type=click.IntRange(0), help="Of weights, noise and order.  [default: 0]"
-    ),
-    click.Option(["--resume"], is_flag=True, help="Go on with the run in --out."),
-    click.Option(["--dry-run"], is_flag=True, help="Say what would be trained, and stop."),
-    click.Option(
-        ["--sample-epochs"],
-        type=click.IntRange(0),
-        help="A sample grid every so many epochs; 0 is never.  [default: the preset's]",
-    ),
-    click.Option(
-        ["--save-minutes"], type=click.FloatRange(0), default=5.0, help="Save at least this often."
-    ),
-    click.Option(
-        ["--deterministic/--fast"],
-        default=None,
-        help="Same bits each time; costs speed.  [default: deterministic on a CPU]",
-    ),
-)
-PRESET = click.Option(["--preset"], help=f"One of {', '.join(PRESETS)}.  [default: faces64]")
-START_FROM = click.Option(
-    ["--start-from"], type=Path, help="Begin with the weights of this file or run, where they fit."
-)
-WEIGHTS = click.Option(
-    ["--weights"], type=Path, help="The model to begin with.  [default: the shipped one]"
-)
-# What a task takes beside the common options; other tasks take all of them.
-OWN = {
-    "base": (PRESET, START_FROM),
-    "control": (WEIGHTS, START_FROM),
-    "inpaint": (WEIGHTS,),
-}
 
 
 class Tasks(click.Group):
@@ -91,7 +32,7 @@ def task_command(word):
     """The command of a task: its options, and its function's first sentence as help."""
     return click.Command(
         word,
-        params=[*OWN.get(word, (PRESET, WEIGHTS, START_FROM)), *COMMON],
+        params=[*OWN.get(word, OWN_OF_OTHERS), *COMMON],
         callback=lambda **options: run(word, options),
         help=TASKS[word].__doc__,
         context_settings={"show_default": True},
@@ -106,7 +47,7 @@ def run(word, options):
         options["out"] = options["out"] or Path("runs") / word
     known = {field.name for field in fields(Options)}
     options = Options(**{name: value for name, value in options.items() if name in known})
-    done = TASKS[word](options, DataSource(load_pictures, hints, masks))
+    done = TASKS[word](options, DataSource(load_pictures, hints, masks, load_others))
     sys.exit(0 if done else STOPPED)
 
 
@@ -139,8 +80,10 @@ def load_pictures(folder, preset):
     from data import load_images, load_uncut, make_faces
 
     # Windows of several places and scales want larger pictures than one that is always whole.
-    size = preset.network.image_size
+    size = preset.size
     uncut = "size_crop" in preset.network.conditions or preset.data.p_crop
+    if preset.kind == "vae":  # crops are a part of each picture
+        size, uncut = 2 * size, True
     if folder is None:
         rendered = size * 3 // 2 if uncut else size
         folder = Path("data") / f"faces{rendered}"
@@ -158,6 +101,13 @@ def load_pictures(folder, preset):
             f"{preset.name} has no words. --preset portraits64 learns them."
         )
     return pictures, folder
+
+
+def load_others(folder, preset):
+    """Pictures of a folder in their own shapes, for crops."""
+    from data import load_uncut
+
+    return load_uncut(folder, 2 * preset.network.image_size).images
 
 
 def hints(images, cache):

@@ -7,25 +7,32 @@ Kinds:
 
     model      a network that samples; some captions of its training set besides
     control    a control branch, with the kinds of its hints and the digest of its model
+    vae        an autoencoder, with the mean and deviation of its latents
 """
 
 import hashlib
 import io
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from common.files import sha256, write_bytes
-from ddpm.codec import PIXELS
+from ddpm.codec import PIXELS, latent_codec
 from ddpm.conditions.hints import HintSettings
 from ddpm.presets import Preset
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 RUNS = Path("runs")
-FILES = {"model": "model.weights.h5", "control": "control.weights.h5"}  # in a run folder, by kind
+# In a run folder, by kind.
+FILES = {
+    "model": "model.weights.h5",
+    "control": "control.weights.h5",
+    "vae": "vae.weights.h5",
+}
 MAX_CAPTIONS = 1000  # kept in a model
 _FORMAT = 2
 _HEADER = "portraits_from_scratch"
@@ -60,10 +67,13 @@ class Model:
         """The network's `UNetConfig`."""
         return self.preset.network
 
-    @property
+    @cached_property
     def codec(self):
         """What it diffuses: a `Codec`."""
-        return PIXELS
+        if self.preset.codec.kind == "pixels":
+            return PIXELS
+        path = find_vae(self.preset.codec.digest, self.path and self.path.parent)
+        return latent_codec(load_vae(path, self.network.dtype_policy))
 
 
 @dataclass(frozen=True)
@@ -75,12 +85,14 @@ class ControlAddOn:
         digest: the first 12 hexadecimal digits of the file's SHA-256.
         kinds: of its hints.
         base_digest: the digest of the model that it was trained over.
+        stride: pixels of its hints a side to one cell of what the model diffuses.
     """
 
     path: Path
     digest: str
     kinds: tuple
     base_digest: str
+    stride: int = 1
 
     @property
     def conditions(self):
@@ -106,9 +118,29 @@ class ControlAddOn:
         """
         from ddpm.nets.control import Controlled
 
-        controlled = Controlled(network, self.kinds)
+        controlled = Controlled(network, self.kinds, self.stride)
         load_weights(controlled.branch, self.path)
         return controlled
+
+
+@dataclass(frozen=True)
+class VAE:
+    """A trained autoencoder.
+
+    Args:
+        network: an `Autoencoder`.
+        preset: its `Preset`.
+        mean, deviation: float32 (C,), of each channel of the latents of its training set.
+        path: of its file.
+        digest: the first 12 hexadecimal digits of the file's SHA-256.
+    """
+
+    network: object
+    preset: Preset
+    mean: np.ndarray
+    deviation: np.ndarray
+    path: Path
+    digest: str
 
 
 # --- writing
@@ -149,6 +181,25 @@ def save_control(branch, preset, path, base_digest, half=False):
     header = {"kind": "control", "preset": preset.to_dict()}
     header |= {"kinds": branch.kinds, "base_digest": base_digest}
     _save(branch, path, header, half)
+
+
+def save_vae(network, preset, path, mean, deviation, half=False):
+    """Write an autoencoder, whole or not at all.
+
+    Args:
+        network: a built `Autoencoder`.
+        preset: the `Preset` that makes it.
+        path: ends in ".weights.h5".
+        mean, deviation: float (C,), of each channel of the latents of its training set.
+        half: store float16, half the size.
+
+    Raises:
+        OSError: if the disk is full; an earlier file stays.
+    """
+    header = {"kind": "vae", "preset": preset.to_dict()}
+    header |= {"latent_mean": np.asarray(mean, np.float64).tolist()}
+    header |= {"latent_deviation": np.asarray(deviation, np.float64).tolist()}
+    _save(network, path, header, half)
 
 
 def _save(network, path, header, half, captions=()):
@@ -207,6 +258,8 @@ def load_model(path, dtype=None):
         ValueError: if there is no such file, or it is damaged, or not one of this project's.
     """
     path, preset = find_bundle(path), read_preset(path)
+    if preset.codec.kind == "vae":
+        find_vae(preset.codec.digest, path.parent)  # fails early where it is missing
     try:
         network = preset.make_network(dtype)
     except Exception as error:  # settings of another make surface as almost any type
@@ -247,6 +300,11 @@ def read_preset(path):
             f"{path} is a control branch, not a model; name the model with --weights and this file "
             "with --control-weights."
         )
+    if header["kind"] == "vae":
+        raise ValueError(
+            f"{path} is an autoencoder, which cannot draw by itself; name a model that was trained "
+            "on its latents."
+        )
     try:
         return Preset.from_dict(header["preset"])
     except Exception as error:  # settings of another make surface as almost any type
@@ -264,6 +322,48 @@ def read_captions(path):
             text = bytes(file[_CAPTIONS][()]) if _CAPTIONS in file else b"[]"
         return tuple(json.loads(text))
     except Exception as error:  # damaged bytes surface as almost any type from HDF5
+        raise ValueError(_OTHER.format(path)) from error
+
+
+def load_vae(path, dtype=None):
+    """Rebuild an autoencoder from its file or a run folder.
+
+    Args:
+        path: a file written by `save_vae`, or a folder that holds one.
+        dtype: a Keras dtype policy; None is the global one.
+
+    Returns:
+        A `VAE`.
+
+    Raises:
+        ValueError: if there is no such file, or it is damaged, or not an autoencoder.
+    """
+    preset, path = read_vae(path), find_bundle(path, "vae")
+    header = _read_header(path)
+    try:
+        network = preset.make_network(dtype)
+        mean, deviation = (
+            np.array(header[f"latent_{name}"], np.float32).reshape(-1)
+            for name in ("mean", "deviation")
+        )
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
+    load_weights(network, path)
+    return VAE(network, preset, mean, deviation, path, sha256(path))
+
+
+def read_vae(path):
+    """An autoencoder's `Preset`, without its network.
+
+    Args and errors as `load_vae`.
+    """
+    path = find_bundle(path, "vae")
+    header = _read_header(path)
+    if header["kind"] != "vae":
+        raise ValueError(f"{path} is a {header['kind']}, not an autoencoder (python train.py vae).")
+    try:
+        return Preset.from_dict(header["preset"])
+    except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
 
 
@@ -292,12 +392,15 @@ def load_control(path, preset):
         kinds, base_digest = tuple(header["kinds"]), header["base_digest"]
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
-    if trained_over.network.architecture_key != preset.network.architecture_key:
+    if (trained_over.network.architecture_key, trained_over.codec.stride) != (
+        preset.network.architecture_key,
+        preset.codec.stride,
+    ):
         raise ValueError(
             f"{path} controls networks of another form than {preset.name}; train a branch for it "
             "with: python train.py control --weights MODEL"
         )
-    return ControlAddOn(path, sha256(path), kinds, base_digest)
+    return ControlAddOn(path, sha256(path), kinds, base_digest, preset.codec.stride)
 
 
 def _read_header(path):
@@ -461,6 +564,51 @@ def default_control(model_path, shipped=None, runs=None):
     raise ValueError(
         f"no control branch has been trained over {model_path}; train one (python train.py control "
         f"--weights {model_path}) or name a file with --control-weights."
+    )
+
+
+def default_vae(shipped=None, runs=None):
+    """The autoencoder to train on when none is named: the shipped one, else the newest run's.
+
+    Args:
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    files = _candidates("vae", shipped, runs)
+    if not files:
+        raise ValueError(
+            "there is no autoencoder yet: train one first (python train.py vae), or name a file "
+            "with --vae."
+        )
+    return files[0]
+
+
+def find_vae(digest, folder=None, shipped=None, runs=None):
+    """The autoencoder whose latents a model was trained on, wherever it lies.
+
+    Args:
+        digest: of its file.
+        folder: where to look first: the model's own.
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if it is nowhere.
+    """
+    own = [] if folder is None else sorted(Path(folder).glob("*.weights.h5"))
+    for path in (*(path for path in own if _is(path, "vae")), *_candidates("vae", shipped, runs)):
+        if sha256(path) == digest:
+            return path
+    raise ValueError(
+        f"the model's autoencoder, {digest or 'of no digest'}, is missing; put its file "
+        f"({FILES['vae']}) beside the model."
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ddpm.bundle import default_control, default_weights, load_control, load_model
 from ddpm.conditions import CONDITIONS
 from ddpm.conditions.hints import control_windows, drop_inactive_hints
-from ddpm.conditions.inpaint import METHODS, composite
+from ddpm.conditions.inpaint import METHODS, blended, composite, mask_of_cells
 from ddpm.conditions.size_crop import requested
 from ddpm.conditions.text import prompts_of, tokenizer_of
 from ddpm.core.samplers import SAMPLERS, PictureNoise, sample_repaint, sdedit_start
@@ -184,7 +184,7 @@ def check_request(request, preset, name):
             f"{name} was trained without framing; leave --crop, --original-size and --target-size "
             "away, or train with --preset portraits64."
         )
-    requested(request, preset.network.image_size)
+    requested(request, preset.size)
     if "text" in conditions:
         tokenizer = tokenizer_of(conditions["text"])
         for prompt in (*request.prompts, request.negative):
@@ -266,7 +266,7 @@ class Pipeline:
     @property
     def size(self):
         """Height and width of its pictures, pixels."""
-        return self.model.config.image_size * self.model.codec.stride
+        return self.model.preset.size
 
     def draw(self, request, observe=None):
         """Draw the pictures of a request.
@@ -302,6 +302,8 @@ class Pipeline:
             return images
         rows = np.arange(len(images))
         picture, mask = (array[rows % len(array)] for array in (request.image, request.mask))
+        if self.model.codec.stride > 1:
+            images = blended(picture, images, mask)
         return composite(picture, images, mask)
 
     def visited(self, request):
@@ -347,7 +349,7 @@ class Pipeline:
             recipe["prompts_from"] = "the captions in the weights file, by seed"
         if "size_crop" in self.conditions:
             names = ("original_size", "crop", "target_size")
-            pairs = requested(request, model.config.image_size).astype(int).reshape(3, 2)
+            pairs = requested(request, self.size).astype(int).reshape(3, 2)
             recipe |= dict(zip(names, pairs.tolist(), strict=True))
         recipe |= _recipe_of_what_is_asked(request)
         for addon in self.addons:
@@ -443,7 +445,7 @@ class Pipeline:
             if record.from_request is not None:
                 arrays = record.from_request(request, settings, self.model, indices)
             if arrays is None and record.default is not None:
-                arrays = record.default(settings, self.model.config, len(indices))
+                arrays = record.default(settings, self.size, len(indices))
             condition |= record.null(settings, len(indices)) if arrays is None else arrays
         return condition | given
 
@@ -462,7 +464,8 @@ class Pipeline:
         """What is known of a batch's pictures: (x0, mask), a row a picture."""
         rows = np.array(indices)
         image, mask = (array[rows % len(array)] for array in (request.image, request.mask))
-        return self.model.codec.encode(image), mask
+        codec = self.model.codec
+        return codec.encode(image), mask if codec.stride == 1 else mask_of_cells(mask, codec.stride)
 
     def _start(self, request, indices, eps):
         """Where a batch begins: (timesteps, x)."""

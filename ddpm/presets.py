@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from ddpm.conditions import NoSettings
 from ddpm.conditions.text import TextSettings
 from ddpm.core.schedule import SCHEDULES
-from ddpm.nets.config import UNetConfig, from_fields
+from ddpm.nets.config import VAE_STRIDE, UNetConfig, VAEConfig, from_fields
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,74 @@ class ObjectiveConfig:
         """The `Schedule`."""
         return SCHEDULES[self.schedule](self.timesteps)
 
+    def make(self, network, seed=0, micro_batches=1):
+        """The objective for a network, not compiled."""
+        from ddpm.training.objectives import DenoisingObjective
+
+        return DenoisingObjective(
+            network,
+            self.make_schedule(),
+            self.prediction,
+            self.weighting,
+            offset_noise=self.offset_noise,
+            timestep_bias=self.timestep_bias,
+            seed=seed,
+            micro_batches=micro_batches,
+        )
+
+
+@dataclass(frozen=True)
+class AutoencodingConfig:
+    """What an autoencoder is trained to do: weights of the terms of
+    `training.autoencoding.AutoencodingObjective`.
+
+    Args:
+        gradients: of the error of differences between neighbours.
+        coarse: of the error of the picture at a half and at a quarter of its side.
+        equivariance: of the error of halved latents against the halved picture.
+        magnitude: of latents' mean square.
+    """
+
+    gradients: float = 1.0
+    coarse: float = 0.5
+    equivariance: float = 0.5
+    magnitude: float = 5e-4
+
+    def make(self, network, seed=0, micro_batches=1):
+        """The objective for a network, not compiled."""
+        from ddpm.training.autoencoding import AutoencodingObjective
+
+        return AutoencodingObjective(network, self, seed, micro_batches)
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """What is diffused; `bundle.Model.codec` is the `Codec` itself.
+
+    Args:
+        kind: "pixels", or "vae" for the latents of an autoencoder.
+        stride: pixels a side to one cell of what is diffused.
+        digest: the first 12 hexadecimal digits of the SHA-256 of the autoencoder's file; "" in a
+            preset that a training has not settled yet.
+
+    Raises:
+        ValueError: for another kind, or pixels with a stride.
+    """
+
+    kind: str = "pixels"
+    stride: int = 1
+    digest: str = ""
+
+    def __post_init__(self):
+        if self.kind not in ("pixels", "vae") or (self.kind == "pixels" and self.stride != 1):
+            raise ValueError(
+                "a codec is pixels of stride 1, or vae. Received: "
+                f"kind={self.kind!r}, stride={self.stride}."
+            )
+
+
+LATENTS = CodecConfig("vae", VAE_STRIDE)
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -45,11 +113,14 @@ class DataConfig:
         flip: mirror half of the pictures.
         p_crop: probability of a random place and scale; else the whole shorter side, in the middle.
         p_downscale: probability that a picture is made smaller first, and said to be.
+        windows: of a picture whose latents are computed once (`training.latents`): the whole
+            picture, and random ones where there are any.
     """
 
     flip: bool = True
     p_crop: float = 0.0
     p_downscale: float = 0.0
+    windows: int = 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +133,7 @@ class RunConfig:
         learning_rate: after warm-up.
         warmup_steps: steps in which the rate rises from 0.
         decay_steps: where the rate starts to fall as 1 / sqrt(step); 0 keeps it.
-        clip_norm: bound on the gradient's norm.
+        clip_norm: bound on the gradient's norm; 0 is none.
         ema_decay: decay of the averaged weights.
         sample_epochs: a sample grid every so many epochs; 0 is never.
     """
@@ -83,28 +154,44 @@ class Preset:
 
     Args:
         name: what `--preset` calls it.
-        network: `UNetConfig`.
-        objective, data, run: see there.
+        network: `UNetConfig`, or `VAEConfig`.
+        objective: `ObjectiveConfig`, or `AutoencodingConfig` for an autoencoder.
+        data, run, codec: see there. The network's `image_size` and `channels` are those of what is
+            diffused.
     """
 
     name: str
-    network: UNetConfig = UNetConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
+    network: UNetConfig | VAEConfig = UNetConfig()
+    objective: ObjectiveConfig | AutoencodingConfig = ObjectiveConfig()
     data: DataConfig = DataConfig()
     run: RunConfig = RunConfig()
+    codec: CodecConfig = CodecConfig()
 
     def make_network(self, dtype=None):
-        """The preset's U-Net, built.
+        """The preset's network, built.
 
         Args:
             dtype: a Keras dtype policy, e.g. "mixed_bfloat16"; None is the global one.
 
         Returns:
-            A built `UNet`.
+            A built `UNet`, or `Autoencoder`.
         """
-        from ddpm.nets.unet import UNet  # here, so that reading presets does not start a backend
+        # Here, so that reading presets does not start a backend.
+        if self.kind == "vae":
+            from ddpm.nets.vae import Autoencoder as Network
+        else:
+            from ddpm.nets.unet import UNet as Network
+        return Network(self.network, dtype=dtype)
 
-        return UNet(self.network, dtype=dtype)
+    @property
+    def kind(self):
+        """Which network it is of: a word of `KINDS`."""
+        return next(word for word, kinds in KINDS.items() if isinstance(self.network, kinds[0]))
+
+    @property
+    def size(self):
+        """Height and width of its pictures, pixels."""
+        return self.network.image_size * self.codec.stride
 
     def with_(self, **changes):
         """The preset with other values of some fields, by part:
@@ -117,8 +204,12 @@ class Preset:
         return self.with_(network={"conditions": {**self.network.conditions, **settings}})
 
     def to_dict(self):
-        """The settings as JSON can hold them."""
-        return asdict(self)
+        """The settings as JSON can hold them; a U-Net's do not name their kind, nor pixels
+        their codec."""
+        values = asdict(self)
+        if self.codec == CodecConfig():
+            del values["codec"]
+        return values if self.kind == "unet" else {"kind": self.kind, **values}
 
     @classmethod
     def from_dict(cls, values):
@@ -127,13 +218,23 @@ class Preset:
         Raises:
             ValueError: for a setting that this version does not know, or one that is missing.
         """
+        values = dict(values)
+        kind = values.pop("kind", "unet")
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind of network {kind!r}; known are {', '.join(KINDS)}.")
+        network, objective = KINDS[kind]
         values = from_fields(cls, values)
-        kinds = {"objective": ObjectiveConfig, "data": DataConfig, "run": RunConfig}
+        kinds = {"objective": objective, "data": DataConfig, "run": RunConfig}
         missing = {"name", "network", *kinds} - set(values)
+        kinds["codec"], values = CodecConfig, {"codec": {}, **values}
         if missing:
             raise ValueError(f"not the settings of a preset: {', '.join(sorted(missing))} missing.")
         parts = {part: kind(**from_fields(kind, values[part])) for part, kind in kinds.items()}
-        return cls(name=values["name"], network=UNetConfig.from_dict(values["network"]), **parts)
+        return cls(name=values["name"], network=network.from_dict(values["network"]), **parts)
+
+
+# The configurations of each kind of network: (the network's, its objective's).
+KINDS = {"unet": (UNetConfig, ObjectiveConfig), "vae": (VAEConfig, AutoencodingConfig)}
 
 
 # Learns in seconds; for tests and for trying the commands.
@@ -178,6 +279,26 @@ def _conditional(preset, name, cross_attention_layers, **text):
     )
     return preset.with_conditions(text=TextSettings(**text), size_crop=NoSettings())
 
+
+# Autoencoders for 256 px, by the numbers of a cell: for `python train.py vae`. Kernels are of unit
+# length, so the rate is that of EDM2, and there is nothing for clipping to do.
+VAES = {
+    f"vae{channels}": Preset(
+        name=f"vae{channels}",
+        network=VAEConfig(latent_channels=channels),
+        objective=AutoencodingConfig(),
+        run=RunConfig(
+            batch_size=16,
+            epochs=100,
+            learning_rate=0.01,
+            warmup_steps=200,
+            decay_steps=3000,
+            clip_norm=0.0,
+            sample_epochs=2,
+        ),
+    )
+    for channels in (8, 4, 16)
+}
 
 PRESETS = {
     preset.name: preset

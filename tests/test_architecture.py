@@ -35,6 +35,8 @@ FACTORIES = {
     ("ddpm.conditions.text", "ddpm.nets.text"),
     ("ddpm.conditions.size_crop", "ddpm.nets.layers"),
     ("ddpm.conditions.inpaint", "keras"),
+    ("ddpm.presets", "ddpm.training.autoencoding"),
+    ("ddpm.presets", "ddpm.training.objectives"),
 }
 
 

@@ -455,10 +455,11 @@ def test_a_model_with_words_goes_on_with_one_more(tmp_path):
 
 
 def test_the_default_condition_is_whole_pictures_and_no_words():
-    config = PRESETS["tiny_conditional"].network
-    condition = default_condition(config, 3)
+    preset = PRESETS["tiny_conditional"]
+    config = preset.network
+    condition = default_condition(preset, 3)
     np.testing.assert_array_equal(condition["size_crop"], [size_crop(config.image_size)] * 3)
     null = null_condition(config.conditions, 3)
     np.testing.assert_array_equal(condition["tokens"], null["tokens"])
     assert set(condition) == set(null) == {"tokens", "size_crop"}
-    assert default_condition(PRESETS["tiny"].network, 3) == {}
+    assert default_condition(PRESETS["tiny"], 3) == {}

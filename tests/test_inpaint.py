@@ -7,7 +7,7 @@ from keras import ops
 from layer_checks import randomise
 
 from ddpm.bundle import load_model, save_model, start_from
-from ddpm.codec import to_float, to_uint8
+from ddpm.codec import PIXELS, to_float, to_uint8
 from ddpm.conditions import DropRates, NoSettings, drop_conditions
 from ddpm.conditions.hints import KINDS
 from ddpm.conditions.inpaint import composite, inpaint_condition, random_mask
@@ -199,11 +199,13 @@ def test_how_often_the_mask_covers_everything():
 def test_the_condition_hides_no_grey_and_nothing_else():
     """A network meets no grey mask in training: what is painted at all is painted whole."""
     mask = np.array([0, 0.01, 0.5, 1], np.float32).reshape(1, 2, 2, 1)
-    picture = np.ones((1, 2, 2, 3), np.float32)
-    condition = inpaint_condition(picture, mask)
+    picture = np.full((1, 2, 2, 3), 200, np.uint8)
+    condition = inpaint_condition(picture, mask, PIXELS)
     assert set(condition) == {"mask", "masked_image"}
     assert condition["mask"].ravel().tolist() == [0, 1, 1, 1]
-    assert condition["mask"].dtype == np.float32 and condition["masked_image"] is picture
+    assert condition["mask"].dtype == np.float32 and np.all(
+        condition["masked_image"] == to_float(picture)
+    )
 
 
 def test_a_network_that_is_to_inpaint_begins_as_the_one_it_grew_from(tmp_path, rng):

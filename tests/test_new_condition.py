@@ -133,8 +133,8 @@ def test_labels_are_dropped_as_often_as_asked(rng):
 
 
 def test_nothing_requested_is_no_class():
-    config = preset_with_label().network
-    np.testing.assert_array_equal(default_condition(config, 3)["label"], [CLASSES] * 3)
+    preset, config = preset_with_label(), preset_with_label().network
+    np.testing.assert_array_equal(default_condition(preset, 3)["label"], [CLASSES] * 3)
     np.testing.assert_array_equal(null_condition(config.conditions, 2)["label"], [CLASSES] * 2)
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import train
+from ddpm.presets import PRESETS
 from ddpm.training.tasks import TASKS
 
 
@@ -17,7 +18,7 @@ def seen(monkeypatch):
 
     def count_pictures(options, data):
         """Count the pictures that would be trained on."""
-        pictures, folder = data.load(options.data, train.PRESETS["tiny"])
+        pictures, folder = data.load(options.data, PRESETS["tiny"])
         calls.append((options, folder))
         click.echo(f"{len(pictures.images)} in {folder}")
         return len(pictures.images) > 10

@@ -58,23 +58,23 @@ def null_condition(conditions, n):
     return result
 
 
-def default_condition(config, n):
+def default_condition(preset, n):
     """The condition of pictures of which nothing is requested: no words, whole pictures.
 
     Args:
-        config: the network's `UNetConfig`.
+        preset: the model's `Preset`.
         n: pictures.
 
     Returns:
         dict of arrays of n rows; empty for a network without conditions.
     """
     result = {}
-    for name, settings in config.conditions.items():
+    for name, settings in preset.network.conditions.items():
         record = CONDITIONS[name]
         if record.default is None:
             result |= record.null(settings, n)
         else:
-            result |= record.default(settings, config, n)
+            result |= record.default(settings, preset.size, n)
     return result
 
 

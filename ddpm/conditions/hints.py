@@ -191,7 +191,7 @@ def drop_inactive_hints(denoise):
 def _from_request(request, settings, model, indices):
     if not request.controls:
         return None
-    size = (model.config.image_size, model.config.image_size)
+    size = (model.preset.size, model.preset.size)
     hints, strengths, _ = stack(request.controls, settings.kinds, size)
     n = len(indices)
     return {"hints": np.tile(hints, (n, 1, 1, 1)), "strengths": np.tile(strengths, (n, 1))}

@@ -8,33 +8,71 @@
                file's condition
 
 A mask is float32 in [0, 1]: 1 is painted, 0 is known, between is mixed: painted like the rest, and
-blended with the picture once, in x0.
+blended with the picture once: in x0 where that is pixels, else in the finished picture.
 """
 
 import numpy as np
 
-from ddpm.codec import to_float
 from ddpm.conditions.record import Condition
 
+GREY = 128  # of what is hidden from an autoencoder
 METHODS = ("project", "repaint", "network")
 
 
-def inpaint_condition(picture, mask):
+def inpaint_condition(picture, mask, codec):
     """The arrays of this condition. A mask has no grey values here, as in training.
 
     Args:
-        picture: float32 (B, H, W, C), x0 of the known picture.
+        picture: uint8 (B, H, W, 3), the known picture.
         mask: float32 (B, H, W, 1) in [0, 1].
+        codec: `Codec` of the model.
 
     Returns:
-        dict of "mask" and "masked_image" (the network hides what the mask covers itself).
+        dict of "mask", float32 (B, h, w, 1), and "masked_image", x0, float32 (B, h, w, C) (the
+        network hides what the mask covers itself). Where cells are coded from pixels around them,
+        what the mask covers is grey first, so that no known cell knows of it.
     """
-    return {"mask": np.float32(mask > 0), "masked_image": picture}
+    if codec.stride > 1:
+        picture = np.where(mask > 0, np.uint8(GREY), picture)
+    return {"mask": mask_of_cells(mask, codec.stride), "masked_image": codec.encode(picture)}
+
+
+def mask_of_cells(mask, stride):
+    """A mask for what is diffused: every cell that a painted pixel lies in, and those next to them,
+    whose latents also show a part of it. Of pixels, the mask as training has it, without grey.
+
+    Args:
+        mask: float32 (B, H, W, 1) in [0, 1].
+        stride: pixels a side to one cell.
+
+    Returns:
+        float32 (B, H / stride, W / stride, 1), 0 or 1.
+    """
+    if stride == 1:
+        return np.float32(mask > 0)
+    batch, height, width, _ = mask.shape
+    cells = mask.reshape(batch, height // stride, stride, width // stride, stride) > 0
+    cells = np.pad(cells.any((2, 4)), ((0, 0), (1, 1), (1, 1)))
+    grown = np.lib.stride_tricks.sliding_window_view(cells, (3, 3), (1, 2)).any((3, 4))
+    return np.float32(grown)[..., None]
+
+
+def blended(picture, painted, mask):
+    """The painted picture over the known one by the mask, for latents: a cell has no borders.
+
+    Args:
+        picture, painted: uint8 (..., H, W, 3).
+        mask: float32 (..., H, W, 1) in [0, 1].
+
+    Returns:
+        uint8 (..., H, W, 3).
+    """
+    return np.rint(picture + mask * (painted.astype(np.float32) - picture)).astype(np.uint8)
 
 
 def composite(picture, painted, mask):
     """The painted picture, and where the mask is 0 the original, bit for bit. Nothing is blended
-    here: all methods have blended x0 by the mask.
+    here: x0 (`core.wrappers.projected`) or the picture (`blended`) has been by the mask.
 
     Args:
         picture, painted: uint8 (..., H, W, 3).
@@ -89,12 +127,14 @@ def _from_request(request, settings, model, indices):
         return None
     rows = np.array(indices)
     picture, mask = (array[rows % len(array)] for array in (request.image, request.mask))
-    return inpaint_condition(model.codec.encode(picture), mask)
+    return inpaint_condition(picture, mask, model.codec)
 
 
 def _rows(source, settings):
     def row(window):
-        return {"mask": source.make_mask(window), "masked_image": to_float(window.image)}
+        mask = source.make_mask(window)[None]
+        arrays = inpaint_condition(window.image[None], mask, source.codec)
+        return {name: array[0] for name, array in arrays.items()}
 
     return row
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ddpm.codec import PIXELS, Codec
+
 
 @dataclass(frozen=True)
 class NoSettings:
@@ -30,7 +32,7 @@ class Window(NamedTuple):
     """One training picture: a window cut out of a picture of the set.
 
     Args:
-        image: uint8 (S, S, 3).
+        image: uint8 (S, S, 3); None where latents are at hand and no condition looks at pictures.
         index: of the picture in the set.
         mirrored: whether it is mirrored.
         size_crop: float32 (6,), see `size_crop.py`.
@@ -38,7 +40,7 @@ class Window(NamedTuple):
         rng: NumPy generator for whatever else is drawn for this picture.
     """
 
-    image: np.ndarray
+    image: np.ndarray | None
     index: int
     mirrored: bool
     size_crop: np.ndarray
@@ -58,6 +60,7 @@ class Source:
         make_hints: (Window) -> (uint8 (S, S, 3 K), bool (K,)): control pictures of a window, and
             which of the K kinds there are; None where none are wanted.
         make_mask: (Window) -> float32 (S, S, 1): an inpainting mask; None where none is wanted.
+        codec: what the known part of a picture becomes.
     """
 
     images: object
@@ -66,6 +69,7 @@ class Source:
     columns: dict = field(default_factory=dict)
     make_hints: Callable | None = None
     make_mask: Callable | None = None
+    codec: Codec = PIXELS
 
 
 class Encoding(NamedTuple):
@@ -113,8 +117,8 @@ class Condition:
         settings: type of its settings, a frozen dataclass.
         null: (settings, n) -> arrays of n rows that say nothing: what dropping leaves, and what
             a network is given where the arrays are missing.
-        default: (settings, config, n) -> arrays for pictures of which nothing is requested; None
-            for the null value.
+        default: (settings, size, n) -> arrays for pictures of `size` pixels a side of which nothing
+            is requested; None for the null value.
         from_request: (request, settings, model, indices) -> arrays for these pictures of a request,
             or None where it asks for nothing; None for a condition that is only given by
             `Request.arrays`.

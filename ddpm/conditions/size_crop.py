@@ -67,12 +67,12 @@ def _null(settings, n):
     return {"size_crop": np.full((n, NUMBERS), UNKNOWN, np.float32)}
 
 
-def _default(settings, config, n):
-    return {"size_crop": np.tile(size_crop(config.image_size), (n, 1))}
+def _default(settings, size, n):
+    return {"size_crop": np.tile(size_crop(size), (n, 1))}
 
 
 def _from_request(request, settings, model, indices):
-    numbers = requested(request, model.config.image_size)
+    numbers = requested(request, model.preset.size)
     return {"size_crop": np.tile(numbers, (len(indices), 1))}
 
 

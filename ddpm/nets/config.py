@@ -1,8 +1,10 @@
-"""Everything that decides a U-Net, frozen."""
+"""Everything that decides a network, frozen."""
 
 from dataclasses import asdict, dataclass, field, fields
 
 from ddpm.conditions import CONDITIONS
+
+VAE_STRIDE = 8  # pixels a side to a cell of an autoencoder's latents
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,72 @@ class UNetConfig:
                 f"attention must name grid sizes that the levels have: {list(self.grids)}. "
                 f"Received: attention={self.attention}"
             )
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """The configuration of an `Autoencoder`.
+
+    Args:
+        image_size: side of the crops that it is trained on, pixels.
+        channels: of the pictures.
+        latent_channels: numbers of a cell.
+        encoder_widths: channels at a quarter and at an eighth of the picture's side.
+        encoder_blocks: residual blocks there.
+        decoder_widths: channels at an eighth, a quarter and a half of the side.
+        decoder_blocks: residual blocks there.
+        noise: deviation of the noise that training adds to latents.
+
+    Raises:
+        ValueError: if the crops cannot be folded, or widths and blocks differ in number.
+    """
+
+    image_size: int = 128
+    channels: int = 3
+    latent_channels: int = 8
+    encoder_widths: tuple = (64, 128)
+    encoder_blocks: tuple = (1, 2)
+    decoder_widths: tuple = (192, 96, 32)
+    decoder_blocks: tuple = (2, 2, 1)
+    noise: float = 0.1
+
+    def __post_init__(self):
+        for name in ("encoder_widths", "encoder_blocks", "decoder_widths", "decoder_blocks"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.image_size % VAE_STRIDE or self.image_size < VAE_STRIDE:
+            raise ValueError(
+                f"image_size must be a multiple of {VAE_STRIDE}. Received: {self.image_size}"
+            )
+        for side, count in (("encoder", 2), ("decoder", 3)):
+            widths, blocks = (getattr(self, f"{side}_{what}") for what in ("widths", "blocks"))
+            if len(widths) != count or len(blocks) != count:
+                raise ValueError(
+                    f"the {side} has {count} widths and numbers of blocks. Received: "
+                    f"widths={widths}, blocks={blocks}"
+                )
+
+    @property
+    def conditions(self):
+        """What it is conditioned on: nothing."""
+        return {}
+
+    @property
+    def stride(self):
+        """Pixels a side to one cell of the latents."""
+        return VAE_STRIDE
+
+    def to_dict(self):
+        """The configuration as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: for a field that this version does not know.
+        """
+        return cls(**from_fields(cls, values))
 
 
 def conditions_from_dict(conditions):

@@ -68,14 +68,15 @@ class ControlBranch(keras.Model):
     Args:
         config: `UNetConfig` of the network to be controlled.
         kinds: names of the K kinds of control pictures.
+        stride: pixels of these a side to one cell of x_t.
 
     Reference:
         Zhang et al. 2023 (ControlNet, arXiv:2302.05543), section 3.
     """
 
-    def __init__(self, config, kinds=KINDS, **kwargs):
+    def __init__(self, config, kinds=KINDS, stride=1, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.config, self.kinds = config, tuple(kinds)
+        self.config, self.kinds, self.stride = config, tuple(kinds), stride
         dtype = self.dtype_policy
         # The copy's way up and conditioner are not kept: the branch gets the base's context.
         twin = UNet(config, dtype=dtype)
@@ -83,7 +84,8 @@ class ControlBranch(keras.Model):
         for i, level in enumerate(twin.down_levels()):
             setattr(self, f"in{i}", level)
         self.mid = twin.mid
-        self.hint_encoder = HintEncoder(config.widths[0], config.patch, config.groups, dtype=dtype)
+        patch = config.patch * stride
+        self.hint_encoder = HintEncoder(config.widths[0], patch, config.groups, dtype=dtype)
         self.zero_convs = [
             keras.layers.Dense(width, kernel_initializer="zeros", dtype=dtype)
             for width in (*_skip_widths(config), config.widths[-1])
@@ -113,7 +115,7 @@ class ControlBranch(keras.Model):
         Args:
             x_t: float32 (B, H, W, C).
             context: the network's `BlockContext`.
-            hints: float32 (B, H, W, 3 K) in [-1, 1].
+            hints: float32 (B, stride H, stride W, 3 K) in [-1, 1].
             strengths: float32 (B, K).
             training: passed to the blocks.
 
@@ -138,7 +140,7 @@ class ControlBranch(keras.Model):
 
     def get_config(self):
         config = {"config": self.config.to_dict(), "kinds": list(self.kinds)}
-        return {**super().get_config(), **config}
+        return {**super().get_config(), **config, "stride": self.stride}
 
     @classmethod
     def from_config(cls, config):
@@ -156,13 +158,14 @@ class Controlled(keras.Model):
     Args:
         base: a built `UNet`, whose weights the branch begins with.
         kinds: names of the K kinds of control pictures.
+        stride: pixels of these a side to one cell of x_t.
     """
 
-    def __init__(self, base, kinds=KINDS, **kwargs):
+    def __init__(self, base, kinds=KINDS, stride=1, **kwargs):
         super().__init__(autocast=False, **{"dtype": base.dtype_policy, **kwargs})
         self.base = base
         self.base.trainable = False
-        self.branch = ControlBranch(base.config, kinds, dtype=base.dtype_policy)
+        self.branch = ControlBranch(base.config, kinds, stride, dtype=base.dtype_policy)
         self.branch.copy_weights(base)
         self.built = True
 
@@ -182,8 +185,8 @@ class Controlled(keras.Model):
         return base.decode(h, skips, context, training=training)
 
     def get_config(self):
-        kinds = list(self.branch.kinds)
-        return {**super().get_config(), "base": self.base.get_config(), "kinds": kinds}
+        config = {"kinds": list(self.branch.kinds), "stride": self.branch.stride}
+        return {**super().get_config(), "base": self.base.get_config(), **config}
 
     @classmethod
     def from_config(cls, config):

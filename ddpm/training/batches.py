@@ -54,10 +54,13 @@ class BatchBuilder:
         source: a `conditions.Source`.
         preset: the `Preset`: the windows' size, how they are cut, what is dropped.
         conditions: {name: settings} to make arrays for; None for those of the preset's network.
+        windows: (i, mirrored, rng, `DataConfig`) -> (x0, `Window`) of picture i; None cuts them out
+            of the source's pictures.
     """
 
-    def __init__(self, source, preset, conditions=None):
+    def __init__(self, source, preset, conditions=None, windows=None):
         self.source, self.preset = source, preset
+        self.windows = windows or PixelWindows(source, preset.size)
         self.conditions = preset.network.conditions if conditions is None else conditions
         self.rows = [CONDITIONS[name].rows(source, s) for name, s in self.conditions.items()]
 
@@ -71,33 +74,56 @@ class BatchBuilder:
             drop: drop some of the conditions, as training wants.
 
         Returns:
-            {"x0": float32 (B, S, S, 3), and the condition's arrays}, some of them dropped
+            {"x0": float32 (B, H, W, C), and the condition's arrays}, some of them dropped
             (`conditions.drop_conditions`).
         """
-        windows, rows = [], []
+        x0, rows = [], []
         for i, mirror in zip(indices, mirrored, strict=True):
-            window = self._window(i, mirror, rng)
-            windows.append(window.image)
+            x, window = self.windows(i, mirror, rng, self.preset.data)
+            x0.append(x)
             rows.append({k: v for row in self.rows for k, v in row(window).items()})
         condition = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         if condition and drop:
             objective = self.preset.objective
             rates = DropRates(objective.p_uncond, objective.p_uncond, objective.p_full_mask)
             condition = drop_conditions(self.conditions, condition, rng, rates)
-        return {"x0": to_float(np.stack(windows)), **condition}
+        return {"x0": np.stack(x0), **condition}
 
-    def _window(self, i, mirrored, rng):
-        sizes, data = self.source.sizes, self.preset.data
+
+class PixelWindows:
+    """Windows cut out of pictures, for models that diffuse pixels.
+
+    Args:
+        source: a `conditions.Source`.
+        size: of the windows, pixels.
+    """
+
+    def __init__(self, source, size):
+        self.source, self.size = source, size
+
+    def __call__(self, i, mirrored, rng, data):
+        """One window.
+
+        Args:
+            i: which picture.
+            mirrored: mirror it.
+            rng: NumPy generator.
+            data: `DataConfig`.
+
+        Returns:
+            (x0, window): float32 (S, S, 3) in [-1, 1], and a `Window`.
+        """
+        sizes = self.source.sizes
         image, numbers, matrix = cut_window(
             np.asarray(self.source.images[i]),
-            self.preset.network.image_size,
+            self.size,
             rng,
             None if sizes is None else tuple(sizes[i]),
             mirrored,
             data.p_crop,
             data.p_downscale,
         )
-        return Window(image, i, bool(mirrored), numbers, matrix, rng)
+        return to_float(image), Window(image, i, bool(mirrored), numbers, matrix, rng)
 
 
 def cut_window(image, size, rng, original=None, mirror=False, p_crop=0.0, p_downscale=0.0):

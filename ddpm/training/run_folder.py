@@ -25,6 +25,8 @@ class Options:
         data: folder of pictures; None for the default set.
         weights: the model that a task begins with or trains over.
         start_from: weights to begin with, where they fit.
+        others: folder of pictures that are no faces, for an autoencoder.
+        vae: the autoencoder whose latents a model is trained on.
         epochs, batch_size, lr, sample_epochs: of the preset, otherwise.
         precision: "auto", "float32" or "bfloat16".
         seed: of weights, noise and order.
@@ -39,6 +41,8 @@ class Options:
     data: Path | None = None
     weights: Path | None = None
     start_from: Path | None = None
+    others: Path | None = None
+    vae: Path | None = None
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
@@ -52,7 +56,8 @@ class Options:
 
 
 # Options that a run is made of: it keeps them when it goes on.
-LASTING = ("preset", "data", "weights", "start_from", "batch_size", "lr", "precision", "seed")
+LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
+LASTING += ("seed", "vae")
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,8 @@ def _same_options(config, options, out):
         "precision": (config["precision"], said["precision"] or "auto"),
         "seed": (said["seed"] or 0,),
         "start_from": (said["start_from"],),
+        "others": (said.get("others"),),
+        "vae": (said.get("vae"),),
         "weights": (said["weights"] and Path(said["weights"]).resolve(),),
     }
     for name, values in started.items():

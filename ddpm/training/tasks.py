@@ -3,6 +3,7 @@
     base       a model of its own
     control    a control branch over a model, which stays as it is
     inpaint    a model goes on, conditioned on mask and masked picture
+    vae        an autoencoder, whose latents a model can then be trained on
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
 function in `TASKS`. Pictures, and what is made of the faces in them, come from the caller
@@ -28,28 +29,35 @@ from common.devices import (
     start_backend,
     use_xla,
 )
-from common.files import folder_lock
+from common.files import copy_file, folder_lock, sha256
 from ddpm.bundle import (
     FILES,
+    default_vae,
     default_weights,
+    find_bundle,
+    find_vae,
     load_control,
     load_model,
+    load_vae,
     load_weights,
     read_preset,
+    read_vae,
     save_control,
     save_model,
+    save_vae,
     start_from,
     vocabulary_of,
 )
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.text import Tokenizer
-from ddpm.presets import PRESETS
+from ddpm.presets import PRESETS, VAES
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
 
 P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
 )
+MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 
 
@@ -62,11 +70,13 @@ class DataSource:
             `sizes` as a `conditions.Source` wants them.
         hints: (images, path of a cache) -> `Source.make_hints`.
         masks: (images, path of a cache, side of the masks) -> `Source.make_mask`.
+        others: (folder, preset) -> pictures that are no faces, as `images`.
     """
 
     load: Callable
     hints: Callable | None = None
     masks: Callable | None = None
+    others: Callable | None = None
 
 
 # --- the tasks
@@ -78,6 +88,8 @@ def base(options, data):
     run = open_run("base", replace(options, out=options.out or Path("runs") / preset.name))
     if run.options.start_from and not run.config:
         read_preset(run.options.start_from)  # fails early where it cannot be read
+    if not run.config:
+        run, preset = _with_vae(run, preset)
     run = run.settle(preset)
     return _train(
         run,
@@ -118,7 +130,22 @@ def control(options, data):
     )
 
 
-TASKS = {"base": base, "control": control, "inpaint": inpaint}
+def vae(options, data):
+    """Train an autoencoder: pictures to an eighth of their side and back."""
+    preset = options.preset or "vae8"
+    if preset not in VAES:
+        raise ValueError(f"unknown autoencoder {preset!r}; choose one of {', '.join(VAES)}.")
+    run = open_run("vae", options).settle(VAES[preset])
+    return _train(
+        run,
+        data,
+        begin=_vae_from(run.options.start_from),
+        make=_vae_parts,
+        use="Train a model on its latents: python train.py --preset portraits256 --vae {}",
+    )
+
+
+TASKS = {"base": base, "control": control, "inpaint": inpaint, "vae": vae}
 
 
 def _open_over_model(task, options, change):
@@ -135,6 +162,31 @@ def _open_over_model(task, options, change):
         run = replace(run, options=replace(run.options, weights=weights))
         preset = change(read_preset(weights))
     return run.settle(preset)
+
+
+def _with_vae(run, preset):
+    """A new run and its preset with the autoencoder that is named, or else the default one.
+
+    Raises:
+        ValueError: if the preset has no use for one, or it has other latents.
+    """
+    path = run.options.vae
+    if preset.codec.kind == "pixels":
+        if path is None:
+            return run, preset
+        raise ValueError(
+            f"the preset {preset.name} diffuses pixels; leave --vae away, or choose a --preset "
+            "that diffuses latents."
+        )
+    path = find_bundle(path or default_vae(), "vae")
+    config = read_vae(path).network
+    if config.latent_channels != preset.network.channels:
+        raise ValueError(
+            f"{path} has latents of {config.latent_channels} channels, and the preset "
+            f"{preset.name} wants {preset.network.channels}; name another with --vae."
+        )
+    run = replace(run, options=replace(run.options, vae=path))
+    return run, replace(preset, codec=replace(preset.codec, digest=sha256(path)))
 
 
 def _starting_from(path):
@@ -164,6 +216,18 @@ def _branch_from(path):
 
     def begin(network, preset):
         load_weights(network.branch, load_control(path, preset).path)
+        return 1, 1
+
+    return begin
+
+
+def _vae_from(path):
+    """Begin with the weights of another autoencoder of the same form; None without a path."""
+    if path is None:
+        return None
+
+    def begin(network, preset):
+        load_weights(network, load_vae(path).path)
         return 1, 1
 
     return begin
@@ -209,6 +273,7 @@ class _Parts:
         write: (averaged network) -> None.
         trained: (network) -> the part of it that is trained.
         what: it is called.
+        preview: see `Trainer`.
         base_digest: of the model that it is trained over, or None.
     """
 
@@ -216,20 +281,21 @@ class _Parts:
     write: Callable
     trained: Callable = lambda network: network
     what: str = "Network"
+    preview: Callable | None = None
     base_digest: str | None = None
 
 
-def _model_parts(run, dtype, captions):
+def _model_parts(run, dtype, pictures):
     """A model of its own."""
     path, preset = run.out / FILES["model"], run.preset
-    captions = captions if vocabulary_of(preset) else ()
+    captions = pictures.captions or () if vocabulary_of(preset) else ()
     return _Parts(
         make_network=lambda: preset.make_network(dtype),
         write=lambda network: save_model(network, preset, path, captions=captions),
     )
 
 
-def _control_parts(run, dtype, captions):
+def _control_parts(run, dtype, pictures):
     """A control branch over a model that stays as it is."""
     from ddpm.nets.control import Controlled
 
@@ -240,12 +306,32 @@ def _control_parts(run, dtype, captions):
         )
     path, preset = run.out / FILES["control"], run.preset
     return _Parts(
-        make_network=lambda: Controlled(base.network, KINDS),
+        make_network=lambda: Controlled(base.network, KINDS, preset.codec.stride),
         write=lambda network: save_control(network.branch, preset, path, base.digest),
         trained=lambda network: network.branch,
         what="Control branch",
         base_digest=base.digest,
     )
+
+
+def _vae_parts(run, dtype, pictures):
+    """An autoencoder."""
+    from ddpm.training.reconstruction import reconstructions, statistics
+
+    path, preset = run.out / FILES["vae"], run.preset
+    few = _spread(pictures.images, MEASURED)
+    return _Parts(
+        make_network=lambda: preset.make_network(dtype),
+        write=lambda network: save_vae(network, preset, path, *statistics(network, few)),
+        preview=lambda network: reconstructions(network, few[:PREVIEWED]),
+        what="Autoencoder",
+    )
+
+
+def _spread(images, n):
+    """At most n pictures, evenly spread over a set, a list."""
+    chosen = np.linspace(0, len(images) - 1, min(len(images), n)).astype(int)
+    return [np.asarray(images[i]) for i in chosen]
 
 
 def _train(run, data, use, begin=None, make=_model_parts, hints=None):
@@ -256,7 +342,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         data: `DataSource`.
         use: the sentence that says how to use the result, with {} for its folder.
         begin: (network, preset) -> (taken, all) parameters: other weights to begin with.
-        make: (run, dtype policy, captions) -> `_Parts`.
+        make: (run, dtype policy, pictures) -> `_Parts`.
         hints: `HintSettings` where control pictures are trained.
 
     Returns:
@@ -266,7 +352,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
     fingerprint = _fingerprint(run, pictures, folder)
     run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
     machine = _start_backend(run)
-    parts = make(run, machine.dtype, pictures.captions or ())
+    parts = make(run, machine.dtype, pictures)
     trainer = _make_trainer(run, machine, parts)
     if run.options.dry_run:
         return True
@@ -282,8 +368,9 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         found = {"folder": str(folder), "pictures": len(pictures.images)}
         found["fingerprint"] = fingerprint
         _write_config(run, machine, parts.base_digest, found)
-        build = _batch_builder(run, pictures, data, hints)
-        if build:
+        _bring_vae(run)
+        build = _batch_builder(run, pictures, data, hints, fingerprint, machine.dtype)
+        if build and parts.preview is None:
             trainer.preview_condition = _preview_condition(build, len(pictures.images))
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
@@ -297,7 +384,13 @@ def _make_trainer(run, machine, parts):
 
     seed = run.options.seed or 0
     trainer = Trainer(
-        parts.make_network, run.preset, run.out, parts.write, seed, machine.micro_batches
+        parts.make_network,
+        run.preset,
+        run.out,
+        parts.write,
+        seed,
+        machine.micro_batches,
+        parts.preview,
     )
     parameters = parts.trained(trainer.averaged).count_params()
     click.echo(
@@ -339,7 +432,7 @@ def _fit_to_pictures(run, pictures, folder):
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
     batch_size = preset.run.batch_size
     click.echo(
-        f"Preset {preset.name}: {count(n, 'picture')} of {preset.network.image_size} px from "
+        f"Preset {preset.name}: {count(n, 'picture')} of {preset.size} px from "
         f"{printable(folder)}, {count(preset.run.epochs, 'epoch')} of "
         f"{count(max(1, n // batch_size), 'step')}, into {printable(run.out)}."
     )
@@ -437,11 +530,32 @@ def _is_finished(trainer, pictures, run):
     return True
 
 
-def _batch_builder(run, pictures, data, hints):
-    """What makes batches with conditions or crops; None where there are none."""
+def _bring_vae(run):
+    """Lay the autoencoder of a model's latents beside the model, which is of no use without it.
+
+    Raises:
+        ValueError: if it is missing.
+    """
+    digest, ours = run.preset.codec.digest, run.out / FILES["vae"]
+    if run.preset.codec.kind == "pixels" or ours.exists():
+        return
+    named, model = run.options.vae, run.options.weights
+    if named and Path(named).is_file() and sha256(named) == digest:
+        copy_file(named, ours)
+    else:
+        copy_file(find_vae(digest, model and find_bundle(model).parent), ours)
+
+
+def _batch_builder(run, pictures, data, hints, fingerprint, dtype):
+    """What makes batches with conditions, crops or latents; None where there are none."""
     from ddpm.training.batches import BatchBuilder
 
     preset = run.preset
+    if preset.kind == "vae":
+        from ddpm.training.crops import CropBuilder
+
+        others = data.others(run.options.others, preset) if run.options.others else None
+        return CropBuilder(pictures.images, others, preset.network.image_size)
     conditions = dict(preset.network.conditions)
     cache = run.out / "points.npy"
     source = Source(pictures.images, pictures.captions, pictures.sizes)
@@ -449,11 +563,27 @@ def _batch_builder(run, pictures, data, hints):
         conditions["hints"] = hints
         source = replace(source, make_hints=data.hints(pictures.images, cache))
     if "inpaint" in conditions:
-        size = preset.network.image_size
-        source = replace(source, make_mask=data.masks(pictures.images, cache, size))
+        source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
+    if preset.codec.kind == "vae":
+        return _latent_builder(run, source, conditions, fingerprint, dtype)
     if not conditions and not preset.data.p_crop:
         return None
     return BatchBuilder(source, preset, conditions)
+
+
+def _latent_builder(run, source, conditions, fingerprint, dtype):
+    """What makes batches of latents, which are computed first."""
+    from ddpm.codec import latent_codec
+    from ddpm.training.batches import BatchBuilder
+    from ddpm.training.latents import LatentWindows, compute_latents
+
+    preset = run.preset
+    vae = load_vae(find_vae(preset.codec.digest, run.out), dtype)
+    # All windows of a picture at once; afterwards, of what is known of it, one.
+    many = latent_codec(vae, preset.data.windows * (1 + preset.data.flip))
+    latents = compute_latents(run.out, replace(source, codec=many), preset, fingerprint)
+    source = replace(source, codec=latent_codec(vae, 1))
+    return BatchBuilder(source, preset, conditions, LatentWindows(latents, source, preset))
 
 
 def _preview_condition(build, n):
@@ -462,7 +592,9 @@ def _preview_condition(build, n):
 
     preset = build.preset.with_(data={"p_crop": 0.0, "p_downscale": 0.0})
     conditions = {k: v for k, v in build.conditions.items() if k != "inpaint"}
-    whole = type(build)(build.source, preset, conditions)
+    whole = type(build)(build.source, preset, conditions, build.windows)
+    if not conditions:
+        return {}
     indices = np.linspace(0, n - 1, GRID).astype(int)
     batch = whole(indices, np.zeros(GRID, bool), np.random.default_rng(0), drop=False)
     del batch["x0"]

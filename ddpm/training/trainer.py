@@ -2,6 +2,7 @@
 
 import signal
 from contextlib import contextmanager
+from functools import cached_property
 
 import keras
 from keras import ops
@@ -9,12 +10,11 @@ from keras import ops
 from common.devices import use_xla
 from common.files import remove_partials
 from common.sheets import grid, save_png
-from ddpm.bundle import Model
+from ddpm.bundle import FILES, Model
 from ddpm.pipeline import Pipeline, Request
 from ddpm.training.batches import batches
 from ddpm.training.callbacks import Every, Log, Progress, StopAtNaN, StopWhen
 from ddpm.training.checkpoint import Checkpoints
-from ddpm.training.objectives import DenoisingObjective
 from ddpm.training.optimizer import AveragedAdam, WarmUp
 
 GRID = 16  # pictures in a run's sample grids
@@ -31,31 +31,29 @@ class Trainer:
         write: (averaged network) -> None: writes the run's weights file.
         seed: int, of weights, noise and data order.
         micro_batches: see `DenoisingObjective`.
+        preview: (averaged network) -> uint8 (H, W, 3): the run's sample sheet, of what does not
+            sample; None draws `GRID` pictures.
     """
 
-    def __init__(self, make_network, preset, folder, write, seed=0, micro_batches=1):
+    def __init__(self, make_network, preset, folder, write, seed=0, micro_batches=1, preview=None):
         keras.utils.set_random_seed(seed)
         self.preset, self.folder, self.write, self.seed = preset, folder, write, seed
-        objective, config = preset.objective, preset.network
-        self.model = DenoisingObjective(
-            make_network(),
-            objective.make_schedule(),
-            objective.prediction,
-            objective.weighting,
-            offset_noise=objective.offset_noise,
-            timestep_bias=objective.timestep_bias,
-            seed=seed,
-            micro_batches=micro_batches,
-        )
+        config = preset.network
+        self.model = preset.objective.make(make_network(), seed, micro_batches)
         self.model.compile(optimizer=_optimizer(preset.run), jit_compile=use_xla())
         # Built now, so that a checkpoint has somewhere to go before the first step.
         self.model.build((None, config.image_size, config.image_size, config.channels))
         self.model.optimizer.build(self.model.trainable_variables)
         self.averaged = make_network()
-        self.pipeline = Pipeline(Model(self.averaged, preset))
+        self.preview = preview
         self.preview_condition = {}  # arrays of GRID rows, for the sample grids
         self.checkpoints = Checkpoints(folder / "checkpoint")
         self.notes = {}  # what the checkpoint that the run goes on from says besides
+
+    @cached_property
+    def pipeline(self):
+        """A `Pipeline` of the averaged network."""
+        return Pipeline(Model(self.averaged, self.preset, self.folder / FILES["model"]))
 
     @property
     def step(self):
@@ -90,9 +88,18 @@ class Trainer:
         self.write(self.averaged)
 
     def sample(self):
-        """Draw a grid with the averaged weights, always from the same noise; for the folder and for
-        TensorBoard."""
+        """Draw a sheet with the averaged weights, for the folder and for TensorBoard."""
         self.update_average()
+        if self.preview is None:
+            sheet, recipe = self._grid()
+        else:
+            sheet, recipe = self.preview(self.averaged), {}
+        recipe = {"step": self.step, **recipe}
+        save_png(sheet, self.folder / "samples" / f"step-{self.step:07d}.png", recipe)
+        self.log.add_image(sheet)
+
+    def _grid(self):
+        """Pictures that are always drawn from the same noise: (grid, recipe)."""
         steps = min(GRID_STEPS, self.pipeline.schedule.T)
         request = Request(
             n=GRID,
@@ -104,11 +111,9 @@ class Trainer:
             batch_size=GRID,
             arrays=self.preview_condition,
         )
-        zoom = max(1, 128 // self.preset.network.image_size)
+        zoom = max(1, 128 // self.preset.size)
         sheet = grid(self.pipeline.draw(request), zoom=zoom)
-        recipe = {"step": self.step, "seed": self.seed, "sampler": "ddim", "steps": steps}
-        save_png(sheet, self.folder / "samples" / f"step-{self.step:07d}.png", recipe)
-        self.log.add_image(sheet)
+        return sheet, {"seed": self.seed, "sampler": "ddim", "steps": steps}
 
     def fit(self, images, epochs, save_seconds=300.0, quiet=False, build=None):
         """Train until `epochs` are done or a signal asks to stop, saving along the way.
@@ -177,7 +182,7 @@ class Trainer:
 
 def _optimizer(run):
     rate = WarmUp(run.learning_rate, run.warmup_steps, run.decay_steps)
-    return AveragedAdam(rate, ema_decay=run.ema_decay, global_clipnorm=run.clip_norm)
+    return AveragedAdam(rate, ema_decay=run.ema_decay, global_clipnorm=run.clip_norm or None)
 
 
 @contextmanager

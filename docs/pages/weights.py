@@ -40,7 +40,7 @@ def draw_learning(models):
     if models.run is None:
         print("learning: skipped, it needs --run.", flush=True)
         return
-    size = read_preset(models.run).network.image_size
+    size = read_preset(models.run).size
     grids = {int(p.stem.split("-")[1]): p for p in (models.run / "samples").glob("step-*.png")}
     wanted = np.geomspace(min(grids), max(grids), MOMENTS)
     chosen = sorted({min(grids, key=lambda step, w=w: abs(step - w)) for w in wanted})

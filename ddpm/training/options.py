@@ -1,0 +1,80 @@
+"""The options of `train.py`: those of every task, and of each."""
+
+from pathlib import Path
+
+import click
+
+from ddpm.presets import PRESETS, VAES
+
+COMMON = (
+    click.Option(["--out"], type=Path, help="Run folder.  [default: runs/<preset or task>]"),
+    click.Option(
+        ["--data"],
+        type=Path,
+        help="Folder of pictures (a text file of the same name beside one is its caption), or a "
+        "dataset made by `python -m data`.  [default: data/faces<size>, rendered when missing]",
+    ),
+    click.Option(
+        ["--epochs"],
+        type=click.IntRange(1),
+        help="Passes over the pictures, counted from the run's start.  [default: the preset's]",
+    ),
+    click.Option(
+        ["--batch-size"], type=click.IntRange(1), help="Pictures a step.  [default: the preset's]"
+    ),
+    click.Option(
+        ["--lr"],
+        type=click.FloatRange(0, min_open=True),
+        help="Learning rate.  [default: the preset's]",
+    ),
+    click.Option(
+        ["--precision"],
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        help="auto takes bfloat16 where the machine multiplies in it.  [default: auto]",
+    ),
+    click.Option(
+        ["--seed"], type=click.IntRange(0), help="Of weights, noise and order.  [default: 0]"
+    ),
+    click.Option(["--resume"], is_flag=True, help="Go on with the run in --out."),
+    click.Option(["--dry-run"], is_flag=True, help="Say what would be trained, and stop."),
+    click.Option(
+        ["--sample-epochs"],
+        type=click.IntRange(0),
+        help="A sample grid every so many epochs; 0 is never.  [default: the preset's]",
+    ),
+    click.Option(
+        ["--save-minutes"], type=click.FloatRange(0), default=5.0, help="Save at least this often."
+    ),
+    click.Option(
+        ["--deterministic/--fast"],
+        default=None,
+        help="Same bits each time; costs speed.  [default: deterministic on a CPU]",
+    ),
+)
+PRESET = click.Option(["--preset"], help=f"One of {', '.join(PRESETS)}.  [default: faces64]")
+START_FROM = click.Option(
+    ["--start-from"], type=Path, help="Begin with the weights of this file or run, where they fit."
+)
+WEIGHTS = click.Option(
+    ["--weights"], type=Path, help="The model to begin with.  [default: the shipped one]"
+)
+VAE_PRESET = click.Option(["--preset"], help=f"One of {', '.join(VAES)}.  [default: vae8]")
+VAE = click.Option(
+    ["--vae"],
+    type=Path,
+    help="The autoencoder, of presets that diffuse latents.  [default: the shipped one]",
+)
+OTHERS = click.Option(
+    ["--others"],
+    type=Path,
+    help="Folder of pictures that are no faces, a third of each batch, such as those of "
+    "`python -m data.textures`.",
+)
+# What a task takes beside the common options, and what tasks take that are not named here.
+OWN = {
+    "base": (PRESET, VAE, START_FROM),
+    "control": (WEIGHTS, START_FROM),
+    "inpaint": (WEIGHTS,),
+    "vae": (VAE_PRESET, OTHERS, START_FROM),
+}
+OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)
