@@ -43,6 +43,7 @@ from ddpm.bundle import (
 )
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
+from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
 from ddpm.conditions.text import Tokenizer
 from ddpm.presets import PRESETS
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
@@ -62,11 +63,14 @@ class DataSource:
             `sizes` as a `conditions.Source` wants them.
         hints: (images, path of a cache) -> `Source.make_hints`.
         masks: (images, path of a cache, side of the masks) -> `Source.make_mask`.
+        embeddings: (images, folder of its caches) -> float32 (N, D), unit vectors of who is in each
+            picture, NaN where no face was found.
     """
 
     load: Callable
     hints: Callable | None = None
     masks: Callable | None = None
+    embeddings: Callable | None = None
 
 
 # --- the tasks
@@ -337,6 +341,11 @@ def _fit_to_pictures(run, pictures, folder):
                 "faces64."
             )
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
+    if "identity" in preset.network.conditions and pictures.identities is None:
+        raise ValueError(
+            f"nothing says who is in the pictures of {folder}, and the preset {preset.name} learns "
+            "from it. Make a set that does with: python -m data"
+        )
     batch_size = preset.run.batch_size
     click.echo(
         f"Preset {preset.name}: {count(n, 'picture')} of {preset.network.image_size} px from "
@@ -451,6 +460,9 @@ def _batch_builder(run, pictures, data, hints):
     if "inpaint" in conditions:
         size = preset.network.image_size
         source = replace(source, make_mask=data.masks(pictures.images, cache, size))
+    if "identity" in conditions:
+        known = data.embeddings(pictures.images, run.out)
+        source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})
     if not conditions and not preset.data.p_crop:
         return None
     return BatchBuilder(source, preset, conditions)
