@@ -134,64 +134,55 @@ def main(weights, list_words, control_weights, face, out, each, gif, zoom, **opt
         cli.list_words(vocabulary_of(preset), path)
         return
     check_request(request, preset, path)
-    person = find_person(face, preset, path) if face else None
-    size, place = preset.network.image_size, None
-    frame_zoom = cli.check_sizes(request, (size, size), zoom, gif)
+    size, place, notes = preset.network.image_size, None, []
+    square_zoom = cli.check_sizes(request, (size, size), zoom, gif)
+    zoom = zoom or (square_zoom if request.image is None else 1)
+    if face:
+        check_face(None, preset.network.conditions, path)
+    if face or request.image is not None:
+        from portrait import photograph  # here, for it loads the face detector
+    if face:
+        *person, notes = photograph.find_person(face)
     if request.image is not None:
-        place = find_place(request, size, **options)
-        request = place.ask(request, size)
-        zoom = cli.check_sizes(request, place.photograph.shape[:2], zoom or 1, None)
+        where = (options[key] for key in ("padding", "whole"))
+        place = photograph.find_place(request, options["init"], size, *where)
+        request, notes = place.ask(request, size), [*notes, *place.notes]
+        cli.check_sizes(request, place.photograph.shape[:2], zoom, None)
     micro_batches = one_core_per_micro_batch(request.batch_size)  # before the backend starts
     control = (control_weights or "default") if request.effective().controls else None
     pipeline = Pipeline.load(path, control, micro_batches=micro_batches)
-    if person:
-        request = replace(request, face=person())
-    for sentence in pipeline.notes(request):
+    if face:
+        request = replace(request, face=photograph.embed_person(*person))
+    for sentence in (*notes, *pipeline.notes(request)):
         note(sentence)
     squares, frames = cli.draw(pipeline, request, bool(gif))
-    images = np.stack([place.put_back(square) for square in squares]) if place else squares
+    cell = pipeline.model.codec.stride
+    images = np.stack([place.put_back(s, cell) for s in squares]) if place else squares
     files = {"face": face, "init": options["init"], "mask": options["mask"]}
     recipe = pipeline.recipe(request)
     recipe |= {key: file.name for key, file in files.items() if file}
     recipe |= {"square": place.recipe} if place else {}
 
-    def sheet(pictures, zoom=frame_zoom):
+    def sheet(pictures, zoom):
         if len(request.prompts) < 2:
             return grid(pictures, zoom=zoom)
         rows = pictures.reshape(len(request.prompts), request.n, *pictures.shape[1:])
         return labelled_grid(rows, request.prompts, zoom)
 
-    save_png(sheet(images, zoom if place else frame_zoom), out, recipe)
+    save = place.save if place else save_png
+    if zoom == request.total == 1:
+        save(images[0], out, recipe)
+    else:
+        save_png(sheet(images, zoom), out, recipe)
     if each:
         texts = pipeline.prompts(request)
         for i, image in enumerate(images):
             own = {"prompt": texts[i], "picture": i % request.n}
-            save_png(image, each / f"{i:05d}.png", {**recipe, **own})
+            save(image, each / f"{i:05d}.png", {**recipe, **own})
     if gif:
-        save_gif([sheet(frame) for frame in frames] + [sheet(squares)], gif)
+        save_gif([sheet(frame, square_zoom) for frame in (*frames, squares)], gif)
     written = ", ".join(printable(path) for path in (out, each, gif) if path)
     click.echo(f"{count(request.total, 'picture')} from {printable(path)}: {written}")
-
-
-def find_place(request, size, init, padding, whole, **_):
-    """Where in --init is painted, a `portrait.photograph.Place`."""
-    from portrait import photograph  # here, for it loads the face detector
-
-    place = photograph.find_place(request, init, size, padding, whole)
-    for sentence in place.notes:
-        note(sentence)
-    return place
-
-
-def find_person(path, preset, name):
-    """Find the face of --face: a function that gives its vector, for that starts the backend."""
-    check_face(None, preset.network.conditions, name)
-    from portrait import photograph  # here, for it loads the face detector
-
-    image, points5, notes = photograph.find_person(path)
-    for sentence in notes:
-        note(sentence)
-    return lambda: photograph.embed_person(image, points5)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from common.squares import Square, box_of, middle_square, square_round
 from facekit.align import laid_on
 from facekit.detect import detect, largest
 from facekit.head import head_square
+from portrait.files import Template
 
 PADDING = 0.5  # round a mask without a face: as much again on both sides
 _FADE = 1 / 16  # of a square that is painted as a whole: its edge, in parts of the side
@@ -30,12 +31,14 @@ class Place:
         photograph: uint8 (H, W, 3).
         square: the part that the model sees.
         mask: float32 (H, W) in [0, 1], 1 is painted; None: all of the square.
+        path: of the photograph's file.
         notes: sentences worth telling.
     """
 
     photograph: np.ndarray
     square: Square
     mask: np.ndarray | None = None
+    path: str = ""
     notes: tuple = ()
 
     def ask(self, request, size):
@@ -51,11 +54,12 @@ class Place:
             mask = mask.astype(np.float32)
         return replace(request, image=image, mask=mask)
 
-    def put_back(self, painted):
+    def put_back(self, painted, cell=1):
         """The photograph with what was painted.
 
         Args:
             painted: uint8 (S, S, 3), the square.
+            cell: pixels of the model a side to one of what it diffuses, see `ddpm.codec.Codec`.
 
         Returns:
             uint8 (H, W, 3): blended by the mask, and bit for bit the photograph where it is 0.
@@ -71,11 +75,16 @@ class Place:
             old = resize(resize(self.square.cut(self.photograph), size), side)[own]
             mixed = laid_on(window, new, old.astype(np.float32), share)
         else:
-            share = self._share(size)[own][..., None]
+            share = self._share(cell * side / size)[own][..., None]
             mixed = window + share * (new - window)
         mixed = np.rint(mixed).clip(0, 255).astype(np.uint8)
         result[there] = np.where(share > 0, mixed, window)
         return result
+
+    def save(self, image, path, recipe):
+        """Write the painted photograph as `files.Template` does: what was not painted keeps the
+        file's own pixels and their colour profile."""
+        Template(self.path).write(image, path, recipe)
 
     @property
     def recipe(self):
@@ -89,14 +98,14 @@ class Place:
         mask[own] = self.mask[there]
         return mask
 
-    def _share(self, size):
-        """How much of what was painted to take: the mask, but rising over a pixel of the model at
-        its edge, within which the model knows the photograph only as a mean."""
+    def _share(self, rise):
+        """How much of what was painted to take: the mask, but rising at its edge over as many
+        pixels as the model knows of the photograph only as one: float32 (side, side)."""
         mask = self._mask_there()
         painted = np.pad(mask > 0, 1, "edge").astype(np.uint8)  # a mask may end with the photograph
         far = cv2.distanceTransform(painted, cv2.DIST_L2, 5)[1:-1, 1:-1]
         # As thin as a scratch, a mask must not lose all of its weight.
-        rise = min(self.square.side / size, far.max() / 2)
+        rise = min(rise, far.max() / 2)
         return mask * np.clip(far / max(rise, 1), 0, 1)
 
     def _fading(self):
@@ -122,7 +131,7 @@ def find_place(request, name, size, padding=None, whole=False):
 
     Args:
         request: a `Request` with an image (H, W, 3), and perhaps a mask (H, W).
-        name: of the picture's file, for the sentences.
+        name: the picture's file.
         size: of the model's pictures.
         padding: margin round the mask, in parts of its longer side; None: see above.
         whole: take the picture's middle square, whatever there is.
@@ -144,9 +153,9 @@ def find_place(request, name, size, padding=None, whole=False):
             raise ValueError(
                 "the mask is white outside the picture's middle square: leave --whole."
             )
-        return Place(picture, square, mask)
+        return Place(picture, square, mask, name)
     if padding is not None:
-        return Place(picture, square_round(box, shape, padding, size), mask)
+        return Place(picture, square_round(box, shape, padding, size), mask, name)
     faces, notes = detect(picture), []
     if mask is None and len(faces) > 1:
         notes.append(
@@ -167,7 +176,7 @@ def find_place(request, name, size, padding=None, whole=False):
             "the control pictures are laid on the square that is painted, which is not the one "
             "round the head that python -m facekit control shows."
         )
-    return Place(picture, square, mask, tuple(notes))
+    return Place(picture, square, mask, name, tuple(notes))
 
 
 def _checked_box(mask, shape):

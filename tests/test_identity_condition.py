@@ -1,13 +1,18 @@
 """The identity as a condition: another picture of the same person says who is to be seen."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import eager_training
 from keras import ops
+from PIL import Image
 
+import sample
+from common.images import read_image, write_image
 from common.vectors import unit
 from data import Pictures
-from ddpm.bundle import Model, load_model
+from ddpm.bundle import Model, load_model, save_model
 from ddpm.conditions import (
     CONDITIONS,
     DropRates,
@@ -258,3 +263,36 @@ def test_who_is_seen_is_found_once(photo_faces, tmp_path, monkeypatch):
     np.save(tmp_path / "identity.npy", found[:2])
     with pytest.raises(ValueError, match="is not of these pictures; remove it"):
         find_embeddings([astronaut, nobody, hopper], tmp_path)
+
+
+# --- the command
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A model that knows faces by the project's own encoder."""
+    known = preset().with_conditions(identity=IdentitySettings(width=16))
+    network = randomised(UNet(known.network, dtype="float32"))
+    path = tmp_path_factory.mktemp("model") / "a.weights.h5"
+    save_model(network, known, path)
+    return path
+
+
+def test_a_photo_of_a_face_says_who_is_drawn(call, refused, model_file, photographs, tmp_path):
+    for name, image in photographs.items():
+        write_image(image, tmp_path / f"{name}.png")
+    write_image(np.full((90, 90, 3), 99, np.uint8), tmp_path / "none.png")
+    words = ("--weights", model_file, "--n", 1, "--batch-size", 1, "--steps", 1, "--zoom", 1)
+    drawn = {}
+    for name in photographs:
+        out = tmp_path / f"{name}_out.png"
+        call(sample.main, *words, "--face", tmp_path / f"{name}.png", "--out", out)
+        drawn[name] = read_image(out).astype(int)
+    with Image.open(out) as result:
+        recipe = json.loads(result.text["recipe"])
+    assert recipe["face"] == f"{name}.png" and recipe["guidance"] == 3.0
+    assert np.abs(drawn["astronaut"] - drawn["hopper"]).max() > 0
+    out = tmp_path / "none_out.png"
+    for file, sentence in (("none.png", "no face found"), ("missing.png", "no photo of a face")):
+        refused(sample.main, *words, "--face", tmp_path / file, "--out", out, says=sentence)
+    assert not out.exists()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import train_run
 from PIL import Image
+from test_portrait import _other_profile
 
 import sample
 import train
@@ -99,6 +100,25 @@ def test_a_photo_and_its_mask_go_from_files_to_files(call, inpainter, photo):
     assert recipe["square"] == [0, 32, 128]
     assert Image.open(photo / "g.png").size == (2 * 192 + 2, 128)
     assert Image.open(photo / "g.gif").size[1] < 32 * 16  # the square, as the model sees it
+
+
+def test_a_photo_keeps_its_own_colours_where_nothing_is_painted(call, trained, photo):
+    """Its pixels mean what its profile says; they go through it only where they are painted."""
+    picture = np.asarray(Image.open(photo / "photo.png"))
+    profile = _other_profile()
+    Image.fromarray(picture).save(photo / "own.png", icc_profile=profile)
+    assert np.abs(read_image(photo / "own.png").astype(int) - picture).mean() > 10
+    hole = read_image(photo / "mask.png")[..., 0] > 0
+    words = ("--init", photo / "own.png", "--mask", photo / "mask.png", "--steps", 1)
+    words += ("--each", photo / "each", "--out", photo / "o.png")
+    call(sample.main, "--weights", trained, *words)
+    for file in (photo / "o.png", photo / "each" / "00000.png"):
+        with Image.open(file) as result:
+            assert (
+                result.info["icc_profile"] == profile
+                and "a part of it" in result.text["Comment"].lower()
+            )
+            np.testing.assert_array_equal(np.asarray(result)[~hole], picture[~hole])
 
 
 def test_padding_and_whole_choose_the_square(call, trained, photo):

@@ -93,6 +93,19 @@ def test_what_the_model_sees_and_gives_back_lies_in_its_place():
         assert np.abs(shifted.astype(int) - picture)[mask > 0].mean() > 4
 
 
+def test_at_a_hard_edge_what_is_painted_rises_over_one_of_the_models_cells():
+    picture = np.full((640, 640, 3), 200, np.uint8)
+    place = asked(picture, mask_of((640, 640), 100, 540, 100, 540), whole=True)
+    for cell in (1, 4):  # of 10 pixels each
+        row = place.put_back(np.zeros((SIZE, SIZE, 3), np.uint8), cell)[320, :320, 0].astype(int)
+        assert (row[:100] == 200).all() and (row[100 + 10 * cell :] == 0).all()
+        np.testing.assert_allclose(
+            row[100 : 100 + 10 * cell][4::10],
+            200 - 200 * (np.arange(5, 10 * cell, 10) / 10 / cell),
+            atol=4,
+        )
+
+
 def test_a_thin_mask_is_painted_all_the_same():
     picture = np.full((640, 640, 3), 200, np.uint8)
     mask = mask_of((640, 640), 300, 303, 100, 500)  # ten pixels are one of the model's
