@@ -222,7 +222,7 @@ def pictures(identities):
 
 
 def test_a_run_learns_from_who_is_in_its_pictures(tmp_path, monkeypatch):
-    small = preset().with_(run={"batch_size": 3, "epochs": 4, "sample_epochs": 0})
+    small = preset().with_(run={"batch_size": 3, "epochs": 2, "sample_epochs": 0})
     monkeypatch.setitem(PRESETS, "tiny", small)
     folders = []
 
