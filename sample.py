@@ -1,16 +1,18 @@
 """A trained model in, pictures out: `python sample.py --n 64`. How a request is drawn is in
 ddpm/pipeline.py; here are the options, and the files that are written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 
-from common.cli import count, note, printable, progress, sentences
+from common.cli import count, note, printable, sentences
 from common.devices import one_core_per_micro_batch
 from common.sheets import grid, labelled_grid, save_gif, save_png
 from ddpm import cli
 from ddpm.bundle import default_weights, find_bundle, read_preset, vocabulary_of
+from ddpm.conditions.identity import check_face
 from ddpm.conditions.inpaint import METHODS
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
@@ -23,7 +25,7 @@ DISK_FULL = "the disk is full; make room and draw again."
 @click.option(
     "--n",
     type=click.IntRange(1),
-    help="Number of pictures; with several prompts, of each.  [default: 64; 6; 8 with --init]",
+    help="Number of pictures; with several prompts, of each.  [default: 64; 6; 1 with --init]",
 )
 @click.option(
     "--weights",
@@ -77,8 +79,16 @@ DISK_FULL = "the disk is full; make room and draw again."
     type=Path,
     help="Control branch.  [default: the one trained over the model]",
 )
-@click.option("--init", type=Path, help="Picture to begin with; its middle square is used.")
+@click.option("--face", type=Path, help="Photo of who is to be seen, of a model with identities.")
+@click.option("--init", type=Path, help="Photo to paint in: in --mask, else in its head's square.")
 @click.option("--mask", type=Path, help="Where to paint, white, in --init; the rest stays.")
+@click.option(
+    "--padding",
+    type=click.FloatRange(0, 10),
+    help="Margin to see round --mask, in parts of its longer side.  [default: the head's square; "
+    "0.5 where there is none]",
+)
+@click.option("--whole", is_flag=True, help="See all of the middle of --init, not the head alone.")
 @click.option(
     "--strength",
     type=click.FloatRange(0, 1, min_open=True),
@@ -92,9 +102,7 @@ DISK_FULL = "the disk is full; make room and draw again."
 @click.option("--sampler", default="dpmpp_2m", help=f"One of {', '.join(SAMPLERS)}.")
 @click.option("--spacing", default="karras", help=f"Which levels to visit: {', '.join(SPACINGS)}.")
 @click.option("--steps", type=click.IntRange(1), default=10, help="Levels to visit.")
-@click.option(
-    "--eta", type=click.FloatRange(0, 1), default=0.0, help="Fresh noise of ddim: 0 none."
-)
+@click.option("--eta", type=click.FloatRange(0, 1), default=0.0, help="Fresh noise of ddim.")
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -102,7 +110,9 @@ DISK_FULL = "the disk is full; make room and draw again."
     help="Picture i depends on it and on i, not on --n.",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1, 1024), default=8, help="Pictures computed at once."
+    "--batch-size",
+    type=click.IntRange(1, 1024),
+    help="Pictures computed at once.  [default: 8; with --init no more than are drawn]",
 )
 @click.option("--out", type=Path, default="samples.png", help="The grid.")
 @click.option("--each", type=Path, help="Folder for single pictures besides.")
@@ -110,12 +120,12 @@ DISK_FULL = "the disk is full; make room and draw again."
 @click.option(
     "--zoom",
     type=click.IntRange(1, 16),
-    help="Pixels of the grid to a pixel.  [default: what fits a screen]",
+    help="Pixels of the grid to a pixel.  [default: what fits a screen; 1 with --init]",
 )
 @sentences(DISK_FULL)
-def main(weights, list_words, control_weights, out, each, gif, zoom, **options):
+def main(weights, list_words, control_weights, face, out, each, gif, zoom, **options):
     """Draw pictures with a trained model."""
-    inputs = [path for path in (options["init"], options["mask"]) if path]
+    inputs = [path for path in (options["init"], options["mask"], face) if path]
     cli.check_outputs(inputs, out, each, gif)
     request = cli.read_request(control_weights=control_weights, **options)
     path = find_bundle(weights or default_weights(words=request.has_words or list_words))
@@ -124,48 +134,55 @@ def main(weights, list_words, control_weights, out, each, gif, zoom, **options):
         cli.list_words(vocabulary_of(preset), path)
         return
     check_request(request, preset, path)
-    zoom = cli.check_sizes(request, preset.size, zoom, gif)
+    size, place, notes = preset.size, None, []
+    square_zoom = cli.check_sizes(request, (size, size), zoom, gif)
+    zoom = zoom or (square_zoom if request.image is None else 1)
+    if face:
+        check_face(None, preset.network.conditions, path)
+    if face or request.image is not None:
+        from portrait import photograph  # here, for it loads the face detector
+    if face:
+        *person, notes = photograph.find_person(face)
+    if request.image is not None:
+        where = (options[key] for key in ("padding", "whole"))
+        place = photograph.find_place(request, options["init"], size, *where)
+        request, notes = place.ask(request, size), [*notes, *place.notes]
+        cli.check_sizes(request, place.photograph.shape[:2], zoom, None)
     micro_batches = one_core_per_micro_batch(request.batch_size)  # before the backend starts
     control = (control_weights or "default") if request.effective().controls else None
     pipeline = Pipeline.load(path, control, micro_batches=micro_batches)
-    for sentence in pipeline.notes(request):
+    if face:
+        request = replace(request, face=photograph.embed_person(*person))
+    for sentence in (*notes, *pipeline.notes(request)):
         note(sentence)
-    images, frames = draw(pipeline, request, bool(gif))
+    squares, frames = cli.draw(pipeline, request, bool(gif))
+    cell = pipeline.model.codec.stride
+    images = np.stack([place.put_back(s, cell) for s in squares]) if place else squares
+    files = {"face": face, "init": options["init"], "mask": options["mask"]}
     recipe = pipeline.recipe(request)
-    recipe |= {key: options[key].name for key in ("init", "mask") if options[key]}
+    recipe |= {key: file.name for key, file in files.items() if file}
+    recipe |= {"square": place.recipe} if place else {}
 
-    def sheet(pictures):
+    def sheet(pictures, zoom):
         if len(request.prompts) < 2:
             return grid(pictures, zoom=zoom)
         rows = pictures.reshape(len(request.prompts), request.n, *pictures.shape[1:])
         return labelled_grid(rows, request.prompts, zoom)
 
-    save_png(sheet(images), out, recipe)
+    save = place.save if place else save_png
+    if zoom == request.total == 1:
+        save(images[0], out, recipe)
+    else:
+        save_png(sheet(images, zoom), out, recipe)
     if each:
         texts = pipeline.prompts(request)
         for i, image in enumerate(images):
             own = {"prompt": texts[i], "picture": i % request.n}
-            save_png(image, each / f"{i:05d}.png", {**recipe, **own})
+            save(image, each / f"{i:05d}.png", {**recipe, **own})
     if gif:
-        save_gif([sheet(frame) for frame in frames] + [sheet(images)], gif)
+        save_gif([sheet(frame, square_zoom) for frame in (*frames, squares)], gif)
     written = ", ".join(printable(path) for path in (out, each, gif) if path)
     click.echo(f"{count(request.total, 'picture')} from {printable(path)}: {written}")
-
-
-def draw(pipeline, request, keep_frames):
-    """Draw with a progress bar. Returns the pictures, uint8 (total, S, S, 3), and x0_hat of every
-    step, uint8 (steps, total, S, S, 3), or none."""
-    steps = pipeline.visited(request)
-    shape = (steps if keep_frames else 0, request.total, pipeline.size, pipeline.size, 3)
-    frames = np.zeros(shape, np.uint8)
-    with progress(steps * request.total, "sampling", "step") as bar:
-
-        def observe(indices, i, pictures):
-            bar.update(len(indices))
-            if keep_frames:
-                frames[i, indices.start : indices.stop] = pictures
-
-        return pipeline.draw(request, observe), frames
 
 
 if __name__ == "__main__":

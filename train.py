@@ -47,7 +47,8 @@ def run(word, options):
         options["out"] = options["out"] or Path("runs") / word
     known = {field.name for field in fields(Options)}
     options = Options(**{name: value for name, value in options.items() if name in known})
-    done = TASKS[word](options, DataSource(load_pictures, hints, masks, load_others))
+    source = DataSource(load_pictures, hints, masks, load_others, embeddings)
+    done = TASKS[word](options, source)
     sys.exit(0 if done else STOPPED)
 
 
@@ -122,6 +123,13 @@ def masks(images, cache, size):
     from portrait.supervision import mask_maker  # here, for it loads the face detector
 
     return mask_maker(images, cache, size)
+
+
+def embeddings(images, folder):
+    """Who is in the training pictures; see `portrait.supervision.find_embeddings`."""
+    from portrait.supervision import find_embeddings  # here, for it loads the face detector
+
+    return find_embeddings(images, folder)
 
 
 if __name__ == "__main__":

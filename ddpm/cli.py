@@ -1,11 +1,13 @@
 """From a command line to a `Request`: reading files and numbers, refusing what cannot be drawn or
-written before the work begins."""
+written before the work begins; and drawing it with a progress bar."""
 
+import math
 import re
 
 import click
+import numpy as np
 
-from common.cli import check_finite
+from common.cli import check_finite, progress
 from common.devices import check_memory
 from common.files import check_place
 from common.images import read_named
@@ -16,12 +18,25 @@ from ddpm.pipeline import Request
 
 MAX_FRAMES = 20_000  # of an animation; they are held in memory
 MAX_PROMPTS = 200
+BATCH = 8  # pictures computed at once
 
 
 def read_request(
-    prompts, prompt_file, init, mask, controls, control_weights, n, guidance_interval, **options
+    prompts,
+    prompt_file,
+    init,
+    mask,
+    padding,
+    whole,
+    controls,
+    control_weights,
+    n,
+    batch_size,
+    guidance_interval,
+    **options,
 ):
-    """The options and the files that they name as a `Request`.
+    """The options and the files that they name as a `Request`. Where in its picture is painted is
+    the caller's: `padding` and `whole` are only checked.
 
     Raises:
         ValueError: one sentence, where they contradict each other or cannot be read.
@@ -33,7 +48,7 @@ def read_request(
     if interval[0] >= interval[1]:
         raise ValueError(f"--guidance-interval must rise. Received: {guidance_interval}.")
     numbers = ("guidance", "guidance_rescale", "strength", "eta")
-    check_finite(**{name: options[name] for name in numbers})
+    check_finite(padding=padding, **{name: options[name] for name in numbers})
     for name, form, least in (
         ("crop", "TOP,LEFT", 0),
         ("original_size", "HEIGHT,WIDTH", 1),
@@ -46,14 +61,23 @@ def read_request(
         raise ValueError("--negative needs --guidance other than 1, which is no guidance.")
     if control_weights and not controls:
         raise ValueError("--control-weights needs a control picture: add --control KIND=FILE.")
-    for name, value in (("--mask", mask), ("--strength", options["strength"])):
+    for name, value in (
+        ("--mask", mask),
+        ("--strength", options["strength"]),
+        ("--whole", whole),
+    ):
         if value and not init:
             raise ValueError(f"{name} needs a picture to begin with: add --init FILE.")
+    if padding is not None and (whole or not mask):
+        raise ValueError("--padding is the margin round a mask: add --mask FILE, leave --whole.")
     if options["inpaint"] and not mask:
         raise ValueError("--inpaint needs to know where: add --mask FILE.")
+    n = n or (6 if len(prompts) > 1 else 1 if init else 64)
+    most = n * max(1, len(prompts)) if init else BATCH
     return Request(
-        n=n or (6 if len(prompts) > 1 else 8 if init else 64),
+        n=n,
         prompts=prompts,
+        batch_size=batch_size or min(most, BATCH),
         guidance_interval=interval,
         controls=tuple(ControlImage.parse(words) for words in controls),
         image=read_named(init, "picture to begin with") if init else None,
@@ -109,14 +133,14 @@ def check_outputs(inputs, out, each, gif):
             check_place(path)
 
 
-def check_sizes(request, size, zoom, gif):
+def check_sizes(request, shape, zoom, gif):
     """Refuse more pictures, or a larger sheet, than the memory holds.
 
     Args:
         request: a `Request`.
-        size: height and width of its pictures, pixels.
+        shape: (height, width) of its pictures, pixels.
         zoom: of the sheet; None for what fits a screen.
-        gif: whether an animation is wanted.
+        gif: whether an animation of them is wanted.
 
     Returns:
         int: the zoom.
@@ -131,14 +155,30 @@ def check_sizes(request, size, zoom, gif):
             f"Received: {frames}."
         )
     columns = request.n if len(request.prompts) > 1 else None
-    zoom = zoom or fitting_zoom(request.total, size, size, columns)
-    height, width = grid_shape(request.total, size, size, columns, zoom=zoom)
+    zoom = zoom or fitting_zoom(request.total, *shape, columns)
+    height, width = grid_shape(request.total, *shape, columns, zoom=zoom)
     pages = 2 + (request.steps if gif else 0)  # of a sheet: its own bytes and the encoder's copy
     check_memory(
-        3 * (2 * request.total * size**2 + pages * height * width),
+        3 * (2 * request.total * math.prod(shape) + pages * height * width),
         f"{request.total:,} pictures on a sheet of {width:,} x {height:,} pixels",
     )
     return zoom
+
+
+def draw(pipeline, request, keep_frames):
+    """Draw with a progress bar. Returns the pictures, uint8 (total, S, S, 3), and x0_hat of every
+    step, uint8 (steps, total, S, S, 3), or none."""
+    steps = pipeline.visited(request)
+    shape = (steps if keep_frames else 0, request.total, pipeline.size, pipeline.size, 3)
+    frames = np.zeros(shape, np.uint8)
+    with progress(steps * request.total, "sampling", "step") as bar:
+
+        def observe(indices, i, pictures):
+            bar.update(len(indices))
+            if keep_frames:
+                frames[i, indices.start : indices.stop] = pictures
+
+        return pipeline.draw(request, observe), frames
 
 
 def list_words(vocabulary, name):

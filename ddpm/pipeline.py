@@ -17,6 +17,7 @@ import numpy as np
 from ddpm.bundle import default_control, default_weights, load_control, load_model
 from ddpm.conditions import CONDITIONS
 from ddpm.conditions.hints import control_windows, drop_inactive_hints
+from ddpm.conditions.identity import check_face
 from ddpm.conditions.inpaint import METHODS, blended, composite, mask_of_cells
 from ddpm.conditions.size_crop import requested
 from ddpm.conditions.text import prompts_of, tokenizer_of
@@ -44,6 +45,9 @@ class Request:
         guidance_rescale: 0 to 1, against burnt colours; see `wrappers.guided`.
         original_size, crop, target_size: (height, width), (top, left), (height, width) in pixels,
             of a model with size and crop; None for whole, sharp pictures.
+        face: float (D,) or (M, D), of a model with identities: who is to be seen, a unit vector of
+            the encoder that it was trained with (`conditions.identity`); picture i shows row i mod
+            M.
         controls: sequence of `hints.ControlImage`, at most one of a kind.
         image: uint8 (H, W, 3) of any size, whose middle square is used, or (M, H, W, 3): picture i
             begins with image i mod M.
@@ -74,6 +78,7 @@ class Request:
     original_size: tuple | None = None
     crop: tuple | None = None
     target_size: tuple | None = None
+    face: np.ndarray | None = None
     controls: tuple = ()
     image: np.ndarray | None = None
     mask: np.ndarray | None = None
@@ -105,7 +110,8 @@ class Request:
     @property
     def asks(self):
         """Whether anything is asked of what the pictures show, be it in words or by pictures."""
-        return bool(self.prompts or self.negative or self.controls) or self.image is not None
+        asked = bool(self.prompts or self.negative or self.controls)
+        return asked or self.image is not None or self.face is not None
 
     @property
     def has_size_crop(self):
@@ -140,7 +146,12 @@ def _check_numbers(request):
 
 def _check_pictures(request):
     """Refuse arrays of a request that are no pictures."""
-    image, mask = request.image, request.mask
+    image, mask, face = request.image, request.mask, request.face
+    if face is not None and (np.ndim(face) not in (1, 2) or not _are_units(face)):
+        raise ValueError(
+            "face must be vectors of length 1, (D,) or (M, D). Received: shape "
+            f"{np.shape(face)}, lengths {np.linalg.norm(face, axis=-1)}."
+        )
     if image is not None and (
         image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3
     ):
@@ -150,6 +161,10 @@ def _check_pictures(request):
         )
     if mask is not None and mask.ndim not in (2, 3) and mask.shape[3:] != (1,):
         raise ValueError(f"mask must be (H, W) or (M, H, W). Received: shape {mask.shape}.")
+
+
+def _are_units(vectors):
+    return bool(np.all(np.abs(np.linalg.norm(vectors, axis=-1) - 1) < 1e-3))
 
 
 def check_request(request, preset, name):
@@ -184,6 +199,8 @@ def check_request(request, preset, name):
             f"{name} was trained without framing; leave --crop, --original-size and --target-size "
             "away, or train with --preset portraits64."
         )
+    if request.face is not None:
+        check_face(request.face, conditions, name)
     requested(request, preset.size)
     if "text" in conditions:
         tokenizer = tokenizer_of(conditions["text"])
@@ -490,7 +507,7 @@ class Pipeline:
 def _recipe_of_what_is_asked(request):
     """The part of a recipe that says what a request asks of the pictures."""
     recipe = {}
-    if request.has_words:
+    if request.has_words or request.face is not None:
         recipe |= {
             "negative": request.negative,
             "guidance": request.guidance,

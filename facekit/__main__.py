@@ -113,16 +113,24 @@ def masks(photos, out, feather, workers):
 @click.option(
     "--size",
     type=click.IntRange(1, 16384),
-    help="Pixels a side, of the middle square.  [default: the whole photo's]",
+    help="Pixels a side.  [default: as many as the photo has there]",
+)
+@click.option(
+    "--whole", is_flag=True, help="Of the whole photo; with --size, of its middle square."
 )
 @WORKERS
 @sentences()
-def control(photos, out, size, workers):
-    """Canny edges, colour grid, tile and drawn face points of every photo."""
+def control(photos, out, size, whole, workers):
+    """Canny edges, colour grid, tile and drawn face points of the largest head of every photo: of
+    the square in which sample.py --init paints."""
     from facekit import jobs
 
-    done = _run(functools.partial(jobs.control, out=out, size=size), photos, workers, out)
+    job = functools.partial(jobs.control, out=out, size=size, whole=whole)
+    done = _run(job, photos, workers, out)
     _say(f"{out}: control pictures of {count(len(done), 'photo')}.")
+    without = sum(not faces for faces in done.values())
+    if without and not whole:
+        _say(f"Note: {count(without, 'photo')} without a face: shown whole.", err=True)
 
 
 @main.command()

@@ -230,15 +230,30 @@ def paste(image, crop, matrix, mask=None):
     window = image[top:bottom, left:right]
     before = warp(image, matrix, crop.shape[:2])
     new, old = (_back(part, to_window, size) for part in (crop, before))
-    changed = cv2.GaussianBlur(np.abs(new - old).max(-1), (0, 0), 1.0) / _CHANGED
-    keep = np.clip(1 - changed, 0, 1)[..., None]
     weight = np.clip(_back(mask, to_window, size), 0, 1)[..., None]
-    mixed = window + weight * (new - old * keep - window * (1 - keep))
+    mixed = laid_on(window, new, old, weight)
     weight = np.broadcast_to(weight > 0, window.shape)
     result[top:bottom, left:right][weight] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)[
         weight
     ]
     return result
+
+
+def laid_on(picture, new, old, weight):
+    """A changed crop laid on the picture that it was taken from, which keeps its own pixels where
+    the crop still shows what it showed: they may be finer.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        new, old: float32 (H, W, 3): the crop as it is and as it was, at the picture's resolution.
+        weight: float32 (H, W, 1) in [0, 1], how much to take.
+
+    Returns:
+        float32 (H, W, 3), not rounded.
+    """
+    changed = cv2.GaussianBlur(np.abs(new - old).max(-1), (0, 0), 1.0) / _CHANGED
+    keep = np.clip(1 - changed, 0, 1)[..., None]
+    return picture + weight * (new - old * keep - picture * (1 - keep))
 
 
 def _window(matrix, crop_shape, shape):

@@ -3,11 +3,13 @@
 import numpy as np
 
 from common.images import read_image, write_image
+from common.squares import middle_square
 from facekit import control as control_of
 from facekit import draw
 from facekit import masks as masks_of
 from facekit.align import align as cut
-from facekit.detect import detect
+from facekit.detect import detect, largest
+from facekit.head import head_square
 
 
 def align(path, names, out, size, template):
@@ -47,18 +49,22 @@ def masks(path, names, out, feather):
     return len(faces)
 
 
-def control(path, names, out, size):
+def control(path, names, out, size, whole=False):
     """Write the four control pictures; returns the number of faces.
 
-    With a size, they show the photo's middle square, for faces must keep their proportions.
+    They show the square round the largest head, where `portrait.photograph` paints; of a photo
+    without a face, or with `whole`, all of it: with a size its middle square, for faces must keep
+    their proportions.
     """
     image = read_image(path)
     faces = detect(image)
-    corner = np.zeros(2)
-    if size is not None:
-        side = min(image.shape[:2])
-        top, left = ((length - side) // 2 for length in image.shape[:2])
-        image, corner = image[top : top + side, left : left + side], np.array([left, top])
+    square, corner = None, np.zeros(2)
+    if faces and not whole:
+        square = head_square(largest(faces), image.shape)
+    elif size is not None:
+        square = middle_square(image.shape)
+    if square is not None:
+        image, corner = square.cut(image), np.array([square.left, square.top])
     made = {
         "canny": control_of.canny(image, size),
         "colour": control_of.colour_grid(image, size),

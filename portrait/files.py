@@ -14,7 +14,7 @@ from common.files import write_bytes
 from common.images import PROFILE_ERRORS, image_format, read_image, upright
 from common.sheets import png_text
 
-COMMENT = "A face in it was painted by a diffusion model; not a photograph as it was taken."
+COMMENT = "A part of it was painted by a diffusion model; not a photograph as it was taken."
 _DESCRIPTION = 0x010E  # EXIF's ImageDescription
 
 

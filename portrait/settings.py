@@ -3,6 +3,8 @@ arXiv:2310.04672, and its code's inference defaults); where not, the comment say
 
 from dataclasses import asdict, dataclass, fields
 
+from facekit.head import BELOW, WIDTHS
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,8 +28,8 @@ class Settings:
     """
 
     # Its own crop is 3 face widths; the shipped model's training faces fill more of their pictures.
-    crop: float = 2.3
-    below: float = 0.078
+    crop: float = WIDTHS
+    below: float = BELOW
     shape: float = 1.0  # 0 there, of which its users complain: the template's shape wins
     share: float = 1.0  # 0.6 there, with adapters that know the person
     inset: float = 0.03  # a rim of the template's beard or wrinkles is less like the person

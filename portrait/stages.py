@@ -11,6 +11,7 @@ from facekit import control as control_of
 from facekit.align import fading_square, warp
 from facekit.detect import Face
 from facekit.fuse import fuse, paste_by_points, reshaped, shaped
+from facekit.head import head_box
 
 LEAST, MOST = 256, 1280  # px; the side of a crop that is worked on
 _GREY = 8  # levels of 255 that channels of a grey photo may differ by
@@ -97,13 +98,14 @@ def crop(template, face, others, reference, reference_face, settings):
     Returns:
         `Scene`.
     """
-    width = settings.crop * masks.face_width(face)
+    left, top, width, _ = head_box(face, settings.crop, settings.below)
     side = int(np.clip(round(width), LEAST, MOST))
     scale = 1.0 if side == round(width) else side / width
     roll = np.radians(-face.roll if abs(face.roll) > LEANING else 0.0)
     turn = scale * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    at = np.array([0.5, 0.5 + settings.below]) * side
-    matrix = np.column_stack([turn, at - turn @ face.mesh.mean(0)])
+    middle = face.mesh.mean(0)  # of the face, round which the square is turned
+    at = (middle - np.array([left, top])) * (side / width)
+    matrix = np.column_stack([turn, at - turn @ middle])
     if scale == 1 and roll == 0:
         matrix[:, 2] = np.round(matrix[:, 2])  # no resampling: pixels stay pixels
     view = warp(template, matrix, side)
@@ -231,6 +233,8 @@ def detailed(picture, painted, mask):
     Reference: He, Sun and Tang 2013, Guided Image Filtering, section 5 (joint upsampling).
     """
     side = len(picture)
+    if side <= len(painted):  # nothing of it is finer than what was painted
+        return np.where(mask[..., None] > 0, resize(painted, side), picture)
     change = painted.astype(np.float32) - resize(picture, len(painted))
     change = cv2.resize(change, (side, side), interpolation=cv2.INTER_CUBIC)
     # Enlarged, what was painted on a cheek reaches over its edge; the picture knows where that is.

@@ -1,4 +1,5 @@
-"""What training makes of the faces in its pictures: control pictures and inpainting masks."""
+"""What training makes of the faces in its pictures: control pictures, inpainting masks, and who is
+there."""
 
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import numpy as np
 from common.cli import progress
 from common.files import atomic_write
 from ddpm.conditions.inpaint import random_mask
+from facekit.align import align
 from facekit.control import canny, colour_grid, face_points, tile
 from facekit.masks import random_part
+from facekit.mesh import five_points
 
+EMBEDDER = "encoder"  # the project's own: it is there on every machine, and knows rendered people
+_AT_ONCE = 256  # faces that are cut out before they are embedded
 P_FACE_MASK = 0.6  # share of masks that are parts of a face, where one is known
 
 
@@ -98,3 +103,42 @@ def find_points(images, cache):
     with atomic_write(cache) as partial, partial.open("wb") as file:
         np.save(file, points)
     return points
+
+
+def find_embeddings(images, folder):
+    """Who is seen in each picture: the unit vector of its largest face, float32 (N, D), NaN where
+    there is none. Made once, and kept in a file beside the faces' points.
+
+    Args:
+        images: sequence of N pictures, uint8 (H, W, 3).
+        folder: of both files.
+
+    Raises:
+        ValueError: if a file is of other pictures.
+    """
+    cache, points = Path(folder) / "identity.npy", find_points(images, Path(folder) / "points.npy")
+    from facekit.identity import load_embedder
+
+    embedder = load_embedder(EMBEDDER)
+    shape = (len(images), embedder.dimensions)
+    if cache.exists():
+        known = np.load(cache)
+        if known.shape != shape:
+            raise ValueError(f"{cache} is not of these pictures; remove it, and it is made again.")
+        return known
+    known = np.full(shape, np.nan, np.float32)
+    seen = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)))
+    with progress(len(seen), "knowing faces", "picture") as bar:
+        for first in range(0, len(seen), _AT_ONCE):
+            some = seen[first : first + _AT_ONCE]
+            crops = [
+                align(
+                    np.ascontiguousarray(images[i]), five_points(points[i]), embedder.settings.size
+                ).image
+                for i in some
+            ]
+            known[some] = embedder.embed_crops(np.stack(crops))
+            bar.update(len(some))
+    with atomic_write(cache) as partial, partial.open("wb") as file:
+        np.save(file, known)
+    return known

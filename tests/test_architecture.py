@@ -17,7 +17,7 @@ BELOW = {
     "facekit": {"common"},
     "portrait": {"common", "ddpm", "facekit"},
     "train": {"common", "data", "ddpm", "portrait"},
-    "sample": {"common", "ddpm"},
+    "sample": {"common", "ddpm", "portrait"},
 }
 # The floors within ddpm, lowest first. What stands on one floor may import from those below it.
 FLOORS = (
@@ -34,6 +34,7 @@ FLOORS = (
 FACTORIES = {
     ("ddpm.conditions.text", "ddpm.nets.text"),
     ("ddpm.conditions.size_crop", "ddpm.nets.layers"),
+    ("ddpm.conditions.identity", "ddpm.nets.identity"),
     ("ddpm.conditions.inpaint", "keras"),
     ("ddpm.presets", "ddpm.training.autoencoding"),
     ("ddpm.presets", "ddpm.training.objectives"),

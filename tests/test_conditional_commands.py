@@ -84,7 +84,9 @@ def test_options_that_are_not_given_are_those_of_an_empty_request(hint):
     for name in Request.__dataclass_fields__:
         assert getattr(found, name) == getattr(empty, name), name
     assert asked("--prompt", "a", "--prompt", "b").n == 6
-    assert asked("--init", hint).n == 8
+    assert (asked("--init", hint).n, asked("--init", hint).batch_size) == (1, 1)
+    assert asked("--init", hint, "--prompt", "a", "--prompt", "b").batch_size == 8
+    assert asked("--init", hint, "--batch-size", 4).batch_size == 4
 
 
 # --- a request to pictures, on one loaded pipeline

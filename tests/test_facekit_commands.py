@@ -18,6 +18,8 @@ from common.images import read_image, write_image
 from facekit import control
 from facekit.__main__ import main
 from facekit.align import invert, template_points, transform
+from facekit.detect import detect, largest
+from facekit.head import head_square
 
 
 def facekit(*words, code=0):
@@ -221,14 +223,29 @@ def test_masks_and_control_pictures_are_files_of_the_photos_size(album, here, tm
     }
     for path in (tmp_path / "m").glob("*.png"):
         assert Image.open(path).mode == "L" and Image.open(path).size == (512, 600)
-    here("control", photo, "--out", tmp_path / "c", "--size", 200)
+
+
+@pytest.mark.parametrize("which", ["head", "whole", "no face"])
+def test_control_pictures_show_the_head_or_the_middle(album, here, tmp_path, which):
+    photo = album / "sharp.png"
+    if which == "no face":
+        photo = tmp_path / "sharp.png"
+        write_image(np.full((600, 512, 3), 90, np.uint8), photo)
+    words = ("--size", 200, *(["--whole"] if which == "whole" else []))
+    complaints = here("control", photo, "--out", tmp_path / "c", *words)[1]
     for kind in ("canny", "colour", "tile", "points"):
         assert read_image(tmp_path / "c" / f"sharp_{kind}.png").shape == (200, 200, 3)
-    # The middle square, not the whole squashed into one.
-    whole = read_image(photo)[44:-44]
-    expected = control.colour_grid(whole, 200)
+    image = read_image(photo)
+    shown = image[44:-44]  # the middle square, not the whole squashed into one
+    if which == "head":
+        shown = head_square(largest(detect(image)), image.shape).cut(image)
+    expected = control.colour_grid(shown, 200)
     found = read_image(tmp_path / "c" / "sharp_colour.png")
     assert np.abs(found.astype(int) - expected).max() <= 1
+    assert ("1 photo without a face" in complaints) == (which == "no face")
+    if which == "head":  # at its own size, too
+        here("control", photo, "--out", tmp_path / "d")
+        assert read_image(tmp_path / "d" / "sharp_tile.png").shape == shown.shape
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(album, here, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import train_run
 from PIL import Image
+from test_portrait import _other_profile
 
 import sample
 import train
@@ -83,16 +84,67 @@ def test_what_lies_outside_the_mask_stays_bit_for_bit(inpainting, photo, method)
     assert recipe["sampler"] == ("repaint" if method == "repaint" else "dpmpp_2m")
 
 
-def test_a_picture_and_its_mask_go_from_files_to_files(call, inpainter, inpainting, photo):
+def test_a_photo_and_its_mask_go_from_files_to_files(call, inpainter, photo):
     where = ("--init", photo / "photo.png", "--mask", photo / "mask.png", "--steps", 3)
-    files = ("--each", photo / "each", "--out", photo / "g.png")
-    words = ("--weights", inpainter, "--n", 2, "--batch-size", 2)
-    call(sample.main, *words, *where, *files)
-    pictures = drawn(photo)
-    np.testing.assert_array_equal(pictures[:, ~HOLE], np.stack([source(photo)[~HOLE]] * 2))
+    files = ("--each", photo / "each", "--out", photo / "g.png", "--gif", photo / "g.gif")
+    call(sample.main, "--weights", inpainter, "--n", 2, *where, *files)
+    pictures, picture = drawn(photo), read_image(photo / "photo.png")
+    hole = read_image(photo / "mask.png")[..., 0] > 0
+    assert pictures.shape == (2, 128, 192, 3)  # the photo's own size
+    np.testing.assert_array_equal(pictures[:, ~hole], np.stack([picture[~hole]] * 2))
+    assert np.abs(pictures[0].astype(int) - pictures[1])[hole].mean() > 1
     recipe = json.loads(Image.open(photo / "g.png").text["recipe"])
     assert recipe["init"] == "photo.png" and recipe["mask"] == "mask.png"
     assert recipe["inpaint"] == "network"  # what the model was trained to, unless another is named
+    # There is no face: half a mask's longer side round the mask of 64 x 48, which begins at 64, 32.
+    assert recipe["square"] == [0, 32, 128]
+    assert Image.open(photo / "g.png").size == (2 * 192 + 2, 128)
+    assert Image.open(photo / "g.gif").size[1] < 32 * 16  # the square, as the model sees it
+
+
+def test_a_photo_keeps_its_own_colours_where_nothing_is_painted(call, trained, photo):
+    """Its pixels mean what its profile says; they go through it only where they are painted."""
+    picture = np.asarray(Image.open(photo / "photo.png"))
+    profile = _other_profile()
+    Image.fromarray(picture).save(photo / "own.png", icc_profile=profile)
+    assert np.abs(read_image(photo / "own.png").astype(int) - picture).mean() > 10
+    hole = read_image(photo / "mask.png")[..., 0] > 0
+    words = ("--init", photo / "own.png", "--mask", photo / "mask.png", "--steps", 1)
+    words += ("--each", photo / "each", "--out", photo / "o.png")
+    call(sample.main, "--weights", trained, *words)
+    for file in (photo / "o.png", photo / "each" / "00000.png"):
+        with Image.open(file) as result:
+            assert (
+                result.info["icc_profile"] == profile
+                and "a part of it" in result.text["Comment"].lower()
+            )
+            np.testing.assert_array_equal(np.asarray(result)[~hole], picture[~hole])
+
+
+def test_padding_and_whole_choose_the_square(call, trained, photo):
+    words = ("--weights", trained, "--init", photo / "photo.png", "--steps", 1)
+    words += ("--out", photo / "o.png", "--strength", 0.5)
+    mask = ("--mask", photo / "mask.png")
+    for more, square in (
+        ((*mask, "--padding", 0), [24, 64, 64]),
+        ((*mask, "--padding", 0.25), [8, 48, 96]),
+        ((*mask, "--whole"), [0, 32, 128]),
+        (("--whole",), [0, 32, 128]),
+    ):
+        call(sample.main, *words, *more)
+        with Image.open(photo / "o.png") as result:
+            assert json.loads(result.text["recipe"])["square"] == square
+            assert result.size == (192, 128)  # one picture, as large as the photo
+
+
+def test_a_photo_without_a_face_or_mask_is_painted_in_its_middle(call, trained, photo):
+    words = ("--weights", trained, "--init", photo / "photo.png", "--steps", 2)
+    complaints = call(sample.main, *words, "--out", photo / "o.png")[1]
+    assert "no face found" in complaints and "its middle square is painted" in complaints
+    result, picture = read_image(photo / "o.png"), read_image(photo / "photo.png")
+    np.testing.assert_array_equal(result[:, :32], picture[:, :32])
+    np.testing.assert_array_equal(result[:, 160:], picture[:, 160:])
+    assert np.abs(result.astype(int) - picture)[:, 40:150].mean() > 5
 
 
 def test_strength_says_where_to_begin(inpainting, photo):
@@ -120,7 +172,18 @@ def test_strength_says_where_to_begin(inpainting, photo):
         (("--init", "text.png"), "cannot be read"),
         (("--init", "photo.png", "--mask", "small.png"), "make them the same"),
         (("--init", "photo.png", "--mask", "black.png"), "is white nowhere"),
-        (("--init", "photo.png", "--mask", "side.png"), "is white outside the picture's middle"),
+        (
+            ("--init", "photo.png", "--mask", "side.png", "--whole"),
+            "is white outside the picture's middle",
+        ),
+        (("--whole",), "--whole needs a picture"),
+        (("--init", "photo.png", "--padding", "1"), "--padding is the margin round a mask"),
+        (
+            ("--init", "photo.png", "--mask", "mask.png", "--padding", "1", "--whole"),
+            "leave --whole",
+        ),
+        (("--face", "photo.png"), "was trained without identities; leave --face away"),
+        (("--face", "00001.png", "--each", "."), "00001.png would be written over"),
         (("--init", "photo.png", "--out", "photo.png"), "photo.png would be written over"),
         (("--init", "00001.png", "--each", "."), "00001.png would be written over"),
         (

@@ -149,6 +149,15 @@ def test_detail_beyond_the_models_size_stays(photo_faces):
     np.testing.assert_array_equal(unchanged, scene.view)
 
 
+def test_a_model_as_fine_as_the_crop_paints_every_detail():
+    rng = np.random.default_rng(0)
+    picture, painted = rng.integers(0, 256, (2, 80, 80, 3), np.uint8)
+    mask = np.zeros((80, 80), np.float32)
+    mask[20:50, 30:70] = 0.5
+    result = stages.detailed(picture, painted, mask)
+    np.testing.assert_array_equal(result, np.where(mask[..., None] > 0, painted, picture))
+
+
 def test_what_is_painted_stays_on_its_side_of_an_edge():
     """The edge lies inside a pixel of the model: enlarged alone, half would be seen beyond it."""
     picture = np.full((256, 256, 3), 60, np.uint8)

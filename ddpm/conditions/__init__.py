@@ -2,6 +2,7 @@
 
     text        tokens         int32 (B, L)            a caption, by `text.Tokenizer`
     size_crop   size_crop      float32 (B, 6)          original size, crop corner, target size
+    identity    identity       float32 (B, D)          a unit vector of the person; 0 is nobody
     inpaint     mask           float32 (B, H, W, 1)    1 is to be painted, 0 is known
                 masked_image   float32 (B, H, W, C)    the picture, hidden by the mask
     hints       hints          float32 (B, H, W, 3 K)  control pictures in [-1, 1], by kind
@@ -12,7 +13,7 @@ Each file has one record of functions (`record.Condition`); this module has the 
 what is done with all of them at once. A new condition is a new record in the table.
 """
 
-from ddpm.conditions import hints, inpaint, size_crop, text
+from ddpm.conditions import hints, identity, inpaint, size_crop, text
 from ddpm.conditions.record import Condition, DropRates, Encoding, NoSettings, Source, Window
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 CONDITIONS = {
     "text": text.CONDITION,
     "size_crop": size_crop.CONDITION,
+    "identity": identity.CONDITION,
     "inpaint": inpaint.CONDITION,
     "hints": hints.CONDITION,
 }
@@ -101,5 +103,6 @@ def drop_conditions(conditions, arrays, rng, rates):
         record = CONDITIONS[name]
         own = {array: arrays[array] for array in record.arrays if array in arrays}
         if own:
-            result |= record.drop(own, record.null(settings, n), drop_all, rng, rates)
+            own_rates = rates._replace(each=record.p_drop(settings)) if record.p_drop else rates
+            result |= record.drop(own, record.null(settings, n), drop_all, rng, own_rates)
     return result

@@ -126,6 +126,7 @@ class Condition:
             the request does not ask for guidance by this condition; None: never.
         rows: (source, settings) -> (window) -> arrays of one picture, for training.
         drop: as `drop_rows`.
+        p_drop: (settings) -> `DropRates.each` of this condition; None for that of all.
         encoder: (settings, dtype) -> Keras layer, called with the arrays in the order of their
             names, that gives an `Encoding`, and whose `feature_width` is that of its features. None
             for a condition that enters elsewhere.
@@ -142,6 +143,7 @@ class Condition:
     from_request: Callable | None = None
     negative: Callable | None = None
     drop: Callable = drop_rows
+    p_drop: Callable | None = None
     encoder: Callable | None = None
     token_width: Callable = lambda settings: 0
     input_channels: Callable | None = None

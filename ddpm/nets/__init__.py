@@ -5,5 +5,6 @@ layers.py       normalisation, residual, attention, down, up and time layers
 unet.py         the attention U-Net, its blocks named in0 ... mid ... out3
 conditioner.py  conditions to what the blocks take in: a vector and tokens
 text.py         the text encoder
+identity.py     a face's vector to tokens
 control.py      the control branch (ControlNet)
 """

@@ -50,6 +50,7 @@ from ddpm.bundle import (
 )
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
+from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
 from ddpm.conditions.text import Tokenizer
 from ddpm.presets import PRESETS, VAES
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
@@ -71,12 +72,15 @@ class DataSource:
         hints: (images, path of a cache) -> `Source.make_hints`.
         masks: (images, path of a cache, side of the masks) -> `Source.make_mask`.
         others: (folder, preset) -> pictures that are no faces, as `images`.
+        embeddings: (images, folder of its caches) -> float32 (N, D), unit vectors of who is in each
+            picture, NaN where no face was found.
     """
 
     load: Callable
     hints: Callable | None = None
     masks: Callable | None = None
     others: Callable | None = None
+    embeddings: Callable | None = None
 
 
 # --- the tasks
@@ -430,6 +434,11 @@ def _fit_to_pictures(run, pictures, folder):
                 "faces64."
             )
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
+    if "identity" in preset.network.conditions and pictures.identities is None:
+        raise ValueError(
+            f"nothing says who is in the pictures of {folder}, and the preset {preset.name} learns "
+            "from it. Make a set that does with: python -m data"
+        )
     batch_size = preset.run.batch_size
     click.echo(
         f"Preset {preset.name}: {count(n, 'picture')} of {preset.size} px from "
@@ -564,6 +573,9 @@ def _batch_builder(run, pictures, data, hints, fingerprint, dtype):
         source = replace(source, make_hints=data.hints(pictures.images, cache))
     if "inpaint" in conditions:
         source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
+    if "identity" in conditions:
+        known = data.embeddings(pictures.images, run.out)
+        source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})
     if preset.codec.kind == "vae":
         return _latent_builder(run, source, conditions, fingerprint, dtype)
     if not conditions and not preset.data.p_crop:

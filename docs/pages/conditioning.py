@@ -65,7 +65,10 @@ def draw_control(models):
         folder = Path(name)
         photograph = photographs()["astronaut"][0:280, 90:370]
         write_image(photograph, folder / "photo.png")
-        run(["-m", "facekit", "control", "photo.png", "--out", "hints", "--size", "64"], folder)
+        run(
+            ["-m", "facekit", "control", "photo.png", "--out", "hints", "--size", "64", "--whole"],
+            folder,
+        )
         small = Image.fromarray(photograph).resize((64, 64), Image.Resampling.LANCZOS)
         for kind in KINDS:
             hint = read_image(folder / "hints" / f"photo_{kind}.png")
