@@ -69,7 +69,8 @@ def test_an_untrained_network_predicts_zero_and_with_its_gain_at_one_unit_magnit
 
 def test_training_lowers_the_loss_and_keeps_kernels_at_unit_length():
     keras.utils.set_random_seed(0)
-    fresh = MPUNet(CONFIG, dtype="float32")
+    config = MPUNetConfig(image_size=8, channels=4, widths=(32,), blocks=(1,), attention=())
+    fresh = MPUNet(config, dtype="float32")
 
     class Probe(keras.Model):
         def __init__(self):
@@ -81,9 +82,9 @@ def test_training_lowers_the_loss_and_keeps_kernels_at_unit_length():
 
     x_t, t = normal(4, 8, 8, 4), np.array([0, 300, 600, 900], "int32")
     probe = Probe()
-    probe.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
+    probe.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=False)
     losses = []
-    for _ in range(12):
+    for _ in range(16):
         probe.reset_metrics()  # or the loss would be the mean of all steps
         losses.append(float(probe.train_on_batch((x_t, t), 0.7 * x_t)))
     assert losses[-1] < 0.7 * losses[0]
