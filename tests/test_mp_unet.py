@@ -127,3 +127,8 @@ def test_autoguidance_extrapolates_from_the_weak_model_within_its_interval():
     # D_weak + 1.5 (D - D_weak) = 1.5 (x + 3) - 0.25 x
     np.testing.assert_allclose(denoise(x_t, [80, 80]), 1.25 * x_t + 4.5, rtol=1e-5)
     np.testing.assert_allclose(denoise(x_t, [10, 10]), x_t + 3, rtol=1e-6)
+
+
+def test_heads_that_do_not_share_the_channels_evenly_are_refused():
+    with pytest.raises(ValueError, match="share its channels evenly"):
+        MPUNet(MPUNetConfig(image_size=8, widths=(28,), blocks=1, attention=(8,), head_width=8))

@@ -18,6 +18,7 @@ from ddpm.nets.layers import (
     affine_swish,
     attend,
     depth_to_space,
+    head_count,
     join_heads,
     sinusoidal_embedding,
     space_to_depth,
@@ -51,7 +52,7 @@ class MPAttention(keras.layers.Layer):
 
     def build(self, x_shape, tokens_shape=None):
         channels = x_shape[-1]
-        self.heads = max(1, channels // self.head_width)
+        self.heads = head_count(channels, self.head_width)
         self.q = MPConv(channels, size=0, dtype=self.dtype_policy)
         self.kv = MPConv(2 * channels, size=0, dtype=self.dtype_policy)
         self.out = MPConv(channels, size=0, dtype=self.dtype_policy)
