@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from ddpm.conditions import NoSettings
 from ddpm.conditions.text import TextSettings
 from ddpm.core.schedule import SCHEDULES
-from ddpm.nets.config import VAE_STRIDE, UNetConfig, VAEConfig, from_fields
+from ddpm.nets.config import VAE_STRIDE, MPUNetConfig, UNetConfig, VAEConfig, from_fields
 
 
 @dataclass(frozen=True)
@@ -154,14 +154,14 @@ class Preset:
 
     Args:
         name: what `--preset` calls it.
-        network: `UNetConfig`, or `VAEConfig`.
+        network: `UNetConfig`, `MPUNetConfig` or `VAEConfig`.
         objective: `ObjectiveConfig`, or `AutoencodingConfig` for an autoencoder.
         data, run, codec: see there. The network's `image_size` and `channels` are those of what is
             diffused.
     """
 
     name: str
-    network: UNetConfig | VAEConfig = UNetConfig()
+    network: UNetConfig | MPUNetConfig | VAEConfig = UNetConfig()
     objective: ObjectiveConfig | AutoencodingConfig = ObjectiveConfig()
     data: DataConfig = DataConfig()
     run: RunConfig = RunConfig()
@@ -174,11 +174,13 @@ class Preset:
             dtype: a Keras dtype policy, e.g. "mixed_bfloat16"; None is the global one.
 
         Returns:
-            A built `UNet`, or `Autoencoder`.
+            A built `UNet`, `MPUNet` or `Autoencoder`.
         """
         # Here, so that reading presets does not start a backend.
         if self.kind == "vae":
             from ddpm.nets.vae import Autoencoder as Network
+        elif self.kind == "mp_unet":
+            from ddpm.nets.mp_unet import MPUNet as Network
         else:
             from ddpm.nets.unet import UNet as Network
         return Network(self.network, dtype=dtype)
@@ -234,7 +236,11 @@ class Preset:
 
 
 # The configurations of each kind of network: (the network's, its objective's).
-KINDS = {"unet": (UNetConfig, ObjectiveConfig), "vae": (VAEConfig, AutoencodingConfig)}
+KINDS = {
+    "unet": (UNetConfig, ObjectiveConfig),
+    "mp_unet": (MPUNetConfig, ObjectiveConfig),
+    "vae": (VAEConfig, AutoencodingConfig),
+}
 
 
 # Learns in seconds; for tests and for trying the commands.

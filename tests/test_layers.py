@@ -14,10 +14,14 @@ from ddpm.conditions import NoSettings
 from ddpm.conditions.text import TextSettings
 from ddpm.nets import layers
 from ddpm.nets.conditioner import Conditioner
-from ddpm.nets.config import UNetConfig
+from ddpm.nets.config import MPUNetConfig, UNetConfig, VAEConfig
 from ddpm.nets.control import ControlBranch, Controlled, HintEncoder
+from ddpm.nets.identity import IdentityEncoder
+from ddpm.nets.mp_layers import MPConv
+from ddpm.nets.mp_unet import MPAttention, MPLevel, MPUNet, MPUNetBlock
 from ddpm.nets.text import TextEncoder, TransformerLayer
 from ddpm.nets.unet import Block, Level, UNet
+from ddpm.nets.vae import Autoencoder, MPBlock
 
 
 def normal(*shape, seed=0):
@@ -59,6 +63,24 @@ IMAGES = {"mask": np.float32(normal(2, 16, 16, 1) > 0), "masked_image": normal(2
 X_T, T = normal(2, 16, 16, 3), np.array([30, 430], "int32")
 BRANCH_SHAPES = [(2, 16, 16, 8)] * 3  # for the stem, in0's block and mid
 HINTS, STRENGTHS = normal(2, 16, 16, 6), np.array([[1, 0.5], [0.25, 0]], "float32")
+MP_CONFIG = MPUNetConfig(
+    image_size=8,
+    channels=4,
+    widths=(16,),
+    blocks=(1,),
+    attention=(),
+    cross_attention_layers=(1,),
+    head_width=8,
+    conditions={"text": TEXT, "size_crop": NoSettings()},
+)
+VAE = VAEConfig(
+    image_size=16,
+    latent_channels=4,
+    encoder_widths=(8, 8),
+    encoder_blocks=(1, 1),
+    decoder_widths=(8, 8, 8),
+    decoder_blocks=(1, 1, 1),
+)
 # Whole networks, in the harder precision: both have tests of their own.
 LARGE = {"steps": 2, "policies": ("mixed_bfloat16",)}
 
@@ -162,6 +184,44 @@ CONTRACT = [
         (2, 4, 2, 8),
     ),
     case(
+        IdentityEncoder,
+        {"dimensions": 12, "tokens": 3, "width": 16},
+        (np.array([np.eye(12)[3], np.zeros(12)], "float32"),),
+        [(2, 12), (2, 3, 16), (2, 3)],
+    ),
+    case(MPConv, {"width": 16, "gain": 0.5}, (normal(2, 6, 4, 8),), (2, 6, 4, 16)),
+    case(MPConv, {"width": 16, "size": 0}, (normal(2, 5, 8),), (2, 5, 16)),
+    case(MPBlock, {"width": 8}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
+    case(MPAttention, {"head_width": 8}, (normal(2, 4, 6, 16),), (2, 4, 6, 16)),
+    case(
+        MPUNetBlock,
+        {"width": 16, "cross_attention_layers": 1, "head_width": 8, "normalize": True},
+        (normal(2, 4, 6, 8), TIME, TOKENS, TOKEN_MASK),
+        (2, 4, 6, 16),
+    ),
+    case(
+        MPLevel,
+        lambda policy: {"blocks": [MPUNetBlock(16, head_width=8, dtype=policy)]},
+        (normal(2, 4, 6, 16), (TIME,)),
+        [(2, 4, 6, 16)],
+    ),
+    case(
+        MPUNet,
+        {"config": MP_CONFIG},
+        (normal(2, 8, 8, 4), T, CONDITION),
+        (2, 8, 8, 4),
+        output_dtype="float32",
+        **LARGE,
+    ),
+    case(
+        Autoencoder,
+        {"config": VAE},
+        (normal(2, 16, 16, 3),),
+        (2, 16, 16, 3),
+        output_dtype="float32",
+        **LARGE,
+    ),
+    case(
         UNet,
         {"config": CONFIG},
         (X_T, T, {**CONDITION, **IMAGES}),
@@ -186,7 +246,7 @@ CONTRACT = [
     ),
 ]
 # Not layers of a network: they hold one, to train it and to draw with it, and are never saved.
-HOLDERS = {"DenoisingObjective", "DenoisingStep"}
+HOLDERS = {"AutoencodingObjective", "DenoisingObjective", "DenoisingStep"}
 
 
 @pytest.mark.parametrize(("cls", "arguments", "inputs", "shape", "options"), CONTRACT)

@@ -88,6 +88,38 @@ def guided(denoise, condition, negative, scale, interval=(0.0, 1.0), rescale=0.0
     return denoise_guided
 
 
+def autoguided(denoise, weak, condition, weight, interval=(0.0, 1.0), T=1000):
+    """Autoguidance: away from what a weaker version of the same model draws.
+
+    D = D_weak + weight (D_strong - D_weak). The weak one is smaller or trained for less time, on
+    the same pictures and conditions: where the two differ, it is an error that the strong one
+    makes too, only less. Outside the interval D is D_strong.
+
+    Args:
+        denoise, weak: (x_t, t, condition) -> x0_hat, not clipped.
+        condition: of both; a dict of arrays, a row a picture.
+        weight: 1 is no guidance.
+        interval, T: as in `guided`.
+
+    Returns:
+        (x_t, t) -> x0_hat, not clipped. To guide by a condition as well, give `guided` the
+        denoiser (x_t, t, c) -> autoguided(denoise, weak, c, ...)(x_t, t).
+
+    Reference:
+        Karras et al. 2024, Guiding a Diffusion Model with a Bad Version of Itself
+        (arXiv:2406.02507), section 3.
+    """
+
+    def denoise_autoguided(x_t, t):
+        D = denoise(x_t, t, condition)
+        if weight == 1 or not _within(interval, progress(t, T)):
+            return D
+        D_weak = weak(x_t, t, condition)
+        return D_weak + np.float32(weight) * (D - D_weak)
+
+    return denoise_autoguided
+
+
 def scheduled(denoise, windows, T=1000):
     """Control pictures that apply only in their windows.
 

@@ -145,6 +145,52 @@ class UNetConfig:
 
 
 @dataclass(frozen=True)
+class MPUNetConfig:
+    """The configuration of an `MPUNet`.
+
+    Args:
+        blocks: blocks of each level on the way down, and as many on the way up.
+        Others: as in `UNetConfig`.
+
+    Raises:
+        ValueError: if the arguments contradict each other; the sentence says which.
+    """
+
+    image_size: int = 32
+    channels: int = 8
+    widths: tuple = (128, 192, 256)
+    blocks: tuple = (2, 2, 2)
+    attention: tuple = (16, 8)
+    cross_attention_layers: tuple = (0, 1)
+    patch: int = 1
+    head_width: int = 64
+    embedding_width: int | None = None
+    dropout: float = 0.0
+    conditions: dict = field(default_factory=dict)
+
+    groups = 1  # there are no group normalisations, so nothing has to divide the widths
+    levels = UNetConfig.levels
+    grids = UNetConfig.grids
+    stride = UNetConfig.stride
+    time_width = UNetConfig.time_width
+    token_width = UNetConfig.token_width
+    cross_attention_at = UNetConfig.cross_attention_at
+    to_dict = UNetConfig.to_dict
+    __post_init__ = UNetConfig.__post_init__
+    _check = UNetConfig._check
+
+    @classmethod
+    def from_dict(cls, values):
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: for a field or a condition that this version does not know.
+        """
+        values = from_fields(cls, values)
+        return cls(**{**values, "conditions": conditions_from_dict(values.get("conditions", {}))})
+
+
+@dataclass(frozen=True)
 class VAEConfig:
     """The configuration of an `Autoencoder`.
 

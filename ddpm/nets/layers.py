@@ -375,7 +375,7 @@ class SelfAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        self.heads = _heads(channels, self.head_width)
+        self.heads = head_count(channels, self.head_width)
         self.norm.build(input_shape)
         self.qkv = keras.layers.Dense(3 * channels, dtype=self.dtype_policy)
         self.out = keras.layers.Dense(channels, kernel_initializer="zeros", dtype=self.dtype_policy)
@@ -413,7 +413,7 @@ class CrossAttention(keras.layers.Layer):
 
     def build(self, x_shape, tokens_shape):
         channels = x_shape[-1]
-        self.heads = _heads(channels, self.head_width)
+        self.heads = head_count(channels, self.head_width)
         dtype = self.dtype_policy
         self.norm.build(x_shape)
         self.q = keras.layers.Dense(channels, dtype=dtype)
@@ -480,7 +480,7 @@ def join_heads(h):
     return ops.reshape(ops.transpose(h, (0, 2, 1, 3)), (-1, n, heads * d))
 
 
-def _heads(channels, head_width):
+def head_count(channels, head_width):
     """How many heads share the channels."""
     heads = max(1, channels // head_width)
     if channels % heads:
