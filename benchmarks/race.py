@@ -8,6 +8,10 @@ Each preset trains in a process of its own, on its own share of the cores, on th
 at once, so that whatever else the machine does falls on all alike. At each mark, doubling, the
 averaged weights are saved; the clock includes compilation but not saving. Samples of each
 checkpoint are then compared with held-out renders.
+
+With --vae, networks race over an autoencoder's latents, which are computed beforehand:
+
+    python -m benchmarks.race --vae weights/vae8.weights.h5 --preset latent_unet --preset latent_mp
 """
 
 import json
@@ -31,11 +35,58 @@ from common.devices import (
     start_backend,
     use_xla,
 )
-from ddpm.bundle import save_model
-from ddpm.presets import PRESETS
+from common.files import sha256
+from ddpm.bundle import FILES, save_model
+from ddpm.nets.config import MPUNetConfig, UNetConfig
+from ddpm.presets import LATENTS, PRESETS, ObjectiveConfig, Preset, RunConfig
 
 FOLDER = Path("runs/race")
 MARKS = 7  # of them, the last is the end
+
+
+def _latent(name, network, **run):
+    """A candidate without conditions, that learns v: EDM's preconditioning for latents."""
+    return Preset(
+        name=name,
+        network=network,
+        objective=ObjectiveConfig(schedule="cosine", prediction="v", weighting="plain"),
+        run=RunConfig(**{"batch_size": 16, "warmup_steps": 100, "decay_steps": 2000, **run}),
+        codec=LATENTS,
+    )
+
+
+MP_RUN = {"learning_rate": 0.01, "plain_rate": 0.05, "clip_norm": 0.0}
+# Networks for latents of 32 x 32 x 8: today's, and magnitude-preserving ones on two grids.
+CANDIDATES = {
+    preset.name: preset
+    for preset in (
+        _latent(
+            "latent_unet",
+            UNetConfig(
+                image_size=32,
+                channels=8,
+                widths=(64, 128, 192),
+                blocks=(1, 2, 2),
+                attention=(16, 8),
+                head_width=32,
+                scale_shift=True,
+            ),
+            learning_rate=4e-4,
+        ),
+        _latent(
+            "latent_mp",
+            MPUNetConfig(widths=(64, 128, 192), blocks=(2, 2, 2), attention=(16, 8), head_width=32),
+            **MP_RUN,
+        ),
+        _latent(
+            "latent_mp_coarse",
+            MPUNetConfig(
+                widths=(192, 256), blocks=(2, 2), attention=(16, 8), patch=2, head_width=64
+            ),
+            **MP_RUN,
+        ),
+    )
+}
 
 
 def marks(minutes):
@@ -43,9 +94,34 @@ def marks(minutes):
     return [60 * minutes / 2**i for i in reversed(range(MARKS))]
 
 
-def train(name, data, folder, minutes, seed):
+def find_preset(name, vae):
+    """A preset or candidate by its name, with the digest of the autoencoder."""
+    preset = (PRESETS | CANDIDATES)[name]
+    if preset.codec.kind == "pixels":
+        return preset
+    return preset.with_(codec={"digest": sha256(vae)})
+
+
+def latent_windows(preset, data, folder, vae):
+    """The latents of a set, computed once for all networks: a maker of batches."""
+    from data import load_uncut
+    from ddpm.bundle import load_vae
+    from ddpm.codec import latent_codec
+    from ddpm.conditions import Source
+    from ddpm.training.batches import BatchBuilder
+    from ddpm.training.latents import LatentWindows, compute_latents
+
+    images = load_uncut(data, preset.size).images
+    dtype = PRECISIONS[choose_precision("auto")]
+    source = Source(images, codec=latent_codec(load_vae(vae, dtype), 2))
+    folder.mkdir(parents=True, exist_ok=True)
+    latents = compute_latents(folder, source, preset, key=str(data))
+    return images, BatchBuilder(source, preset, windows=LatentWindows(latents, source, preset))
+
+
+def train(name, data, folder, minutes, seed, vae):
     """Train one preset for so long and keep its weights at the marks."""
-    preset = PRESETS[name]
+    preset, build = find_preset(name, vae), None
     batch_size = preset.run.batch_size
     micro_batches = one_core_per_micro_batch(batch_size)
     start_backend()
@@ -53,7 +129,10 @@ def train(name, data, folder, minutes, seed):
     from ddpm.training.batches import batches
     from ddpm.training.trainer import Trainer
 
-    images = load_images(data, preset.network.image_size).images
+    if preset.codec.kind == "vae":
+        images, build = latent_windows(preset, data, folder / "latents", vae)
+    else:
+        images = load_images(data, preset.size).images
     ready = folder / f"{name}.ready"
     ready.touch()
     while not (folder / "go").exists():
@@ -65,7 +144,7 @@ def train(name, data, folder, minutes, seed):
     # It writes nothing by itself: only `fit` would.
     trainer = Trainer(make_network, preset, folder / name, None, seed, micro_batches)
     waiting = marks(minutes)
-    for batch in batches(images, batch_size, seed, 0, preset.data.flip):
+    for batch in batches(images, batch_size, seed, 0, preset.data.flip, build):
         trainer.model.train_on_batch(*batch)
         pictures += batch_size
         took = time.monotonic() - began
@@ -83,10 +162,17 @@ def train(name, data, folder, minutes, seed):
             return
 
 
-def race(presets, data, folder, minutes, seed):
+def race(presets, data, folder, minutes, seed, vae):
     """Train all presets at once, each on its share of the cores."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    for path in folder.glob("*"):
+        if path.name != "latents":  # which say themselves what they are of
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    latent = [preset for preset in presets if find_preset(preset, vae).codec.kind == "vae"]
+    if latent:  # before any clock starts
+        start_backend()
+        shutil.copy(vae, folder / FILES["vae"])
+        latent_windows(find_preset(latent[0], vae), data, folder / "latents", vae)
     cores = sorted(os.sched_getaffinity(0))
     each = len(cores) // len(presets)
     if not each:
@@ -96,6 +182,7 @@ def race(presets, data, folder, minutes, seed):
         own = ",".join(map(str, cores[i * each : (i + 1) * each]))
         words = [sys.executable, "-m", "benchmarks.race", "--arm", name, "--train", data]
         words += ["--folder", folder, "--minutes", minutes, "--seed", seed, "--cores", own]
+        words += ["--vae", vae] if vae else []
         children.append(subprocess.Popen([str(word) for word in words]))
     while not all((folder / f"{name}.ready").exists() for name in presets):
         if any(child.poll() for child in children):
@@ -106,13 +193,13 @@ def race(presets, data, folder, minutes, seed):
         raise ValueError("a training ended early; its error stands above.")
 
 
-def measure(presets, folder, data, held_out, n, steps, seed):
+def measure(presets, folder, data, held_out, n, steps, seed, vae):
     """Distances of what each kept weights file draws to held-out renders."""
     from benchmarks.features import available, face_share, features
     from benchmarks.quality import compare, draw_samples
     from data import load_images
 
-    size = PRESETS[presets[0]].network.image_size
+    size = find_preset(presets[0], vae).size
     real = np.asarray(load_images(data, size).images)
     held = np.asarray(load_images(held_out, size).images)
     makers = features(available(), real)
@@ -147,20 +234,21 @@ def measure(presets, folder, data, held_out, n, steps, seed):
 @click.option("--folder", type=Path, default=FOLDER, help="Of the weights that are kept.")
 @click.option("--measure", "again", is_flag=True, help="Measure what an earlier race left.")
 @click.option("--out", type=Path, default=RESULTS / "race.json")
+@click.option("--vae", type=Path, help="The autoencoder, for presets of latents.")
 @click.option("--arm", hidden=True)
 @click.option("--cores", hidden=True)
 @sentences()
-def main(data, held_out, minutes, presets, n, steps, seed, folder, again, out, arm, cores):
+def main(data, held_out, minutes, presets, n, steps, seed, folder, again, out, vae, arm, cores):
     """Train presets side by side for the same time and compare what they draw."""
     if arm:
         os.sched_setaffinity(0, [int(core) for core in cores.split(",")])
-        train(arm, data, folder, minutes, seed)
+        train(arm, data, folder, minutes, seed, vae)
         return
     if held_out is None:
         raise click.UsageError("Missing option '--held-out'.")
     if not again:
-        race(presets, data, folder, minutes, seed)
-    result = measure(presets, folder, data, held_out, n, steps, seed)
+        race(presets, data, folder, minutes, seed, vae)
+    result = measure(presets, folder, data, held_out, n, steps, seed, vae)
     about = {"minutes": minutes, "samples": n, "steps": steps, "seed": seed, "machine": machine()}
     about["cores_each"] = max(1, (os.cpu_count() or 1) // len(presets))
     write_json({**about, **result}, out)

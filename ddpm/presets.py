@@ -133,6 +133,7 @@ class RunConfig:
         learning_rate: after warm-up.
         warmup_steps: steps in which the rate rises from 0.
         decay_steps: where the rate starts to fall as 1 / sqrt(step); 0 keeps it.
+        plain_rate: share of the rate for weights that are no kernels of unit length.
         clip_norm: bound on the gradient's norm; 0 is none.
         ema_decay: decay of the averaged weights.
         sample_epochs: a sample grid every so many epochs; 0 is never.
@@ -143,6 +144,7 @@ class RunConfig:
     learning_rate: float = 2e-4
     warmup_steps: int = 100
     decay_steps: int = 0
+    plain_rate: float = 1.0
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     sample_epochs: int = 10

@@ -85,3 +85,19 @@ def test_averages_can_be_restarted_from_the_weights():
     optimizer.restart_averages()
     for average, variable in zip(optimizer.averages, variables, strict=True):
         np.testing.assert_array_equal(np.array(average), np.array(variable))
+
+
+def test_weights_that_are_no_unit_kernels_learn_at_their_own_share_of_the_rate():
+    """Adam's first step is the rate along the gradient's sign, whatever its size."""
+    from ddpm.nets.mp_layers import UnitKernels
+
+    kernel, plain = (keras.Variable(np.ones((4, 2)), dtype="float32") for _ in range(2))
+    kernel.constraint = UnitKernels()
+    optimizer = AveragedAdam(0.1, plain_rate=0.05)
+    optimizer.build([kernel, plain])
+    grad = ops.convert_to_tensor([[1.0, -1.0]] * 2 + [[-1.0, 1.0]] * 2)
+    optimizer.apply([grad, grad], [kernel, plain])
+    np.testing.assert_allclose(np.array(plain), 1 - 0.005 * np.sign(grad), atol=1e-5)
+    moved = 1 - 0.1 * np.sign(grad)
+    moved = moved / np.sqrt(np.mean(moved**2, axis=0))
+    np.testing.assert_allclose(np.array(kernel), moved, atol=1e-3)

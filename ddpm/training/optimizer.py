@@ -48,17 +48,21 @@ class AveragedAdam(keras.optimizers.Adam):
 
     Args:
         ema_decay: the decay, in [0, 1).
+        plain_rate: the share of the rate at which weights without a constraint learn: kernels of
+            unit length (`nets.mp_layers.UnitKernels`) want one that is much too high for others.
         Others as `keras.optimizers.Adam`.
     """
 
-    def __init__(self, learning_rate=1e-3, ema_decay=0.999, epsilon=1e-8, **kwargs):
+    def __init__(self, learning_rate=1e-3, ema_decay=0.999, plain_rate=1.0, epsilon=1e-8, **kwargs):
         super().__init__(learning_rate, epsilon=epsilon, **kwargs)
         self.ema_decay = ema_decay
+        self.plain_rate = plain_rate
 
     def build(self, variables):
         if self.built:
             return
         super().build(variables)
+        self.shares = [self.plain_rate if v.constraint is None else 1.0 for v in variables]
         self.averages = [
             self.add_variable_from_reference(v, name="average", initializer="zeros")
             for v in variables
@@ -70,6 +74,10 @@ class AveragedAdam(keras.optimizers.Adam):
         for average, v in zip(self.averages, self._trainable_variables, strict=True):
             average.assign(ops.copy(v))  # a buffer of its own: a compiled step gives up its inputs
 
+    def update_step(self, gradient, variable, learning_rate):
+        share = self.shares[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate * share)
+
     def apply(self, grads, trainable_variables=None):
         super().apply(grads, trainable_variables)
         n = ops.cast(self.iterations, "float32")
@@ -78,4 +86,5 @@ class AveragedAdam(keras.optimizers.Adam):
             average.assign(average + (1.0 - decay) * (v - average))
 
     def get_config(self):
-        return {**super().get_config(), "ema_decay": self.ema_decay}
+        config = {"ema_decay": self.ema_decay, "plain_rate": self.plain_rate}
+        return {**super().get_config(), **config}

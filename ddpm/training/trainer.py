@@ -182,7 +182,12 @@ class Trainer:
 
 def _optimizer(run):
     rate = WarmUp(run.learning_rate, run.warmup_steps, run.decay_steps)
-    return AveragedAdam(rate, ema_decay=run.ema_decay, global_clipnorm=run.clip_norm or None)
+    return AveragedAdam(
+        rate,
+        ema_decay=run.ema_decay,
+        plain_rate=run.plain_rate,
+        global_clipnorm=run.clip_norm or None,
+    )
 
 
 @contextmanager
