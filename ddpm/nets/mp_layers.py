@@ -72,11 +72,32 @@ def mp_silu(x):
 
 class UnitKernels(keras.constraints.Constraint):
     """Kernels put back to root mean square 1 for each output channel after every optimizer step
-    ("forced weight normalisation", equation 66): gradients are perpendicular to kernels, which
-    would otherwise only ever grow and so learn slower and slower."""
+    ("forced weight normalisation", equation 66), so that they do not grow and learn slower and
+    slower.
+
+    EDM2 normalises them once more in every forward pass, which takes from each gradient its part
+    along the kernel (equation 47). Here the optimizer does that (`tangent`): once a step instead of
+    four passes over all kernels for every part of a batch.
+    """
 
     def __call__(self, w):
-        return normalize(w, tuple(range(len(w.shape) - 1)))
+        return normalize(w, _all_but_last(w))
+
+    def tangent(self, gradient, w):
+        """A gradient without its part along the kernel of each output channel.
+
+        Args:
+            gradient, w: (..., C), w of root mean square 1 in each channel.
+
+        Returns:
+            (..., C).
+        """
+        along = ops.mean(gradient * w, axis=_all_but_last(w), keepdims=True)
+        return gradient - w * along
+
+
+def _all_but_last(w):
+    return tuple(range(len(w.shape) - 1))
 
 
 class UnitInitializer(keras.initializers.Initializer):
@@ -88,7 +109,7 @@ class UnitInitializer(keras.initializers.Initializer):
 
     def __call__(self, shape, dtype=None, **kwargs):
         w = self.generator(shape, dtype)
-        return normalize(w, tuple(range(len(shape) - 1)))
+        return normalize(w, _all_but_last(w))
 
     def get_config(self):
         return {"seed": self.seed}
@@ -96,10 +117,8 @@ class UnitInitializer(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable(package="ddpm")
 class MPConv(keras.layers.Layer):
-    """A convolution, or a dense layer, without bias, whose kernels have unit length.
-
-    y = gain (w / |w|) * x: normalised once more on the way, so that the gradient of w has no part
-    along w (equation 47).
+    """A convolution, or a dense layer, without bias, whose kernels have unit length: y = gain w * x
+    with w of root mean square 1 / sqrt(fan-in) in each output channel (`UnitKernels`).
 
     Args:
         width: channels of the result.
@@ -119,7 +138,7 @@ class MPConv(keras.layers.Layer):
 
     def build(self, input_shape):
         grid = (self.size, self.size) if self.size else ()
-        # autocast=False: normalised in float32, then rounded once.
+        # autocast=False: scaled in float32, then rounded once.
         self.kernel = self.add_weight(
             shape=(*grid, input_shape[-1], self.width),
             initializer=UnitInitializer(),
@@ -133,13 +152,11 @@ class MPConv(keras.layers.Layer):
 
     def call(self, x, gain=None):
         """Args: x (..., C); gain: a number to multiply by, folded into the kernel, or None."""
-        axes = tuple(range(len(self.kernel.shape) - 1))
-        fan_in = math.prod(self.kernel.shape[:-1])
-        w = normalize(ops.convert_to_tensor(self.kernel), axes) * (1.0 / math.sqrt(fan_in))
+        scale = 1.0 / math.sqrt(math.prod(self.kernel.shape[:-1]))
         for factor in (self.gain, gain):
             if factor is not None:
-                w = w * ops.cast(factor, "float32")
-        w = ops.cast(w, self.compute_dtype)
+                scale = scale * ops.cast(factor, "float32")
+        w = ops.cast(ops.convert_to_tensor(self.kernel) * scale, self.compute_dtype)
         x = ops.cast(x, self.compute_dtype)
         if not self.size:
             return ops.matmul(x, w)

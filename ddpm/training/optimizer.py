@@ -62,7 +62,14 @@ class AveragedAdam(keras.optimizers.Adam):
         if self.built:
             return
         super().build(variables)
-        self.shares = [self.plain_rate if v.constraint is None else 1.0 for v in variables]
+        # Of each variable: the share of the rate, and what a constraint makes of its gradient.
+        self.rules = [
+            (
+                self.plain_rate if v.constraint is None else 1.0,
+                getattr(v.constraint, "tangent", None),
+            )
+            for v in variables
+        ]
         self.averages = [
             self.add_variable_from_reference(v, name="average", initializer="zeros")
             for v in variables
@@ -75,7 +82,9 @@ class AveragedAdam(keras.optimizers.Adam):
             average.assign(ops.copy(v))  # a buffer of its own: a compiled step gives up its inputs
 
     def update_step(self, gradient, variable, learning_rate):
-        share = self.shares[self._get_variable_index(variable)]
+        share, tangent = self.rules[self._get_variable_index(variable)]
+        if tangent is not None:
+            gradient = tangent(gradient, ops.convert_to_tensor(variable))
         super().update_step(gradient, variable, learning_rate * share)
 
     def apply(self, grads, trainable_variables=None):

@@ -174,10 +174,12 @@ class Trainer:
             )
 
     def update_average(self):
-        """Copy the averaged weights from the optimizer into `averaged`."""
+        """Copy the averaged weights from the optimizer into `averaged`, under the constraints that
+        they have: an average of unit kernels is shorter than they are."""
         averages = self.model.optimizer.averages
         for weight, average in zip(self.averaged.trainable_variables, averages, strict=True):
-            weight.assign(ops.copy(average))
+            average = ops.copy(average)
+            weight.assign(weight.constraint(average) if weight.constraint else average)
 
 
 def _optimizer(run):
