@@ -45,6 +45,22 @@ def test_kernels_are_put_back_to_unit_length_for_each_channel():
     np.testing.assert_allclose(np.sqrt(np.mean(w**2, axis=(0, 1, 2))), 1, atol=1e-4)
 
 
+def test_the_tangent_of_a_gradient_is_the_gradient_through_the_normalisation():
+    """Of f(w / rms(w)) for f(w) = sum(c w), by finite differences in float64."""
+    c = RNG.normal(size=(3, 3, 4, 2))
+    w = RNG.normal(size=c.shape)
+    w /= np.sqrt(np.mean(w**2, axis=(0, 1, 2)))
+    found = UnitKernels().tangent(ops.convert_to_tensor(c), ops.convert_to_tensor(w))
+
+    def f(v):
+        return float(np.sum(c * v / np.sqrt(np.mean(v**2, axis=(0, 1, 2)))))
+
+    for at in ((0, 0, 0, 0), (1, 2, 3, 1), (2, 1, 0, 1)):
+        step = np.zeros(c.shape)
+        step[at] = 1e-5
+        assert float(found[at]) == pytest.approx((f(w + step) - f(w - step)) / 2e-5, abs=1e-4)
+
+
 def test_a_concatenation_counts_both_sides_alike_whatever_their_widths():
     joined = mp_concatenate(ops.ones((1, 48)), ops.ones((1, 16)), 0.5)
     energy = ops.convert_to_numpy(ops.square(joined))

@@ -1,6 +1,6 @@
 """The generated pages by name."""
 
-from docs.pages import conditioning, data, facekit, faces, portrait, results, weights
+from docs.pages import conditioning, data, facekit, faces, latent, portrait, results, weights
 
 PAGES = {
     "results": results.PAGE,
@@ -9,5 +9,6 @@ PAGES = {
     "facekit": facekit.PAGE,
     "faces": faces.PAGE,
     "data": data.PAGE,
+    "latent": latent.PAGE,
     "weights": weights.PAGE,
 }
