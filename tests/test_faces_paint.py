@@ -10,7 +10,7 @@ from data.light.brows import brow_mask
 from data.light.eyes import covered, eye_light, eye_paint
 from data.light.lights import sample_light
 from data.light.paint import skin_paint
-from data.light.shading import Lamps, Surface
+from data.light.shading import Lamps, Surface, blurred, box_about
 from data.light.skin import closed_lids, teeth_paint
 from data.people.complexion import Brows
 from data.people.person import sample_person
@@ -213,3 +213,16 @@ def test_closed_eyes_are_a_line_in_the_part_map_and_open_ones_are_not():
     closed = replace(view, units=(("eyeBlinkLeft", 0.9), ("eyeBlinkRight", 0.9)))
     assert closed_lids(rest, closed).tolist() == [True, True, False]
     assert not closed_lids(rest, replace(view, units=())).any()
+
+
+@pytest.mark.parametrize(("side", "sigma"), [(96, 1.0), (96, 5.2), (200, 8.0), (96, 10.4)])
+def test_a_blur_in_the_box_of_a_mask_is_that_of_the_whole_picture_to_the_bit(side, sigma):
+    rng = np.random.default_rng(3)
+    picture = rng.random((side, side, 4)).astype(np.float32)
+    mask = np.zeros((side, side), np.float32)
+    mask[side // 2 : side // 2 + 3, 5:9] = 1
+    box = box_about(mask, sigma)
+    whole, part = blurred(picture, sigma)[mask > 0], blurred(picture[box], sigma)[mask[box] > 0]
+    assert np.array_equal(part, whole)
+    if side % max(1, int(sigma // 2.5)) == 0:
+        assert mask[box].size < 0.75 * mask.size

@@ -373,6 +373,25 @@ def blurred(picture, sigma):
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def box_about(mask, sigma):
+    """Where a mask (H, W) is not 0, with as much about it as `blurred` looks at: two slices.
+
+    What a picture's part in this box gives there by `blurred` is, to the bit, what the whole one
+    gives. So the box begins and ends between the cells of the smaller picture, and is the whole
+    where these are no whole numbers of pixels.
+    """
+    cell = max(1, int(sigma // 2.5))
+    if any(side % cell for side in mask.shape):
+        return slice(None), slice(None)
+    reach = int(np.ceil(4 * sigma)) + 3 * cell  # OpenCV ends its kernel of floats at 4 deviations
+    spans = []
+    for axis in (1, 0):
+        at = np.nonzero(mask.any(axis))[0]
+        first, last = max(0, at[0] - reach), min(mask.shape[1 - axis], at[-1] + 1 + reach)
+        spans.append(slice(first // cell * cell, -(-last // cell) * cell))
+    return tuple(spans)
+
+
 def _openness(hit, depth, decimetre):
     """How open each pixel is: float32 (P,), below 1 where its neighbourhood lies nearer the camera.
 
