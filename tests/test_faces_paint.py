@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data.light.brows import brow_mask
+from data.light.ears import ear_paint
 from data.light.eyes import covered, eye_light, eye_paint
 from data.light.lights import sample_light
 from data.light.paint import skin_paint
@@ -226,3 +227,17 @@ def test_a_blur_in_the_box_of_a_mask_is_that_of_the_whole_picture_to_the_bit(sid
     assert np.array_equal(part, whole)
     if side % max(1, int(sigma // 2.5)) == 0:
         assert mask[box].size < 0.75 * mask.size
+
+
+def test_the_hollows_of_ears_are_darker_than_their_rims_on_both_sides():
+    hollow, rim, lobe = (7.05, 0.54), (7.26, 0.41), (6.89, 0.53)  # y and z
+    places = [(side * 0.8, *place) for side in (-1, 1) for place in (hollow, rim, lobe)]
+    rest, ears = np.float32(places), np.ones(6, np.float32)
+    albedo = np.full((6, 3), 0.5, np.float32)
+    ear_paint(albedo, rest, ears)
+    assert np.array_equal(albedo[:3], albedo[3:])
+    deep, high, low = albedo[:3]
+    assert (deep < 0.6 * high).all() and (deep < 0.7 * low).all() and deep[0] > 1.2 * deep[2]
+    bare = np.full((6, 3), 0.5, np.float32)
+    ear_paint(bare, rest, 0 * ears)
+    assert (bare == 0.5).all()

@@ -12,6 +12,7 @@ import numpy as np
 from data.light.brows import brow_mask
 from data.light.cloth import cloth_paint
 from data.light.colours import HAIR, linear
+from data.light.ears import ear_paint
 from data.light.skin import closed_lids, face_paint, lip_paint
 from data.light.texture import noise
 from data.shape import lids
@@ -52,6 +53,7 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     part = _skin_part(rest, lips, inside, ears)
     part[closed_lids(rest, view)] = PART["eyes"]
     face_paint(albedo, gloss, rest, person, view)
+    ear_paint(albedo, rest, ears)
     gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)
     hair = linear(person.hair_colour)
