@@ -241,3 +241,18 @@ def test_the_hollows_of_ears_are_darker_than_their_rims_on_both_sides():
     bare = np.full((6, 3), 0.5, np.float32)
     ear_paint(bare, rest, 0 * ears)
     assert (bare == 0.5).all()
+
+
+def test_the_upper_lip_is_darker_than_the_lower_and_teeth_are_warmer_than_grey():
+    rest = np.float32([[0.05, 6.65, 1.58], [0.05, 6.56, 1.56]])
+    known = np.float32([[1, 0, 0], [1, 0, 0]])
+    for seed in range(8):
+        person, view = somebody(seed)
+        many = np.repeat(rest, 100, 0) + np.random.default_rng(0).normal(0, 0.008, (200, 3))
+        albedo = skin_paint(
+            many.astype(np.float32), np.repeat(known, 100, 0), person, view, CUTS["bald"]
+        )[0]
+        upper, lower = albedo.reshape(2, 100, 3).mean((1, 2))
+        assert 0.6 * lower < upper < 0.85 * lower
+        tooth = teeth_paint(np.float32([[0.02, 6.68, 1.5]]), person)[0]
+        assert tooth[0] > 1.1 * tooth[1] > 1.2 * tooth[2]

@@ -26,6 +26,7 @@ TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
 UNDER_SKIN = (0.055, 0.026, 0.016)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
 CREASES = ((0.07, 3.2), (0.22, 1.3))
+FROM_LIPS = np.float32([1.0, 0.91, 0.84])  # what lips and gums make of light on its way to teeth
 OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
@@ -274,7 +275,7 @@ def _mouth_light(surface, albedo, diffuse, mouth, lamps):
     shade = 1 - 0.4 * covered(surface, mouth, 0.03 * dm, 0.02 * dm)
     shade *= 1 - 0.3 * covered(surface, mouth, 0, 0.02 * dm)
     level = diffuse[mouth] / np.maximum(surface.open[mouth, None], 0.4)
-    light = 0.4 * level + 0.6 * level.mean(0)
+    light = (0.4 * level + 0.6 * level.mean(0)) * FROM_LIPS
     gleam = _gleam(surface.only(mouth), lamps.key_from, 60)[:, None] * lamps.key
     return (albedo * light + 0.12 * gleam) * shade[:, None]
 
