@@ -123,7 +123,8 @@ def _scalp_paint(albedo, rest, hair, cut, part, seed):
         amount = amount * (1 - 0.5 * parting_share(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
     part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
-    shade = 0.85 if short else 0.55
+    # Between long hairs others are seen in their shade, which is less dark where hair is light.
+    shade = 0.85 if short else 0.55 + 0.35 * step(0.02, 0.35, hair.mean())
     return albedo + amount[:, None] * (hair * shade - albedo)
 
 

@@ -126,8 +126,13 @@ def shade(surface, scene, person, view):
     material, lamps = surface.material, Lamps(view.light)
     albedo, gloss, soft, part = _paint(surface, scene, person, view)
     strand = is_strand(material)
-    # Light comes through between strands.
-    surface = replace(surface, open=np.where(strand, 0.4 + 0.6 * surface.open, surface.open))
+    # Light comes through between strands, to those below and to the scalp.
+    hairy = strand | (part == PART["hair"])
+    surface = replace(
+        surface,
+        open=np.where(hairy, 0.4 + 0.6 * surface.open, surface.open),
+        lit=np.where(hairy & ~strand, 0.4 + 0.6 * surface.lit, surface.lit),
+    )
     wrap = np.where(soft > 0, 0.28, np.where(strand, 0.35, 0.08)).astype(np.float32)
     diffuse = lamps.diffuse(surface, wrap)
     if view.glasses:
