@@ -8,6 +8,7 @@ import numpy as np
 from data.light.backdrops import paint_backdrop
 from data.light.film import defocus, develop
 from data.light.lashes import paint_lashes
+from data.light.lenses import paint_lenses
 from data.light.paint import cartoon_paint
 from data.light.raster import NEAR, Rasteriser, interpolate
 from data.light.shading import (
@@ -100,6 +101,7 @@ class Renderer:
         far = np.full(hit.shape, FAR, np.float32)
         far[hit] = depth
         paint_lashes(picture, labels, far, scene, camera, shaded, self.over)
+        paint_lenses(picture, far, scene, camera, view)
         focus = camera.eye[2] - scene.eyes[:, 2].max()
         sharp = (
             picture if view.style != "photo" else defocus(picture, far, focus, view.shot.aperture)
