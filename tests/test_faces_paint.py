@@ -11,7 +11,7 @@ from data.light.ears import ear_paint
 from data.light.eyes import covered, eye_light, eye_paint
 from data.light.lights import sample_light
 from data.light.paint import skin_paint
-from data.light.shading import Lamps, Surface, blurred, box_about
+from data.light.shading import Lamps, Surface, _under_the_skin, blurred, box_about
 from data.light.skin import closed_lids, teeth_paint
 from data.people.complexion import Brows
 from data.people.person import sample_person
@@ -256,3 +256,17 @@ def test_the_upper_lip_is_darker_than_the_lower_and_teeth_are_warmer_than_grey()
         assert 0.6 * lower < upper < 0.85 * lower
         tooth = teeth_paint(np.float32([[0.02, 6.68, 1.5]]), person)[0]
         assert tooth[0] > 1.1 * tooth[1] > 1.2 * tooth[2]
+
+
+@pytest.mark.parametrize(("behind", "spreads"), [(0.0, True), (0.6, False)])
+def test_light_spreads_under_one_skin_but_not_to_another_behind_it(behind, spreads):
+    hit = np.ones((64, 64), bool)
+    left = (np.arange(64) < 32)[None].repeat(64, 0).ravel()
+    values = np.zeros((64 * 64, sc.COLUMNS), np.float32)
+    values[:, sc.POSITION][:, 2] = np.where(left, 0, -behind)
+    surface = SimpleNamespace(hit=hit, values=values, decimetre=100.0)
+    diffuse = np.where(left, 1.0, 0.1).astype(np.float32)[:, None].repeat(3, 1)
+    light = _under_the_skin(diffuse, np.ones(64 * 64, np.float32), surface).reshape(64, 64, 3)
+    red, green, blue = light[32, 33]
+    assert np.allclose(light[32, [4, 60]], diffuse.reshape(64, 64, 3)[32, [4, 60]], atol=1e-3)
+    assert (red > 0.3 and red > green > blue) if spreads else max(red, green, blue) < 0.11

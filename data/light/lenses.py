@@ -9,7 +9,7 @@ from data.shape.maths import step
 
 THROUGH = 0.94  # share of the light that comes through both faces of a lens
 SKY, KEY = 0.07, 0.075  # shares of the sky's and the key's light that a lens sends back, at most
-PANE = (0.3, 0.6)  # share of views in which the key is seen as a pane, and its strength in KEYs
+PANE = (0.2, 0.45)  # share of views in which the key is seen as a pane, and its strength in KEYs
 PANE_ABOVE, PANE_HALF = np.float32([0, -0.22]), np.float32([0.30, 0.36])  # shares of a lens
 BEHIND = 0.005  # dm that a lens may lie behind what is seen: less than its frame stands before it
 FINE = 16  # parts of a sample in which corners are placed

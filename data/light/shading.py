@@ -24,6 +24,9 @@ from data.shape.parts import PART
 TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
 UNDER_SKIN = (0.055, 0.026, 0.016)
+ONE_SURFACE = (
+    0.1  # dm that a surface may lie before or behind its neighbourhood, which it is part of
+)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
 CREASES = ((0.07, 3.2), (0.22, 1.3))
 FROM_LIPS = np.float32([1.0, 0.91, 0.84])  # what lips and gums make of light on its way to teeth
@@ -428,18 +431,24 @@ def _add_outline(colour, surface, lamps):
 
 
 def _under_the_skin(diffuse, soft, surface):
-    """Light that entered the skin comes out nearby: blurs it over the picture where `soft`.
+    """Light that entered the skin comes out nearby: blurs it over the picture where `soft`, but not
+    from a surface to one that only seems to be near, as from a cheek to the neck behind it.
 
     Reference: Jimenez, Sundstedt and Gutierrez 2009, screen-space subsurface scattering.
     """
     on, hit = soft > 0, surface.hit
     if not on.any():
         return diffuse
-    full = np.zeros((*hit.shape, 4), np.float32)
-    full[hit] = np.concatenate([diffuse, np.ones((len(diffuse), 1), np.float32)], 1) * on[:, None]
-    result = diffuse.copy()
+    full = np.zeros((*hit.shape, 5), np.float32)
+    near = surface.values[:, sc.POSITION][:, 2:]  # the camera looks along it
+    full[hit] = np.concatenate([diffuse, np.ones_like(near), near], 1) * on[:, None]
+    result, same = diffuse.copy(), None
     for channel, reach in enumerate(UNDER_SKIN):
         sigma = max(0.3, reach * surface.decimetre)
         light, weight = (blurred(full[..., k], sigma)[hit][on] for k in (channel, 3))
-        result[on, channel] = 0.25 * diffuse[on, channel] + 0.75 * light / np.maximum(weight, 1e-3)
+        weight = np.maximum(weight, 1e-3)
+        if same is None:  # red reaches farthest
+            off = np.abs(blurred(full[..., 4], sigma)[hit][on] / weight - near[on, 0])
+            same = 0.75 * step(2 * ONE_SURFACE, ONE_SURFACE, off)
+        result[on, channel] += same * (light / weight - diffuse[on, channel])
     return result
