@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.faces_words import PROMPTS, all_seen, met
-from data.people.captions import describe
+from data.light.cloth import PATTERNS, pattern_of
+from data.people.captions import describe, pattern_seen
 from data.people.person import sample_person
 from data.people.view import sample_view
-from data.shape.parts import STYLES
+from data.people.wording import PATTERN_WORDS
+from data.shape.parts import PART, STYLES
 from ddpm.conditions.text import Tokenizer
 from ddpm.conditions.vocabulary import split
 
@@ -75,7 +77,8 @@ def test_things_are_said_in_several_ways(captions):
         ("blond ", "blonde"),
         ("African", "Asian", "European"),
         (" man", " woman", " person"),
-        ("with glasses", "wearing"),
+        ("and glasses", "glasses, ", "wearing a", "in a"),
+        ("striped", "checked", "patterned", "knitted", "close-up", "head and shoulders"),
     )
     for group in groups:
         assert all(word in every for word in group), group
@@ -85,6 +88,40 @@ def test_what_is_left_to_a_style(captions):
     for person, view, text in captions:
         if view.style in ("manga", "pencil"):
             assert f"{person.hair} hair" not in text and "skin" not in text
+
+
+def test_patterns_and_framing_are_named_where_they_are(captions):
+    every, named, said = {way for ways in PATTERN_WORDS.values() for way in ways}, set(), set()
+    for _, view, text in captions:
+        words, pattern = set(split(text)), pattern_of(view)
+        wool = {"knitted"} if view.hat or view.scarf else set()
+        false = every - set(PATTERN_WORDS.get(pattern, ())) - wool
+        assert not words & false, text
+        named |= words & every
+        close, wide = "close-up" in words, "shoulders" in words
+        assert not close or view.shot.framing == "close"
+        assert not wide or view.shot.framing == "wide"
+        said |= {view.shot.framing} if close or wide else set()
+    assert len(named) > 8 and said == {"close", "wide"}
+    assert {name for names in PATTERNS.values() for name in names} == {"plain", *PATTERN_WORDS}
+
+
+def test_a_pattern_is_seen_where_pixels_clothes_and_light_are_enough():
+    view = drawn(0)[1]
+    shot = replace(view.shot, height=2.4, aperture=0.0)
+    light, dark = (158.0, 184.0, 208.0), (22.0, 22.0, 22.0)
+    view = replace(view, garment="V-neck top", seed=251 * 2, cloth_colour=light, shot=shot)
+    assert pattern_of(view) == "knit"  # repeats itself after 0.06 dm
+
+    def seen(view, size=256, share=0.2):
+        labels = np.zeros((size, size), np.uint8)
+        labels[size - int(share * size) :] = PART["clothes"]
+        return pattern_seen(view, labels)
+
+    assert seen(view) and not seen(view, size=64) and not seen(view, share=0.01)
+    assert not seen(replace(view, cloth_colour=dark))
+    assert not seen(replace(view, shot=replace(shot, aperture=1.0)))
+    assert not seen(replace(view, style="manga")) and not seen(replace(view, seed=0))
 
 
 def test_a_few_hundred_words_cover_what_visitors_type(captions):

@@ -62,6 +62,18 @@ def test_the_scalp_fades_to_skin_over_millimetres_rather_than_at_a_rim():
     assert hair[above > 0.1].mean() > 0.95 and hair[above < -0.1].mean() < 0.05
 
 
+def test_what_is_seen_between_strands_is_hair_in_shade_darker_in_dark_hair_than_in_light():
+    rest = np.float32([[0.1, 8.3, 1.0]] * 50)
+    shares = []
+    for level in (0.01, 0.4):
+        part = np.full(len(rest), PART["skin"], np.uint8)
+        hair = np.full(3, level, np.float32)
+        painted = paint._scalp_paint(np.zeros_like(rest), rest, hair, CUTS["cropped"], part, 0)
+        assert (part == PART["hair"]).all()
+        shares.append(painted.mean() / level)
+    assert 0.4 < shares[0] < 0.6 and 0.75 < shares[1] < 0.95
+
+
 def test_a_parting_shows_the_scalp(bare):
     cut = CUTS["side part"]
     on, off = (

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from data.light.brows import brow_mask
+from data.light.ears import ear_paint
 from data.light.eyes import covered, eye_light, eye_paint
 from data.light.lights import sample_light
 from data.light.paint import skin_paint
-from data.light.shading import Lamps, Surface
+from data.light.shading import Lamps, Surface, _under_the_skin, blurred, box_about
 from data.light.skin import closed_lids, teeth_paint
 from data.people.complexion import Brows
 from data.people.person import sample_person
@@ -213,3 +214,59 @@ def test_closed_eyes_are_a_line_in_the_part_map_and_open_ones_are_not():
     closed = replace(view, units=(("eyeBlinkLeft", 0.9), ("eyeBlinkRight", 0.9)))
     assert closed_lids(rest, closed).tolist() == [True, True, False]
     assert not closed_lids(rest, replace(view, units=())).any()
+
+
+@pytest.mark.parametrize(("side", "sigma"), [(96, 1.0), (96, 5.2), (200, 8.0), (96, 10.4)])
+def test_a_blur_in_the_box_of_a_mask_is_that_of_the_whole_picture_to_the_bit(side, sigma):
+    rng = np.random.default_rng(3)
+    picture = rng.random((side, side, 4)).astype(np.float32)
+    mask = np.zeros((side, side), np.float32)
+    mask[side // 2 : side // 2 + 3, 5:9] = 1
+    box = box_about(mask, sigma)
+    whole, part = blurred(picture, sigma)[mask > 0], blurred(picture[box], sigma)[mask[box] > 0]
+    assert np.array_equal(part, whole)
+    if side % max(1, int(sigma // 2.5)) == 0:
+        assert mask[box].size < 0.75 * mask.size
+
+
+def test_the_hollows_of_ears_are_darker_than_their_rims_on_both_sides():
+    hollow, rim, lobe = (7.05, 0.54), (7.26, 0.41), (6.89, 0.53)  # y and z
+    places = [(side * 0.8, *place) for side in (-1, 1) for place in (hollow, rim, lobe)]
+    rest, ears = np.float32(places), np.ones(6, np.float32)
+    albedo = np.full((6, 3), 0.5, np.float32)
+    ear_paint(albedo, rest, ears)
+    assert np.array_equal(albedo[:3], albedo[3:])
+    deep, high, low = albedo[:3]
+    assert (deep < 0.6 * high).all() and (deep < 0.7 * low).all() and deep[0] > 1.2 * deep[2]
+    bare = np.full((6, 3), 0.5, np.float32)
+    ear_paint(bare, rest, 0 * ears)
+    assert (bare == 0.5).all()
+
+
+def test_the_upper_lip_is_darker_than_the_lower_and_teeth_are_warmer_than_grey():
+    rest = np.float32([[0.05, 6.65, 1.58], [0.05, 6.56, 1.56]])
+    known = np.float32([[1, 0, 0], [1, 0, 0]])
+    for seed in range(8):
+        person, view = somebody(seed)
+        many = np.repeat(rest, 100, 0) + np.random.default_rng(0).normal(0, 0.008, (200, 3))
+        albedo = skin_paint(
+            many.astype(np.float32), np.repeat(known, 100, 0), person, view, CUTS["bald"]
+        )[0]
+        upper, lower = albedo.reshape(2, 100, 3).mean((1, 2))
+        assert 0.6 * lower < upper < 0.85 * lower
+        tooth = teeth_paint(np.float32([[0.02, 6.68, 1.5]]), person)[0]
+        assert tooth[0] > 1.1 * tooth[1] > 1.2 * tooth[2]
+
+
+@pytest.mark.parametrize(("behind", "spreads"), [(0.0, True), (0.6, False)])
+def test_light_spreads_under_one_skin_but_not_to_another_behind_it(behind, spreads):
+    hit = np.ones((64, 64), bool)
+    left = (np.arange(64) < 32)[None].repeat(64, 0).ravel()
+    values = np.zeros((64 * 64, sc.COLUMNS), np.float32)
+    values[:, sc.POSITION][:, 2] = np.where(left, 0, -behind)
+    surface = SimpleNamespace(hit=hit, values=values, decimetre=100.0)
+    diffuse = np.where(left, 1.0, 0.1).astype(np.float32)[:, None].repeat(3, 1)
+    light = _under_the_skin(diffuse, np.ones(64 * 64, np.float32), surface).reshape(64, 64, 3)
+    red, green, blue = light[32, 33]
+    assert np.allclose(light[32, [4, 60]], diffuse.reshape(64, 64, 3)[32, [4, 60]], atol=1e-3)
+    assert (red > 0.3 and red > green > blue) if spreads else max(red, green, blue) < 0.11

@@ -17,6 +17,16 @@ PATTERNS = {
     "shirt": ("plain", "plain", "pinstripes", "checks"),
     "jacket": ("plain", "plain", "plain", "tweed"),
 }
+# After how many decimetres of cloth each pattern repeats itself, at the least.
+REPEATS = {
+    "stripes": 0.22,
+    "pinstripes": 0.13,
+    "checks": 0.2,
+    "print": 0.2,
+    "knit": 0.06,
+    "ribs": 0.075,
+    "tweed": 0.06,
+}
 UNDER_JACKET = ("white", "white", "light blue", "grey", "black")
 
 

@@ -7,6 +7,7 @@ EXPOSURE = 0.84
 CONTRAST = 1.2  # the film's own, before that of the shot
 SATURATION = 0.92  # takes back what contrast adds to it
 MIDDLE = 0.38  # the tone, linear, that contrast leaves alone
+SHOULDER = 0.66  # the tone, linear, from which on light is rolled off towards white
 OPEN_BLUR = 0.011  # deviation of the blur far from the focus at full aperture, share of the picture
 SHARP, SOFT = 0.35, 1.5  # dm from the focus up to which all is sharp, and where the blur is full
 
@@ -45,12 +46,20 @@ def develop(picture, size, shot, seed):
     """
     x = picture * (EXPOSURE * np.float32(shot.white))
     x = x * (1 + x / 4.0) / (1 + 0.62 * x)  # Reinhard et al. 2002, eq. 4, gentler
-    x = np.clip(cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA), 0, 1)
+    x = np.maximum(cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA), 0)
     x = MIDDLE * (x * _vignette(size, shot.vignette) / MIDDLE) ** (CONTRAST * shot.contrast)
+    x = _rolled_off(x)
     grey = x @ np.float32([[0.2126], [0.7152], [0.0722]])
     x = np.clip(grey + SATURATION * shot.saturation * (x - grey), 0, 1)
     x = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
     return np.clip((x + _grain(size, shot.grain, seed)) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _rolled_off(x):
+    """Tones (H, H, 3), linear, which near white ever slower and never reach it: fair skin and white
+    hair keep their shape in strong light."""
+    room = np.float32(1 - SHOULDER)
+    return np.where(x < SHOULDER, x, 1 - room * np.exp(-np.maximum(x - SHOULDER, 0) / room))
 
 
 def _vignette(size, loss):

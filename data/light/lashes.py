@@ -31,7 +31,7 @@ def paint_lashes(picture, labels, far, scene, camera, person, over):
         if (high - low < 3).any():
             continue
         box = (slice(low[1], high[1]), slice(low[0], high[0]))
-        seen = _in_front(eye, low, far[box])
+        seen = in_front(eye.reshape(-1, 3), low, far[box], BEHIND)
         line, fringe = _coverage(eye[..., :2] - low, high - low, single)
         line, fringe = line * seen, fringe * seen
         dark = np.maximum(LINE * line, fringe)[..., None]
@@ -39,13 +39,22 @@ def paint_lashes(picture, labels, far, scene, camera, person, over):
         labels[box][(line > 0.5) & (labels[box] == PART["skin"])] = PART["eyes"]
 
 
-def _in_front(eye, low, far):
-    """Where an eye's lashes (7, L, 3) on the screen lie before what is seen, `far` (h, w)."""
-    x, y, distance = eye.reshape(-1, 3).T
+def in_front(points, low, far, behind):
+    """Where a plane through points on the screen lies before what is seen.
+
+    Args:
+        points: (N, 3), x and y in samples and distance, dm.
+        low: (2,), x and y of the first sample of `far`, float32 (h, w), how far what is seen lies.
+        behind: dm that the plane may lie behind that.
+
+    Returns:
+        float32 (h, w), 1 where it does and 0 elsewhere.
+    """
+    x, y, distance = points.T
     plane = np.linalg.lstsq(np.stack([x, y, 0 * x + 1], 1), distance, rcond=None)[0]
     row, column = np.mgrid[: far.shape[0], : far.shape[1]] + 0.5
     own = plane[0] * (column + low[0]) + plane[1] * (row + low[1]) + plane[2]
-    return (far > own - BEHIND).astype(np.float32)
+    return (far > own - behind).astype(np.float32)
 
 
 def _coverage(eye, size, single):

@@ -14,7 +14,10 @@ from data.shape.maths import step
 EXPOSED = 1.36  # light on a face turned to the camera, after exposure
 ADAPTED = 0.65  # share of the light's colour that the camera's white balance takes away
 UNEVEN = 0.18  # deviation of the exposure's logarithm
-OPENED = 0.8  # stops that the lens is opened for the deepest skin
+OPENED, CLOSED = (
+    0.8,
+    0.3,
+)  # stops that the lens is opened for the deepest skin, closed for the fairest
 BRIM_LIGHT = 34.0  # degrees, the least elevation of a key that reaches under a brim
 
 
@@ -138,13 +141,14 @@ def light_for(light, tone, brim):
 
     Args:
         light: a `Light`.
-        tone: of the skin, from fairest (0) to deepest (1): deeper skin is exposed longer.
+        tone: of the skin, from fairest (0) to deepest (1): deeper skin is exposed longer,
+            fair skin shorter.
         brim: whether a hat with a brim is worn: the key stands high, so that its shadow shows.
 
     Returns:
         a `Light`.
     """
-    gain = 2.0 ** (OPENED * float(step(0.45, 0.95, tone)))
+    gain = 2.0 ** (OPENED * float(step(0.45, 0.95, tone)) - CLOSED * float(step(0.4, 0.0, tone)))
     lamps = ("key", "fill", "rim", "sky", "ground")
     lit = {lamp: tuple(gain * value for value in getattr(light, lamp)) for lamp in lamps}
     elevation = max(light.elevation, BRIM_LIGHT) if brim else light.elevation

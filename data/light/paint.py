@@ -12,6 +12,7 @@ import numpy as np
 from data.light.brows import brow_mask
 from data.light.cloth import cloth_paint
 from data.light.colours import HAIR, linear
+from data.light.ears import ear_paint
 from data.light.skin import closed_lids, face_paint, lip_paint
 from data.light.texture import noise
 from data.shape import lids
@@ -52,6 +53,7 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     part = _skin_part(rest, lips, inside, ears)
     part[closed_lids(rest, view)] = PART["eyes"]
     face_paint(albedo, gloss, rest, person, view)
+    ear_paint(albedo, rest, ears)
     gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)
     hair = linear(person.hair_colour)
@@ -121,7 +123,8 @@ def _scalp_paint(albedo, rest, hair, cut, part, seed):
         amount = amount * (1 - 0.5 * parting_share(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
     part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
-    shade = 0.85 if short else 0.55
+    # Between long hairs others are seen in their shade, which is less dark where hair is light.
+    shade = 0.85 if short else 0.55 + 0.35 * step(0.02, 0.35, hair.mean())
     return albedo + amount[:, None] * (hair * shade - albedo)
 
 

@@ -8,9 +8,17 @@ import numpy as np
 from data.light.backdrops import paint_backdrop
 from data.light.film import defocus, develop
 from data.light.lashes import paint_lashes
+from data.light.lenses import paint_lenses
 from data.light.paint import cartoon_paint
 from data.light.raster import NEAR, Rasteriser, interpolate
-from data.light.shading import blurred, is_strand, light_direction, make_surface, shade
+from data.light.shading import (
+    blurred,
+    box_about,
+    is_strand,
+    light_direction,
+    make_surface,
+    shade,
+)
 from data.light.styles import FAR, Layers, draw
 from data.shape import scene as sc
 from data.shape.maths import step
@@ -87,12 +95,13 @@ class Renderer:
         picture = paint_backdrop(view.backdrop, self.size * self.over)
         labels = np.zeros(hit.shape, np.uint8)
         picture[hit], labels[hit] = colour, part
-        picture = _soften(picture, hit, surface)
+        _soften(picture, hit, surface)
         middle = slice(self.over // 2, None, self.over)
         points5, points = _points(scene, camera, hit, depth, self.over)
         far = np.full(hit.shape, FAR, np.float32)
         far[hit] = depth
         paint_lashes(picture, labels, far, scene, camera, shaded, self.over)
+        paint_lenses(picture, far, scene, camera, view)
         focus = camera.eye[2] - scene.eyes[:, 2].max()
         sharp = (
             picture if view.style != "photo" else defocus(picture, far, focus, view.shot.aperture)
@@ -147,30 +156,38 @@ class Renderer:
 
 def _soften(picture, hit, surface):
     """Blur a picture (H, H, 3) by less than a pixel in and beside hair, whose strands are finer
-    than a sample, and let what is behind them through where they stand apart."""
-    near = np.zeros(hit.shape, np.float32)
-    near[hit] = is_strand(surface.material)
-    if not near.any():
-        return picture
-    picture = _let_through(picture, hit, near, surface)
-    near = np.clip(2 * cv2.GaussianBlur(near, (0, 0), FINER), 0, 1)[..., None]
-    return picture + near * (cv2.GaussianBlur(picture, (0, 0), FINER) - picture)
-
-
-def _let_through(picture, hit, strand, surface):
-    """Mix strands with the picture (H, H, 3) that lies about them, by how much of a sample they
-    cover: all of it where they are many, little where they are few or end. `strand` is float32
-    (H, H), 1 on strands.
-
-    Reference: Porter and Duff 1984, compositing by coverage.
-    """
-    sigma = max(1.0, SPARSE * surface.decimetre)
-    bare = 1 - strand[..., None]
-    about = blurred(np.concatenate([picture * bare, bare], 2).astype(np.float32), sigma)
-    many = np.zeros(hit.shape, np.float32)
+    than a sample, and let what is behind them through where they stand apart: in place."""
+    strand, many = np.zeros(hit.shape, np.float32), np.zeros(hit.shape, np.float32)
+    strand[hit] = is_strand(surface.material)
+    if not strand.any():
+        return
     many[hit] = np.where(
         surface.material == sc.BEARD, BEARD_COVER, 1 - 0.3 * surface.values[:, sc.KNOWN][:, 1] ** 4
     )
+    sigma = max(1.0, SPARSE * surface.decimetre)
+    box = box_about(strand, sigma)  # the two blurs by FINER look no farther
+    inside = _let_through(picture[box], strand[box], many[box], sigma)
+    near = np.clip(2 * cv2.GaussianBlur(strand[box], (0, 0), FINER), 0, 1)[..., None]
+    picture[box] = inside + near * (cv2.GaussianBlur(inside, (0, 0), FINER) - inside)
+
+
+def _let_through(picture, strand, many, sigma):
+    """Mix strands with what lies about them, by how much of a sample they cover: all of it where
+    they are many, little where they are few or end.
+
+    Args:
+        picture: float32 (H, W, 3).
+        strand: float32 (H, W), 1 on strands.
+        many: float32 (H, W), the share of a sample that they cover among others.
+        sigma: deviation of the neighbourhood over which they are counted, samples.
+
+    Returns:
+        float32 (H, W, 3).
+
+    Reference: Porter and Duff 1984, compositing by coverage.
+    """
+    bare = 1 - strand[..., None]
+    about = blurred(np.concatenate([picture * bare, bare], 2).astype(np.float32), sigma)
     few = 1 - about[..., 3]
     cover = 0.2 + 0.8 * step(0.25, 0.85, few)
     cover = np.where(few > 0.97, 1, cover * many)[..., None]

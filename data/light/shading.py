@@ -24,8 +24,12 @@ from data.shape.parts import PART
 TONGUE_COLOUR, LASH_COLOUR = (0.30, 0.10, 0.09), (0.012, 0.01, 0.009)
 # How far red, green and blue light travel under the skin, in decimetres: red the farthest.
 UNDER_SKIN = (0.055, 0.026, 0.016)
+ONE_SURFACE = (
+    0.1  # dm that a surface may lie before or behind its neighbourhood, which it is part of
+)
 # Creases: how wide a neighbourhood is looked at (dm), and how much one that lies nearer darkens.
 CREASES = ((0.07, 3.2), (0.22, 1.3))
+FROM_LIPS = np.float32([1.0, 0.91, 0.84])  # what lips and gums make of light on its way to teeth
 OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
@@ -125,8 +129,13 @@ def shade(surface, scene, person, view):
     material, lamps = surface.material, Lamps(view.light)
     albedo, gloss, soft, part = _paint(surface, scene, person, view)
     strand = is_strand(material)
-    # Light comes through between strands.
-    surface = replace(surface, open=np.where(strand, 0.4 + 0.6 * surface.open, surface.open))
+    # Light comes through between strands, to those below and to the scalp.
+    hairy = strand | (part == PART["hair"])
+    surface = replace(
+        surface,
+        open=np.where(hairy, 0.4 + 0.6 * surface.open, surface.open),
+        lit=np.where(hairy & ~strand, 0.4 + 0.6 * surface.lit, surface.lit),
+    )
     wrap = np.where(soft > 0, 0.28, np.where(strand, 0.35, 0.08)).astype(np.float32)
     diffuse = lamps.diffuse(surface, wrap)
     if view.glasses:
@@ -274,7 +283,7 @@ def _mouth_light(surface, albedo, diffuse, mouth, lamps):
     shade = 1 - 0.4 * covered(surface, mouth, 0.03 * dm, 0.02 * dm)
     shade *= 1 - 0.3 * covered(surface, mouth, 0, 0.02 * dm)
     level = diffuse[mouth] / np.maximum(surface.open[mouth, None], 0.4)
-    light = 0.4 * level + 0.6 * level.mean(0)
+    light = (0.4 * level + 0.6 * level.mean(0)) * FROM_LIPS
     gleam = _gleam(surface.only(mouth), lamps.key_from, 60)[:, None] * lamps.key
     return (albedo * light + 0.12 * gleam) * shade[:, None]
 
@@ -373,6 +382,25 @@ def blurred(picture, sigma):
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def box_about(mask, sigma):
+    """Where a mask (H, W) is not 0, with as much about it as `blurred` looks at: two slices.
+
+    What a picture's part in this box gives there by `blurred` is, to the bit, what the whole one
+    gives. So the box begins and ends between the cells of the smaller picture, and is the whole
+    where these are no whole numbers of pixels.
+    """
+    cell = max(1, int(sigma // 2.5))
+    if any(side % cell for side in mask.shape):
+        return slice(None), slice(None)
+    reach = int(np.ceil(4 * sigma)) + 3 * cell  # OpenCV ends its kernel of floats at 4 deviations
+    spans = []
+    for axis in (1, 0):
+        at = np.nonzero(mask.any(axis))[0]
+        first, last = max(0, at[0] - reach), min(mask.shape[1 - axis], at[-1] + 1 + reach)
+        spans.append(slice(first // cell * cell, -(-last // cell) * cell))
+    return tuple(spans)
+
+
 def _openness(hit, depth, decimetre):
     """How open each pixel is: float32 (P,), below 1 where its neighbourhood lies nearer the camera.
 
@@ -403,18 +431,24 @@ def _add_outline(colour, surface, lamps):
 
 
 def _under_the_skin(diffuse, soft, surface):
-    """Light that entered the skin comes out nearby: blurs it over the picture where `soft`.
+    """Light that entered the skin comes out nearby: blurs it over the picture where `soft`, but not
+    from a surface to one that only seems to be near, as from a cheek to the neck behind it.
 
     Reference: Jimenez, Sundstedt and Gutierrez 2009, screen-space subsurface scattering.
     """
     on, hit = soft > 0, surface.hit
     if not on.any():
         return diffuse
-    full = np.zeros((*hit.shape, 4), np.float32)
-    full[hit] = np.concatenate([diffuse, np.ones((len(diffuse), 1), np.float32)], 1) * on[:, None]
-    result = diffuse.copy()
+    full = np.zeros((*hit.shape, 5), np.float32)
+    near = surface.values[:, sc.POSITION][:, 2:]  # the camera looks along it
+    full[hit] = np.concatenate([diffuse, np.ones_like(near), near], 1) * on[:, None]
+    result, same = diffuse.copy(), None
     for channel, reach in enumerate(UNDER_SKIN):
         sigma = max(0.3, reach * surface.decimetre)
         light, weight = (blurred(full[..., k], sigma)[hit][on] for k in (channel, 3))
-        result[on, channel] = 0.25 * diffuse[on, channel] + 0.75 * light / np.maximum(weight, 1e-3)
+        weight = np.maximum(weight, 1e-3)
+        if same is None:  # red reaches farthest
+            off = np.abs(blurred(full[..., 4], sigma)[hit][on] / weight - near[on, 0])
+            same = 0.75 * step(2 * ONE_SURFACE, ONE_SURFACE, off)
+        result[on, channel] += same * (light / weight - diffuse[on, channel])
     return result

@@ -311,7 +311,7 @@ def lip_paint(albedo, gloss, lips, inside, rest, person, base):
     colour = natural + 0.75 * person.lipstick * (stick - natural)
     lines = noise(2, at.y * 150, at.side * 320)
     upper = step(PARTING - 0.01, PARTING + 0.01, at.y)
-    shade = (1.04 - 0.16 * upper) * (1 + 0.07 * lines)
+    shade = (1.06 - 0.27 * upper) * (1 + 0.07 * lines)
     rough = lips[on] + 0.06 * noise(1, at.side * 130, at.y * 130)
     painted = person.lipstick
     amount = step(0.05, 0.95 - 0.35 * painted, rough) * (0.82 + 0.13 * painted)
@@ -331,7 +331,7 @@ def teeth_paint(rest, person):
     between = np.abs(np.mod(narrow + 0.5, 1) - 0.5) * own.tooth
     # A gap shows dark where teeth are rounded, at their edges.
     gap = 0.34 * np.exp(-((between / 0.005) ** 2)) + 0.14 * np.exp(-((between / 0.022) ** 2))
-    old, light = np.float32([0.66, 0.54, 0.37]), np.float32([0.92, 0.83, 0.69])
+    old, light = np.float32([0.62, 0.49, 0.32]), np.float32([0.86, 0.75, 0.59])
     colour = old + own.teeth * (light - old)
     shade = 0.25 + 0.75 * step(1.22, 1.47, at.z)
     upper = at.y > 6.60

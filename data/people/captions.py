@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from data.light.cloth import REPEATS, pattern_of
+from data.light.colours import linear
+from data.light.film import OPEN_BLUR
 from data.people.wording import (
     AGE_WORDS,
     AMERICAN,
@@ -14,6 +17,8 @@ from data.people.wording import (
     DECADES,
     EARRING_WORDS,
     FACE_WORDS,
+    FRAMING_LEADS,
+    FRAMING_WORDS,
     GARMENT_WORDS,
     GREY,
     HAIR_NAMES,
@@ -23,6 +28,7 @@ from data.people.wording import (
     LIGHT_WORDS,
     MOODS,
     ORIGINS,
+    PATTERN_WORDS,
     STYLE_KEYWORDS,
     TONES,
 )
@@ -31,6 +37,10 @@ from data.shape.parts import PART
 P_KEYWORDS = 0.2  # share of captions that are short lists: "old man, beard, smiling"
 P_AMERICAN = 0.35  # share in American spelling
 P_PERSON = 0.07  # share that leave the sex open
+# From when on a pattern can be made out: the share of the picture that clothes cover, how many
+# pixels it takes to repeat itself, how many deviations of the blur at an open aperture that is, and
+# for what only shades the cloth, how much light that gives back.
+PATTERN_SHARE, PATTERN_PIXELS, PATTERN_BLURS, PATTERN_LIGHT = 0.02, 3.0, 4.0, 0.02
 
 
 def describe(person, view, labels, rng):
@@ -44,7 +54,7 @@ def describe(person, view, labels, rng):
     Returns:
         one sentence without a full stop, or a list of keywords.
     """
-    seen = visible_parts(labels)
+    seen = visible_parts(labels) | ({"pattern"} if pattern_seen(view, labels) else set())
     person, view = _as_drawn(person, view)
     write = _keywords if rng.random() < P_KEYWORDS else _sentence
     text = " ".join(write(person, view, seen, rng).split())
@@ -58,7 +68,8 @@ def _sentence(person, view, seen, rng):
     if form == 1 and nouns and (view.expression != "neutral" or rng.random() < 0.3):
         withs.insert(0, _one(rng, nouns))
     mood = _one(rng, before) if form == 0 and before else ""
-    text = _one(rng, LEADS[view.style]) + _a(_subject(person, view, mood, seen, rng))
+    lead, framing = _framing(view, rng)
+    text = lead + _a(_subject(person, view, mood, seen, rng))
     text = _with_decade(text, person, rng)
     if "bearded" in text:
         withs = [words for words in withs if "beard" not in words]
@@ -71,7 +82,7 @@ def _sentence(person, view, seen, rng):
     worn = _worn(person, view, seen, rng)
     if worn:
         clauses.append(_one(rng, ("wearing ", "in ")) + _joined(worn))
-    clauses += _surroundings(view, rng)
+    clauses += _surroundings(view, rng) + framing
     return ", ".join([text, *clauses])
 
 
@@ -85,6 +96,8 @@ def _keywords(person, view, seen, rng):
     if moods and (view.expression != "neutral" or rng.random() < 0.2):
         items.append(_one(rng, moods))
     items += _direction(view, rng) + _surroundings(view, rng)
+    if view.shot.framing in FRAMING_WORDS:
+        items.append(FRAMING_WORDS[view.shot.framing][0])
     kept = [items[i] for i in sorted(rng.permutation(len(items))[: rng.integers(1, 4)])]
     style = _one(rng, STYLE_KEYWORDS[view.style])
     subject = _subject(person, view, "", seen, rng)
@@ -119,6 +132,26 @@ def visible_parts(labels):
     }
 
 
+def pattern_seen(view, labels):
+    """Whether the pattern of what a `View` wears can be made out in its picture.
+
+    Args:
+        view: as drawn.
+        labels: uint8 (S, S), the part map.
+    """
+    pattern, size = pattern_of(view), labels.shape[1]
+    if pattern == "plain" or view.style not in ("photo", "3-D cartoon"):
+        return False
+    pixels = REPEATS[pattern] * size / view.shot.height
+    blur = OPEN_BLUR * view.shot.aperture * size * (view.style == "photo")
+    fine = pattern in ("knit", "ribs", "tweed")
+    return bool(
+        (labels == PART["clothes"]).mean() > PATTERN_SHARE
+        and pixels > max(PATTERN_PIXELS, PATTERN_BLURS * blur)
+        and not (fine and linear(view.cloth_colour).mean() < PATTERN_LIGHT)
+    )
+
+
 def direction_words(yaw, pitch):
     """Where a face is turned, as the picture shows it; empty when it faces the camera."""
     across = "right" if yaw > 14 else "left" if yaw < -14 else ""
@@ -145,6 +178,16 @@ def _subject(person, view, mood, seen, rng):
         words.append(origin)
     noun = "person" if rng.random() < P_PERSON else person.noun
     return " ".join([*words, noun])
+
+
+def _framing(view, rng):
+    """How a sentence begins, and the clauses that say how much of somebody is seen, if any."""
+    framing = view.shot.framing
+    if framing not in FRAMING_WORDS or rng.random() < 0.4:
+        return _one(rng, LEADS[view.style]), []
+    if view.style == "photo" and rng.random() < 0.6:
+        return _one(rng, FRAMING_LEADS[framing]), []
+    return _one(rng, LEADS[view.style]), [_one(rng, FRAMING_WORDS[framing])]
 
 
 def _age_words(age, rng):
@@ -262,7 +305,10 @@ def _worn(person, view, seen, rng):
     if "clothes" in seen and rng.random() < 0.6:
         garment = _one(rng, GARMENT_WORDS[view.garment])
         garment = "shirt" if garment == "blouse" and person.noun == "man" else garment
-        worn.append(_a(f"{view.cloth} {garment}"))
+        pattern = ""
+        if "pattern" in seen and rng.random() < 0.7:
+            pattern = _one(rng, PATTERN_WORDS[pattern_of(view)])
+        worn.append(_a(f"{view.cloth} {pattern} {garment}"))
     if view.hat and "hat" in seen and rng.random() < 0.9:
         worn.append(_a(f"{view.hat_cloth} {_one(rng, HAT_WORDS[view.hat])}"))
     if view.scarf and rng.random() < 0.9:

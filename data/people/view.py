@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.light.backdrops import Backdrop, sample_backdrop
+from data.light.cloth import pattern_of
 from data.light.colours import CLOTHES, Colour, vary
 from data.light.lights import Light, light_for, sample_light
 from data.people.looks import EXPRESSIONS, FRAMINGS, GARMENTS, TALL_CUTS
@@ -219,6 +220,7 @@ def attributes(person, view):
         "gaze": [round(angle, 1) for angle in view.pose.gaze],
         "garment": view.garment,
         "cloth": view.cloth,
+        "pattern": pattern_of(view),
         "backdrop": view.backdrop.kind,
         "backdrop_colour": view.backdrop.colour_name,
         "backdrop_blur": round(view.backdrop.blur, 2),

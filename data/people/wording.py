@@ -99,6 +99,16 @@ GARMENT_WORDS = {
     "shirt": ("shirt", "shirt", "blouse"),
     "jacket": ("jacket", "blazer", "suit", "coat"),
 }
+# What cloth with a pattern of `data.light.cloth` is called; plain cloth is not called anything.
+PATTERN_WORDS = {
+    "stripes": ("striped", "striped", "stripy"),
+    "pinstripes": ("pinstriped", "pinstripe", "striped"),
+    "checks": ("checked", "plaid", "checkered"),
+    "print": ("patterned", "patterned", "printed"),
+    "knit": ("knitted", "knitted", "knit"),
+    "ribs": ("ribbed", "ribbed", "knitted"),
+    "tweed": ("tweed",),
+}
 _PAPER = ("before a {} background", "in front of a {} background", "{} background")
 BACKDROP_WORDS = {
     "sweep": _PAPER,
@@ -189,6 +199,16 @@ LEADS = {
         "a 3-D cartoon portrait of ",
         "a 3-D cartoon picture of ",
     ),
+}
+# How much of somebody a picture shows, where it is out of the ordinary: how a caption of a photo
+# may begin, and what is said at its end or in a list of keywords.
+FRAMING_LEADS = {
+    "close": ("a close-up of ", "a close-up portrait of ", "a close-up photo of "),
+    "wide": ("a head and shoulders portrait of ", "a head and shoulders photo of "),
+}
+FRAMING_WORDS = {
+    "close": ("close-up", "close-up view"),
+    "wide": ("head and shoulders", "head and shoulders in view"),
 }
 # The names in a list of keywords: "old man, beard, oil painting".
 STYLE_KEYWORDS = {

@@ -47,6 +47,7 @@ class Scene:
         eyes: float32 (2, 3), centres of the eyeballs (person's right, left);
             `gaze`: float32 (2, 3), unit, where each looks.
         lashes: float32 (2, 7, L, 3), of the upper lids: see `lids.lashes`.
+        lenses: float32 (L, RIM, 3), the rims of the lenses of glasses; none without.
         middle: (3,), what the camera looks at.
     """
 
@@ -59,6 +60,7 @@ class Scene:
     eyes: np.ndarray
     gaze: np.ndarray
     lashes: np.ndarray
+    lenses: np.ndarray
     middle: np.ndarray
 
 
@@ -145,6 +147,7 @@ def build_scene(person, view, detail=1.0):
         eyes=eyes,
         gaze=gaze,
         lashes=lids.lashes(posed, person.complexion.lashes, person.seed),
+        lenses=_lenses(body, person, view),
         middle=middle,
     )
 
@@ -182,6 +185,15 @@ def _add_jewels_and_collars(parts, body, person, view):
     if view.scarf:
         mesh = worn.scarf(body, view.seed)
         _add_worn(parts, mesh, turn_weights(mesh.points), SCARF, view)
+
+
+def _lenses(body, person, view):
+    """The rims of the lenses that are worn, turned with the head: float32 (L, RIM, 3)."""
+    if not view.glasses:
+        return np.zeros((0, worn.RIM, 3), np.float32)
+    rims = worn.lenses(person, body)
+    flat = rims.reshape(-1, 3)
+    return turn(flat, np.ones(len(flat), np.float32), view.pose).reshape(rims.shape)
 
 
 def _with_nose_tip(names, landmarks, neutral):

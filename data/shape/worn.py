@@ -157,7 +157,7 @@ def glasses(person, vertices):
     Returns:
         a `Mesh`; `known` is whether it is a lens, then how far along a temple.
     """
-    half = np.array([0.011, 0.011] if person.frame in METAL else [0.021, 0.024])
+    half = frame_half(person)
     front, face = _fit_front(person, vertices, half)
     outline, parts, forward = front.outline, [], np.array([0, 0, 1.0])
     for sign in (-1, 1):
@@ -173,6 +173,21 @@ def glasses(person, vertices):
         parts.append(_temple(sign, rim, outline, half, vertices))
     parts.append(_bridge(front, half, face))
     return joined(parts)
+
+
+def lenses(person, vertices):
+    """The rims of the lenses of somebody's glasses: float32 (2, RIM, 3), of the right and the left.
+
+    Args:
+        person, vertices: as in `glasses`.
+    """
+    front, _ = _fit_front(person, vertices, frame_half(person))
+    return np.stack([front.place(sign, front.outline) for sign in (-1, 1)]).astype(np.float32)
+
+
+def frame_half(person):
+    """Half the thickness of somebody's frame, (2,) dm: across, and from before to behind."""
+    return np.array([0.011, 0.011] if person.frame in METAL else [0.021, 0.024])
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 # Meaning: candidates, best first and divided by "|" -> the words and phrases that are read so.
 # Hyphens in phrases count as blanks ("middle aged" stands for "middle-aged" too). A candidate that
 # begins with "with" or "in" goes behind the noun: "a bearded man" -> "a man with a beard". An empty
-# last candidate leaves out what a vocabulary has no word for without a report.
+# last candidate leaves out what a vocabulary has no word for without a report. A phrase that is its
+# own first candidate stays as it is typed where its words are known.
 MEANINGS = {
     # Who. The captions know men and women only; where the sex is open, nothing is said of it.
     "woman": "women, womans, lady, ladies, female, females, mother, mom, mum, mommy, mummy, wife, "
@@ -29,7 +30,9 @@ MEANINGS = {
     "old man | elderly man": "wizard, grandfather, grandpa, granddad, grandad, old boy",
     "portrait | photograph | photo": "person",
     "person | portrait | photograph | photo": "people, human, someone, somebody, adult, "
-    "individual, headshot, head shot, close up, closeup, character",
+    "individual, character",
+    "close-up | person | portrait | photograph | photo": "close up, closeup",
+    "head and shoulders | person | portrait | photograph | photo": "headshot, head shot",
     "young portrait | young": "young person",
     "young person | young portrait | young": "child, children, kid, kids, baby, toddler, infant, "
     "young people, teen, teens, teenager, teenagers, adolescent, youth",
@@ -187,19 +190,28 @@ MEANINGS = {
     "jumper | top": "sweater",
     "sweater | top": "jumper",
     "sweater | jumper | top": "pullover, cardigan, sweatshirt, wool sweater, knitted sweater, "
-    "woolly jumper, knit sweater, striped sweater",
+    "woolly jumper, knit sweater",
+    "striped sweater | sweater | jumper | top": "striped sweater",
     "top": "waistcoat, apron, sari, uniform, tank top, vest, dress, gown, clothes, clothing, "
     "outfit, robe",
-    "shirt": "blouse, button up, button down, dress shirt, plaid shirt, checked shirt, checkered "
-    "shirt, flannel shirt, striped shirt, hawaiian shirt, silk shirt, floral shirt, polo shirt, "
-    "embroidered shirt",
+    "shirt": "blouse, button up, button down, dress shirt, hawaiian shirt, silk shirt, polo "
+    "shirt, embroidered shirt",
+    "plaid shirt | checked shirt | shirt": "plaid shirt, flannel shirt, tartan shirt",
+    "checked shirt | plaid shirt | shirt": "checked shirt, checkered shirt",
+    "striped shirt | shirt": "striped shirt",
+    "patterned shirt | shirt": "floral shirt, patterned shirt",
+    "plaid | checked": "tartan, flannel",
+    "checked | plaid": "checkered, chequered, gingham",
+    "striped": "stripy, stripey",
+    "pinstriped": "pinstripe",
     "coat | jacket": "trench coat, overcoat, winter coat, rain coat",
     "suit | jacket": "business suit, tuxedo, suit and tie",
     "jacket": "coat, blazer, suit, suit jacket, hoodie, hoody, parka, anorak, raincoat",
     "scarf": "shawl, neckerchief, muffler, scarves",
     "wearing": "wears, wore, dressed in, clad in",
     "black jacket": "leather jacket, biker jacket, black leather jacket",
-    "brown jacket": "tweed jacket, brown leather jacket, corduroy jacket, suede jacket",
+    "tweed jacket | brown jacket": "tweed jacket",
+    "brown jacket": "brown leather jacket, corduroy jacket, suede jacket",
     "blue jacket": "denim jacket, jean jacket, jeans jacket",
     "blue shirt": "denim shirt",
     "white shirt": "linen shirt, white linen shirt, lab coat",
@@ -419,7 +431,9 @@ KINDS = {
     "expression": "happy friendly cheerful grinning stern frowning face gentle tired "
     "smiling smile broadly broad faintly slight serious surprised laughing laugh "
     "sad angry calm talking smirking crooked pursing pursed lips mouth open look neutral",
-    "clothes": "jacket polo neck shirt t-shirt v-neck top scarf dress coat sweater wearing",
+    "clothes": "jacket polo neck shirt t-shirt v-neck top scarf dress coat sweater wearing "
+    "striped stripy pinstriped pinstripe checked checkered plaid patterned printed knit ribbed "
+    "tweed",
     "glasses and hats": "glasses sunglasses rectangular round aviator cat-eye half-rim "
     "tortoiseshell hat cap baseball beanie woolly knitted wide-brimmed straw headscarf hijab",
     "jewellery": "earrings ear studs hoop pearl necklace",
@@ -432,8 +446,8 @@ KINDS = {
     "light": "studio window sunlight sun evening night lamp golden warm soft bright hazy dim "
     "overcast dramatic coloured shade",
     "direction": "left right up down front side back turned facing looking",
-    "picture": "portrait photograph photo picture manga drawing sketch pencil oil painting "
-    "watercolour pixel art cartoon 3-d",
+    "picture": "portrait photograph photo picture close-up shoulders view manga drawing sketch "
+    "pencil oil painting watercolour pixel art cartoon 3-d",
     "small words": "a an the and with of in at on by to from before above behind among his her "
     "their very",
 }
