@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data.light.brows import brow_mask
+from data.light.brows import _place_along, brow_mask
 from data.light.ears import ear_paint
 from data.light.eyes import covered, eye_light, eye_paint
 from data.light.lights import sample_light
@@ -146,6 +146,18 @@ def test_brows_are_strands_with_skin_between_that_thin_to_the_tail():
     ]
     assert high[0] > high[2] and high[1] > high[2]
     assert ground[np.abs(x) > 0.68].max() < 0.05
+
+
+def test_hairs_of_brows_all_lean_outwards_and_none_crosses_another():
+    half, reach = 0.044, 0.495
+    up, x = np.mgrid[-half:half:60j, 0.105:0.6:200j]
+    place = _place_along(x.ravel(), up.ravel(), half, reach).reshape(x.shape)
+    along, above = np.diff(place, axis=1), np.diff(place, axis=0)
+    assert (along > 0).all() and (above < 0).all()
+    # Across hairs their number grows evenly: its slope is about 1 at the head and at the tail.
+    dx, dy = x[0, 1] - x[0, 0], up[1, 0] - up[0, 0]
+    slope = np.hypot(along[30, :-1] / dx, above[30, :-2] / dy)
+    assert 0.85 < slope[5] < 1.15 and 0.85 < slope[-5] < 1.15
 
 
 def test_brows_differ_in_thickness_height_and_between():

@@ -118,3 +118,16 @@ def test_the_part_map_shows_what_is_worn(rendered, rendered_small):
             assert not (labels == PART["glasses"]).any()
             assert "glasses" not in record["caption"]
     assert len(hats_seen) > 2  # the sets show some
+
+
+@pytest.mark.parametrize(("flat", "share"), [(False, 0.6), (True, 0.85)])
+def test_a_flat_tube_fills_its_rectangle_and_faces_outwards(flat, share):
+    path = np.stack([np.linspace(0, 1, 9), np.zeros(9), np.zeros(9)], 1)
+    mesh = worn.tube(path, (0.2, 0.1), (0, 0, 1.0), flat=flat)
+    rings = mesh.points.reshape(9, -1, 3)
+    y, z = rings[4, :, 1], rings[4, :, 2]
+    assert np.abs(y).max() <= 0.2 + 1e-6 and np.abs(z).max() <= 0.1 + 1e-6
+    area = 0.5 * abs((y * np.roll(z, -1) - z * np.roll(y, -1)).sum())
+    assert share < area / (0.4 * 0.2) < share + 0.1
+    assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-5)
+    assert ((mesh.points - np.repeat(path, len(y), 0)) * mesh.normals).sum(1).min() > 0

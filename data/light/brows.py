@@ -32,7 +32,8 @@ def brow_mask(rest, brows, fine=1.0):
 def _strands(rest, brows, fine):
     """Hair and ground (P,) near the brows: see `brow_mask`."""
     x, y = np.abs(rest[:, 0]), rest[:, 1]
-    t = (x - FROM) / ((TO - FROM) * brows.length)  # 0 at the head, 1 at the tail
+    reach = (TO - FROM) * brows.length
+    t = (x - FROM) / reach  # 0 at the head, 1 at the tail
     on = np.clip(t, 0, 1)
     # Up from the head to the arch at two thirds, down to the tail.
     arch = 0.034 * brows.arch * np.sin(np.pi * np.clip(on / 1.32, 0, 1)) ** 1.4
@@ -40,11 +41,8 @@ def _strands(rest, brows, fine):
     middle = LEVEL + brows.height + arch + (brows.outer - 0.052) * on**1.8
     half = 0.044 * brows.thickness * (0.62 + 0.38 * step(0, 0.22, on)) * (1 - 0.78 * on**2.2)
     up = y - middle
-    # Lines along which hairs lie: steep at the head, along the brow at the tail.
-    lean = 0.3 + 2.1 * step(0.0, 0.8, on)
     side = np.where(rest[:, 0] > 0, 37.0, 0.0)  # left and right are not alike
-    lying = lean * (1 - 0.3 * step(-0.5, 1.0, up / half))
-    q = (x - lying * up) / np.sqrt(1 + lying**2)
+    q = _place_along(x, up, half, reach)
     strands = noise(2, 75 * (up + 0.35 * x) + side, FINE * q)
     stray = noise(2, 120 * x + side, FINE * (0.55 * x - 0.5 * up) + 211)
     single = noise(2, 190 * (up + 0.35 * x) + side, 2.3 * FINE * q)
@@ -60,3 +58,26 @@ def _strands(rest, brows, fine):
     mean = 0.78 * amount * step(1.6, 0.2, off) * np.clip(1 + 0.3 * strands, 0.4, 1.3)
     hair = mean + fine * (hair - mean)
     return hair, amount * step(1.5, 0.6, off)
+
+
+def _place_along(x, up, half, reach):
+    """How far along the middle line the hair stands that goes through a place: float32 (P,).
+
+    Counted so that hairs are as far apart, across them, at the head, where they are steep, as at
+    the tail, where they lie along the brow.
+
+    Args:
+        x: (P,), from the middle of the face, dm.
+        up: (P,), above the middle line of the brow, dm; half: (P,), half its height there.
+        reach: length of the brow, dm.
+    """
+    lying = _lean((x - FROM) / reach) * (1 - 0.3 * step(-0.5, 1.0, up / half))
+    places = np.linspace(-0.2, 1.0, 121)
+    apart = 1 / np.hypot(1, _lean((places - FROM) / reach))
+    along = np.cumsum(apart) * (places[1] - places[0])
+    return np.interp(x - lying * up, places, along).astype(np.float32)
+
+
+def _lean(t):
+    """How far hairs lie over, outwards over upwards, from a brow's head (0) to its tail (1)."""
+    return 0.3 + 2.1 * step(0.0, 0.8, t)

@@ -13,7 +13,7 @@ from data.shape.head import eyeball, load_head
 from data.shape.maths import step, unit
 
 METAL = ("gold", "silver", "black metal")  # frames of thin wire
-SIDES = 6  # of a tube
+SIDES, FLAT_SIDES = 6, 8  # of a tube that is round, and of one that is flat
 RIM = 44  # places round a rim
 # Lenses: half their width and height (dm), and how square they are (2 is an ellipse).
 LENSES = {
@@ -59,7 +59,7 @@ def grid_triangles(rows, columns, closed):
     return quads.reshape(-1, 3).astype(np.int32)
 
 
-def tube(path, half, up, closed=False, known=(0, 0, 0)):
+def tube(path, half, up, closed=False, known=(0, 0, 0), flat=False):
     """A tube along a path.
 
     Args:
@@ -67,6 +67,7 @@ def tube(path, half, up, closed=False, known=(0, 0, 0)):
         half: (2,) half its extent across `up` and along it, or (K, 2).
         up: (3,) or (K, 3), a direction not along the path.
         closed: whether the end meets the beginning.
+        flat: whether its section is a rounded rectangle, as of what is cut from a sheet.
 
     Returns:
         a `Mesh`.
@@ -76,19 +77,30 @@ def tube(path, half, up, closed=False, known=(0, 0, 0)):
         along = np.roll(path, -1, 0) - np.roll(path, 1, 0)
     across = unit(np.cross(along, np.broadcast_to(up, path.shape)))
     over = unit(np.cross(across, along))
-    angle = np.linspace(0, 2 * np.pi, SIDES, endpoint=False)[None, :, None]
     half = np.broadcast_to(half, (len(path), 2))[:, None, :, None]
-    sides = np.cos(angle) * across[:, None], np.sin(angle) * over[:, None]
-    points = path[:, None] + half[:, :, 0] * sides[0] + half[:, :, 1] * sides[1]
-    normals = unit(sides[0] / half[:, :, 0] + sides[1] / half[:, :, 1])
+    section, outward = _section(FLAT_SIDES, 5.0) if flat else _section(SIDES, 2.0)
+    across, over = across[:, None], over[:, None]
+    x, y = section.T[..., None]
+    points = path[:, None] + half[:, :, 0] * x * across + half[:, :, 1] * y * over
+    x, y = outward.T[..., None]
+    normals = unit(x * across / half[:, :, 0] + y * over / half[:, :, 1])
     if closed:
         points, normals = (np.concatenate([a, a[:1]]) for a in (points, normals))
     return Mesh(
         points=points.reshape(-1, 3),
         normals=normals.reshape(-1, 3),
-        triangles=grid_triangles(len(points), SIDES, True),
-        known=np.broadcast_to(np.float32(known), (points.shape[0] * SIDES, 3)),
+        triangles=grid_triangles(len(points), len(section), True),
+        known=np.broadcast_to(np.float32(known), (points.shape[0] * len(section), 3)),
     )
+
+
+def _section(sides, square):
+    """A section of a tube as a superellipse of half extents 1: corners (sides, 2), and vectors
+    (sides, 2) across its edge there, not of unit length. `square` is 2 for a circle."""
+    angle = (np.arange(sides) + 0.5 * (square > 2)) * 2 * np.pi / sides
+    round_ = np.stack([np.cos(angle), np.sin(angle)], 1)
+    corners = np.sign(round_) * np.abs(round_) ** (2 / square)
+    return corners, np.sign(corners) * np.abs(corners) ** (square - 1)
 
 
 def surface(points, known, inside):
@@ -160,18 +172,19 @@ def glasses(person, vertices):
     half = frame_half(person)
     front, face = _fit_front(person, vertices, half)
     outline, parts, forward = front.outline, [], np.array([0, 0, 1.0])
+    flat = person.frame not in METAL
     for sign in (-1, 1):
         rim = front.place(sign, outline)
         if person.glasses == "half-rim":
             upper = np.r_[RIM - 3 : RIM, : RIM // 2 + 4]
-            parts.append(tube(rim[upper], half[::-1], forward))
+            parts.append(tube(rim[upper], half[::-1], forward, flat=flat))
             parts.append(tube(rim[RIM // 2 + 3 : RIM - 2], (0.004, 0.004), forward))
         else:
-            parts.append(tube(rim, half[::-1], forward, closed=True))
+            parts.append(tube(rim, half[::-1], forward, closed=True, flat=flat))
         if person.dark_lenses:
             parts.append(_lens(rim))
-        parts.append(_temple(sign, rim, outline, half, vertices))
-    parts.append(_bridge(front, half, face))
+        parts.append(_temple(sign, rim, outline, half, vertices, flat))
+    parts.append(_bridge(front, half, face, flat))
     return joined(parts)
 
 
@@ -258,8 +271,8 @@ def _lens(rim):
     return Mesh(points=points, normals=unit(bent), triangles=triangles, known=known)
 
 
-def _bridge(front, half, face):
-    """The bridge over the nose, clear of it."""
+def _bridge(front, half, face, flat):
+    """The bridge over the nose, clear of it: of a flat frame it widens to the rims."""
     at, outline = np.linspace(-1, 1, 13), front.outline
     inner = outline[np.abs(outline[:, 1] - 0.4 * outline[:, 1].max()) < 0.08]
     inner = inner[inner[:, 0].argmin()]
@@ -270,10 +283,11 @@ def _bridge(front, half, face):
     reach = np.linalg.norm((face[None] - path[:, None])[..., :2], axis=-1) < 0.06
     skin = np.where(reach, face[None, :, 2], -9).max(1) + 0.02 + half[0]
     path[:, 2] += np.sqrt(arch) * max(0.02, (skin - path[:, 2]).max())
-    return tube(path, half[::-1] * [1, 0.9], (0, 0, 1.0))
+    wide = 0.9 + 0.9 * at**2 if flat else np.ones(len(at))
+    return tube(path, half[::-1] * np.stack([wide, 0 * at + 0.9], 1), (0, 0, 1.0), flat=flat)
 
 
-def _temple(sign, rim, outline, half, vertices):
+def _temple(sign, rim, outline, half, vertices, flat):
     """The arm from the outer side of a rim over the ear."""
     head = load_head()
     rest = head.rest
@@ -296,7 +310,7 @@ def _temple(sign, rim, outline, half, vertices):
     tip = arm[-1] + np.float32([[-0.01 * sign, -0.06, -0.10], [-0.03 * sign, -0.22, -0.18]])
     path = np.concatenate([hinge[None] + [0, 0, -0.005], arm, tip])
     thick = np.array([half[0] * 0.8, half[1]])
-    return tube(path, thick, (0, 1.0, 0), known=(0, 1, 0))
+    return tube(path, thick, (0, 1.0, 0), known=(0, 1, 0), flat=flat)
 
 
 def earrings(person, vertices):
