@@ -355,6 +355,7 @@ def arrays_of(path):
     return arrays
 
 
+@pytest.mark.slow
 def test_a_branch_goes_on_over_another_model(
     call, refused, trained, conditional, branch, captioned, tmp_path
 ):

@@ -422,6 +422,7 @@ def crash(path):
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_kills_its_process_costs_one_photo():
     from facekit.folder import for_each
 

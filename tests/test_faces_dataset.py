@@ -89,6 +89,7 @@ def command(out):
     return [sys.executable, "-m", "data", *arguments, "--workers", "2", "--out", out, "--quiet"]
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_changes_no_byte(tmp_path, half_drawn):
     out, partial = tmp_path / "killed", tmp_path / "killed.partial"
     process = subprocess.Popen(command(out), cwd=ROOT)
