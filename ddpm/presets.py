@@ -137,6 +137,8 @@ class RunConfig:
         clip_norm: bound on the gradient's norm; 0 is none.
         ema_decay: decay of the averaged weights.
         sample_epochs: a sample grid every so many epochs; 0 is never.
+        snapshot_epochs: a snapshot of power-function averages every so many epochs, from which an
+            average of any length can be put together afterwards (`ddpm.average`); 0 is never.
     """
 
     batch_size: int = 64
@@ -148,6 +150,7 @@ class RunConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     sample_epochs: int = 10
+    snapshot_epochs: int = 0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ FLOORS = (
     ("bundle",),
     ("pipeline",),
     ("cli", "training"),
+    ("average",),
 )
 # Factories that import what they make when they are called, so that reading presets starts no
 # backend; the module that is made knows the maker's constants.

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from ddpm.core.averages import decay, power_of
+
 
 @keras.saving.register_keras_serializable(package="ddpm")
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
@@ -50,13 +52,24 @@ class AveragedAdam(keras.optimizers.Adam):
         ema_decay: the decay, in [0, 1).
         plain_rate: the share of the rate at which weights without a constraint learn: kernels of
             unit length (`nets.mp_layers.UnitKernels`) want one that is much too high for others.
+        widths: of power-function averages that are kept besides (`core.averages`), from which any
+            other can be put together afterwards.
         Others as `keras.optimizers.Adam`.
     """
 
-    def __init__(self, learning_rate=1e-3, ema_decay=0.999, plain_rate=1.0, epsilon=1e-8, **kwargs):
+    def __init__(
+        self,
+        learning_rate=1e-3,
+        ema_decay=0.999,
+        plain_rate=1.0,
+        widths=(),
+        epsilon=1e-8,
+        **kwargs,
+    ):
         super().__init__(learning_rate, epsilon=epsilon, **kwargs)
         self.ema_decay = ema_decay
         self.plain_rate = plain_rate
+        self.widths = tuple(widths)
 
     def build(self, variables):
         if self.built:
@@ -70,16 +83,22 @@ class AveragedAdam(keras.optimizers.Adam):
             )
             for v in variables
         ]
-        self.averages = [
+        self.averages = self._copies(variables)
+        self.profiles = [self._copies(variables) for _ in self.widths]
+        self.restart_averages()
+
+    def _copies(self, variables):
+        return [
             self.add_variable_from_reference(v, name="average", initializer="zeros")
             for v in variables
         ]
-        self.restart_averages()
 
     def restart_averages(self):
         """Let the averages be the weights as they are."""
-        for average, v in zip(self.averages, self._trainable_variables, strict=True):
-            average.assign(ops.copy(v))  # a buffer of its own: a compiled step gives up its inputs
+        for averages in (self.averages, *self.profiles):
+            for average, v in zip(averages, self._trainable_variables, strict=True):
+                # A buffer of its own: a compiled step gives up its inputs.
+                average.assign(ops.copy(v))
 
     def update_step(self, gradient, variable, learning_rate):
         share, tangent = self.rules[self._get_variable_index(variable)]
@@ -90,10 +109,15 @@ class AveragedAdam(keras.optimizers.Adam):
     def apply(self, grads, trainable_variables=None):
         super().apply(grads, trainable_variables)
         n = ops.cast(self.iterations, "float32")
-        decay = ops.minimum(self.ema_decay, (1.0 + n) / (10.0 + n))
-        for average, v in zip(self.averages, self._trainable_variables, strict=True):
-            average.assign(average + (1.0 - decay) * (v - average))
+        self._update(self.averages, ops.minimum(self.ema_decay, (1.0 + n) / (10.0 + n)))
+        for width, averages in zip(self.widths, self.profiles, strict=True):
+            self._update(averages, decay(power_of(width), n))
+
+    def _update(self, averages, kept):
+        for average, v in zip(averages, self._trainable_variables, strict=True):
+            average.assign(average + (1.0 - kept) * (v - average))
 
     def get_config(self):
         config = {"ema_decay": self.ema_decay, "plain_rate": self.plain_rate}
+        config["widths"] = self.widths
         return {**super().get_config(), **config}

@@ -11,11 +11,13 @@ from common.devices import use_xla
 from common.files import remove_partials
 from common.sheets import grid, save_png
 from ddpm.bundle import FILES, Model
+from ddpm.nets.layers import named_weights
 from ddpm.pipeline import Pipeline, Request
 from ddpm.training.batches import batches
 from ddpm.training.callbacks import Every, Log, Progress, StopAtNaN, StopWhen
 from ddpm.training.checkpoint import Checkpoints
 from ddpm.training.optimizer import AveragedAdam, WarmUp
+from ddpm.training.snapshots import WIDTHS, save_snapshot
 
 GRID = 16  # pictures in a run's sample grids
 GRID_STEPS = 25
@@ -87,6 +89,14 @@ class Trainer:
         self.update_average()
         self.write(self.averaged)
 
+    def snapshot(self):
+        """Write the power-function averages as they are; see `snapshots.py`."""
+        names = {id(v): name for name, v in named_weights(self.averaged).items()}
+        names = [names[id(v)] for v in self.averaged.trainable_variables]
+        optimizer = self.model.optimizer
+        profiles = zip(optimizer.widths, optimizer.profiles, strict=True)
+        save_snapshot(self.folder, self.step, names, dict(profiles))
+
     def sample(self):
         """Draw a sheet with the averaged weights, for the folder and for TensorBoard."""
         self.update_average()
@@ -145,6 +155,7 @@ class Trainer:
                 StopAtNaN(),
                 self.log,
                 Every(self.sample, epochs=run.sample_epochs),
+                Every(self.snapshot, epochs=run.snapshot_epochs),
                 Every(self.save, seconds=save_seconds),
                 StopWhen(asked),
             ]
@@ -188,6 +199,7 @@ def _optimizer(run):
         rate,
         ema_decay=run.ema_decay,
         plain_rate=run.plain_rate,
+        widths=WIDTHS if run.snapshot_epochs else (),
         global_clipnorm=run.clip_norm or None,
     )
 

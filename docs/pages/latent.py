@@ -9,7 +9,7 @@ from docs.shared import Page, save_picture, table
 RENDERS = 4
 SEED = 77
 SIDE = 256
-SQUARES = {"astronaut": (0, 96), "grace_hopper": (20, 130)}  # top and left of the faces
+SQUARES = {"astronaut": (0, 96), "grace_hopper": (75, 130)}  # top and left of the faces
 BRIGHTER = 4  # times, that errors are shown
 
 
