@@ -12,6 +12,7 @@ from data.light.texture import noise
 from data.shape import lids
 from data.shape.hair import beard_mask
 from data.shape.maths import step
+from data.shape.nostrils import opening
 
 # What absorbs light in skin, per unit of red, green and blue: blood, and pigment.
 BLOOD, PIGMENT = np.float32([0.06, 0.31, 0.26]), np.float32([0.42, 0.72, 0.95])
@@ -97,13 +98,14 @@ def face_paint(albedo, gloss, rest, person, view):
     at = Places.of(rest[on])
     shift = person.seed % 509
     blotch = noise(0, at.side * 150 + shift, at.y * 150)
-    red = _redness(at, person, blotch)
-    dark = _darkness(at, person, lids.closed(view.units))
+    nostrils = _nostrils(at)
+    red = _redness(at, person, blotch) + nostrils
+    dark = _darkness(at, person, lids.closed(view.units)) + 4.4 * nostrils
     fold = _folds(at, person, view)
     paint = albedo[on] * np.exp(-red[:, None] * BLOOD - dark[:, None] * PIGMENT)
     paint *= 1 - np.clip(fold, -0.25, 0.8)[:, None] * np.float32([0.86, 1.0, 1.03])
     albedo[on] = _marks(paint, at, person)
-    gloss[on] = _sheen(at, person) * (0.95 + 0.08 * blotch)
+    gloss[on] = _sheen(at, person) * (0.95 + 0.08 * blotch) * (1 - nostrils)
 
 
 def _redness(at, person, blotch):
@@ -119,16 +121,18 @@ def _redness(at, person, blotch):
     rims = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
     uneven = 0.10 * many * blotch
     flush = (0.25 + person.blush) * flush * np.clip(1 + 0.15 * many * blotch, 0.8, 1.2)
-    return flush + rims + uneven + 2.0 * _nostrils(at)
+    return flush + rims + uneven
 
 
 def _nostrils(at):
-    """The openings of the nose, almonds that lie obliquely under it, soft at their edges, beside a
-    columella that stays free: a map."""
-    along = 0.60 * (at.x - 0.093) - 0.80 * (at.z - 1.563)  # from the tip outwards to the wing
-    across = 0.80 * (at.x - 0.093) + 0.60 * (at.z - 1.563)
-    opening = np.exp(-(((along / 0.062) ** 2 + (across / 0.033) ** 2) ** 2))
-    return opening * step(6.824, 6.842, at.y) * step(6.892, 6.878, at.y) * step(1.40, 1.45, at.z)
+    """The openings of the nose, almonds that lie obliquely under it, beside a columella that stays
+    free: a map."""
+    near = np.nonzero((at.x < 0.2) & (np.abs(at.y - 6.88) < 0.07) & (at.z > 1.4))[0]
+    x, y, z = at.x[near], at.y[near], at.z[near]
+    result = np.zeros(len(at.x), np.float32)
+    inside = opening(x, z) * step(6.824, 6.842, y) * step(6.945, 6.925, y)
+    result[near] = inside * step(1.40, 1.45, z)
+    return result
 
 
 def _under_nose(at):
@@ -139,14 +143,14 @@ def _under_nose(at):
 
 
 def _darkness(at, person, closed):
-    """Pigment and standing shade: under and round the eyes, nostrils, a shaven beard: a map."""
+    """Pigment and standing shade: round the eyes, under the nose, of a shaven beard: a map."""
     age = person.shape.age
     front = step(1.0, 1.2, at.z)
     ring = at.spot(0.29, 7.185, 0.13, 0.05) * (0.14 + 0.5 * person.shadows)
     inner = at.spot(0.185, 7.27, 0.035, 0.06) * (0.35 + 0.15 * float(step(40, 75, age)))
     lid = at.spot(0.33, 7.36, 0.13, 0.035) * (0.2 + 0.2 * person.tone) * (1 - 0.8 * closed)
     dark = (ring + inner + lid) * front
-    dark += 3.2 * _nostrils(at) + _under_nose(at)
+    dark += _under_nose(at)
     dark += 0.22 * at.spot(0.0, 6.455, 0.13, 0.028) * front  # under the lower lip
     dark += 0.30 * at.spot(0.238, 6.617, 0.022, 0.02) * front  # the corners of the mouth
     if person.complexion.shaven and not person.beard:
@@ -354,7 +358,7 @@ def teeth_paint(rest, person):
     narrow = place + 0.10 * step(1.0, 1.3, place)  # the second is narrower than the first
     between = np.abs(np.mod(narrow + 0.5, 1) - 0.5) * own.tooth
     # A gap shows dark where teeth are rounded, at their edges.
-    gap = 0.28 * np.exp(-((between / 0.005) ** 2)) + 0.12 * np.exp(-((between / 0.022) ** 2))
+    gap = 0.24 * np.exp(-((between / 0.005) ** 2)) + 0.12 * np.exp(-((between / 0.022) ** 2))
     old, light = np.float32([0.70, 0.56, 0.38]), np.float32([0.92, 0.81, 0.65])
     colour = old + own.teeth * (light - old)
     shade = 0.25 + 0.75 * step(1.18, 1.42, at.z)

@@ -108,6 +108,7 @@ GENTLE = {
     "neck/neck-trans-depth": 0.0,
     "eyes/eye-push1": 0.3,
     "eyes/eye-push2": 0.3,
+    "nose/nose-point": 0.6,
     "nose/nose-trans-across": 0.12,
     "mouth/mouth-trans-across": 0.12,
     "eyes/eye-height2": 0.7,
@@ -156,6 +157,8 @@ LEAN = {
     "ears/ear-scale-vert": -0.15,
     "ears/ear-trans-height": 0.55,
     "mouth/mouth-lowerlip-height": -0.15,
+    "nose/nose-point": 0.2,
+    "nose/nose-septumangle": -0.1,
     "eyebrows/eyebrows-angle": 0.15,
     "eyebrows/eyebrows-trans-height": 0.15,
 }
