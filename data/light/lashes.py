@@ -70,7 +70,7 @@ def _coverage(eye, size, single):
     line = _fill([_strip(root, top)], size)
     fringe = np.zeros_like(line)
     middle = top + 0.55 * (end - top)
-    soft = 0.6 * _fill([_strip(top, middle)], size) + 0.4 * _fill([_strip(root, end)], size)
+    soft = 0.85 * _fill([_strip(root, middle)], size)
     fringe += FRINGE * cv2.GaussianBlur(soft, (0, 0), 0.8)
     if single > 0:
         hairs = np.stack([edge_, side_, end, side, edge], 1)[round(OUTER * len(end)) :]

@@ -78,7 +78,7 @@ def _brow_paint(albedo, gloss, part, rest, person, colour, fine, closed):
     as samples are `fine`, 0 to 1, enough for single hairs; eyes are `closed`, 0 to 1."""
     lifted = rest - np.float32([0, brow_lift(person.shape, closed), 0])
     hair, ground = brow_mask(lifted, person.brows, fine)
-    amount = ((1 - closed * (1 - _off_the_lid(rest))) * np.maximum(0.95 * hair, 0.5 * ground))[
+    amount = ((1 - closed * (1 - _off_the_lid(rest))) * np.maximum(0.95 * hair, 0.58 * ground))[
         :, None
     ]
     albedo += amount * (colour - albedo)

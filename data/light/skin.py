@@ -137,9 +137,13 @@ def _nostrils(at):
 
 def _under_nose(at):
     """The shade that the nose throws on its own underside and on the top of the philtrum: a map."""
-    base = step(6.895, 6.862, at.y) * step(6.80, 6.83, at.y) * step(0.175, 0.13, at.x)
-    lip = at.spot(0, 6.797, 0.12, 0.024)
-    return np.maximum(0.42 * base, 0.50 * lip) * step(1.42, 1.48, at.z)
+    near = np.nonzero((at.x < 0.3) & (np.abs(at.y - 6.82) < 0.08) & (at.z > 1.42))[0]
+    part = Places(*(value[near] for value in (at.side, at.x, at.y, at.z)))
+    base = step(6.895, 6.862, part.y) * step(6.80, 6.83, part.y) * step(0.175, 0.13, part.x)
+    lip = part.spot(0, 6.797, 0.12, 0.024)
+    result = np.zeros(len(at.x), np.float32)
+    result[near] = np.maximum(0.42 * base, 0.50 * lip) * step(1.42, 1.48, part.z)
+    return result
 
 
 def _darkness(at, person, closed):
