@@ -56,8 +56,9 @@ def _strands(rest, brows, fine):
     amount = np.maximum(body * ends, between) * brows.density
     hair = np.minimum(1.15 * amount, 1) * step(0.85 - 2.0 * amount, 1.45 - 1.85 * amount, strands)
     mean = 0.80 * amount * step(1.7, 0.3, off) * np.clip(1 + 0.22 * strands, 0.5, 1.2)
+    even = 0.82 * brows.density * ends * step(1.15, 0.35, off)
     # Below the hairs that are seen lie others, so that a brow is a mass and no row of strokes.
-    hair = mean + fine * (np.maximum(0.95 * hair, 0.85 * mean) - mean)
+    hair = mean + fine * (np.maximum(0.95 * hair, even) - mean)
     return hair, amount * step(1.5, 0.6, off)
 
 
