@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from data.light.brows import _place_along, brow_mask
+from data.light.colours import EYES
 from data.light.ears import ear_paint
-from data.light.eyes import covered, eye_light, eye_paint
+from data.light.eyes import PUPIL, covered, eye_light, eye_paint
 from data.light.lights import sample_light
 from data.light.paint import skin_paint
 from data.light.shading import Lamps, Surface, _under_the_skin, blurred, box_about
@@ -115,6 +116,59 @@ def test_lashes_taper_and_stand_before_the_lid():
     assert np.median(np.linalg.norm(tip - root, axis=-1) / wide) > 4
 
 
+@pytest.mark.parametrize("colour", [(50, 30, 18), (88, 54, 28), (78, 108, 136)])
+def test_an_iris_is_lighter_than_its_pupil_and_than_its_rim_even_where_it_is_brown(colour):
+    person = replace(somebody(1)[0], eye_colour=colour)
+    turn = np.linspace(0, 2 * np.pi, 90)
+    pupil, iris, rim = [], [], []
+    for degrees, ring in ((PUPIL - 3, pupil), (0.5 * (PUPIL + IRIS) - 1, iris), (IRIS - 2, rim)):
+        a = np.radians(degrees)
+        local = np.stack([np.sin(a) * np.cos(turn), np.sin(a) * np.sin(turn), 0 * turn], 1)
+        local[:, 2] = np.cos(a)
+        ring.append(eye_paint(local.astype(np.float32), person)[0].mean(0))
+    assert iris[0].mean() > 8 * pupil[0].mean() and iris[0].mean() > 1.4 * rim[0].mean()
+    assert iris[0].mean() > 0.04
+    if colour[0] > colour[2]:
+        assert iris[0][0] > 1.3 * iris[0][1] > 1.5 * iris[0][2]
+
+
+def test_an_iris_of_dark_brown_is_darker_than_one_of_brown():
+    person, local = somebody(1)[0], np.float32([[0, np.sin(0.3), np.cos(0.3)]])
+    dark, brown = (
+        eye_paint(local, replace(person, eye_colour=c))[0].mean()
+        for c in (EYES["dark brown"], EYES["brown"])
+    )
+    assert dark < 0.85 * brown
+
+
+def nose_places(places):
+    """Skin paint's mean colour (K, 3) at vertices of the rest head nearest to places (K, 3)."""
+    head = load_head()
+    skin = head.of_group("body")
+    near = [skin[np.linalg.norm(head.rest[skin] - p, axis=1).argmin()] for p in np.array(places)]
+    person, view = somebody(6)
+    person = replace(person, freckles=0.0, marks=(), beard="", shape=replace(person.shape, age=30))
+    known = np.zeros((len(near), 3), np.float32)
+    return skin_paint(head.rest[near], known, person, view, CUTS["bald"])[0]
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_nostrils_are_dark_beside_a_lighter_columella_and_the_wings_have_a_crease_behind(side):
+    nostril, columella, tip, wing, crease, cheek_ = nose_places(
+        [
+            (side * 0.095, 6.868, 1.560),
+            (0, 6.854, 1.640),
+            (0, 6.938, 1.680),
+            (side * 0.158, 6.900, 1.542),
+            (side * 0.176, 6.890, 1.469),
+            (side * 0.237, 6.913, 1.455),
+        ]
+    ).mean(1)
+    assert nostril < 0.3 * columella and nostril < 0.2 * tip
+    assert columella > 0.45 * tip  # between the nostrils skin goes on, in the nose's shade
+    assert crease < 0.8 * wing and crease < 0.8 * cheek_
+
+
 def test_the_white_of_an_eye_is_neither_white_nor_flat():
     person, _ = somebody(1)
     turn = np.linspace(0, 2 * np.pi, 60)
@@ -135,12 +189,14 @@ def skin_places(n=220):
     return np.stack([x, y, 0 * x + 1.4], -1).reshape(-1, 3).astype(np.float32), x.shape
 
 
-def test_brows_are_strands_with_skin_between_that_thin_to_the_tail():
+def test_brows_are_a_mass_in_which_hairs_are_seen_that_thins_to_the_tail():
     rest, shape = skin_places()
     hair, ground = (part.reshape(shape) for part in brow_mask(rest, Brows(density=0.8)))
     x = rest[:, 0].reshape(shape)
     body = (np.abs(x) > 0.2) & (np.abs(x) < 0.4) & (ground > 0.5)
-    assert 0.15 < (hair[body] < 0.3).mean() < 0.8 and (hair[body] > 0.6).mean() > 0.1
+    assert (hair[body] > 0.25).mean() > 0.9  # no gaps of skin: a row of strokes has them
+    low, high = np.quantile(hair[body], (0.1, 0.9))
+    assert high - low > 0.2
     high = [
         (ground * ((np.abs(x) > low) & (np.abs(x) < low + 0.06))).sum() for low in (0.2, 0.35, 0.52)
     ]

@@ -51,12 +51,14 @@ def _strands(rest, brows, fine):
     off = np.abs(up / half - 0.08)
     ragged = 0.25 + 0.35 * brows.bushy
     body = step(1.2 + 0.5 * ragged, 0.35, off - 0.6 * ragged * strands)
-    ends = step(-0.08, 0.14, t + 0.04 * stray) * step(1.06, 0.72, t + 0.03 * strands)
+    ends = step(-0.08, 0.14, t + 0.04 * stray) * step(1.06, 0.66, t + 0.03 * strands)
     between = brows.joined * step(0.16, 0.05, x) * step(1.4, 0.4, off) * 0.7
     amount = np.maximum(body * ends, between) * brows.density
     hair = np.minimum(1.15 * amount, 1) * step(0.85 - 2.0 * amount, 1.45 - 1.85 * amount, strands)
-    mean = 0.78 * amount * step(1.6, 0.2, off) * np.clip(1 + 0.3 * strands, 0.4, 1.3)
-    hair = mean + fine * (hair - mean)
+    mean = 0.80 * amount * step(1.7, 0.3, off) * np.clip(1 + 0.22 * strands, 0.5, 1.2)
+    even = 0.82 * brows.density * ends * step(1.15, 0.35, off)
+    # Below the hairs that are seen lie others, so that a brow is a mass and no row of strokes.
+    hair = mean + fine * (np.maximum(0.95 * hair, even) - mean)
     return hair, amount * step(1.5, 0.6, off)
 
 

@@ -9,10 +9,11 @@ from data.shape import scene as sc
 from data.shape.lids import IRIS
 from data.shape.maths import step, unit
 
-PUPIL = 10.2
+PUPIL = 8.6
+READABLE = 0.062  # mean linear colour to which a dark iris is raised: lids shade all of it
 SEEN_HIGHEST = 13.0  # degrees from the gaze up to which a reflection stays on the cornea
 WINDOW = 3.6  # radius of the key's reflection, degrees on the ball
-LID_SHADE = ((0.020, 0.012, 0.40), (0.055, 0.026, 0.30))  # drop, spread (dm), strength
+LID_SHADE = ((0.020, 0.012, 0.42), (0.050, 0.024, 0.22))  # drop, spread (dm), strength
 WATERLINE = 0.007  # dm
 
 
@@ -43,8 +44,9 @@ def eye_paint(local, person):
 def _iris(angle, spokes, height, colour):
     """The iris (P, 3): a warmer ring round the pupil, fibres, a dark ring at its edge."""
     inner = np.exp(-(((angle - PUPIL - 2.5) / 3.5) ** 2))[:, None]
+    colour = colour * max(1.0, (READABLE / max(colour.mean(), 1e-3)) ** 0.8)
     warm = colour * np.float32([1.25, 1.0, 0.75]) + np.float32([0.025, 0.012, 0.0])
-    edge = 1 - 0.72 * step(IRIS - 6.5, IRIS - 0.5, angle)
+    edge = 1 - 0.75 * step(IRIS - 5.5, IRIS - 0.5, angle)
     low = 1 - 0.45 * height / np.sin(np.radians(IRIS))  # light gathers opposite the window
     tone = (1.0 + spokes * (1 + 1.2 * step(0.1, 0.02, colour.mean()))) * edge * low
     return (colour + 0.45 * inner * (warm - colour)) * tone[:, None]
@@ -53,8 +55,8 @@ def _iris(angle, spokes, height, colour):
 def _white(local, angle, person):
     """The white of the eye (P, 3): ivory, redder and darker to the corners, a hint of veins."""
     age = float(step(40, 80, person.shape.age))
-    colour = np.float32([0.60, 0.56, 0.535]) - np.float32([0.02, 0.03, 0.07]) * age
-    colour = colour * (1 - 0.22 * person.tone * np.float32([0.6, 0.9, 1.3]))
+    colour = np.float32([0.50, 0.455, 0.42]) - np.float32([0.02, 0.03, 0.07]) * age
+    colour = colour * (1 - 0.45 * person.tone * np.float32([0.6, 0.9, 1.3]))
     veins = person.complexion.veins
     out = step(28, 66, angle)
     thread = step(0.9, 2.2, noise(2, local[:, 0] * 150, local[:, 1] * 420 + 55 * local[:, 0]))

@@ -11,6 +11,7 @@ from data.shape.parts import PART
 GRID = 4  # places a sample, along each side, at which coverage is counted
 BEHIND = 0.07  # dm that lashes may lie behind what the picture shows and still be seen
 LINE, FRINGE = 0.82, 0.30  # how dark the lid's edge and the lashes together are
+OUTER = 0.62  # share of the lid, from the nose, past which lashes are seen singly
 SINGLE = (90.0, 160.0)  # pixels a decimetre from which lashes begin to be seen singly, and are
 
 
@@ -63,18 +64,17 @@ def _coverage(eye, size, single):
     Args:
         eye: (7, L, 2), places in samples, in the order of `data.shape.lids.lashes`.
         size: width and height, samples.
-        single: 0 to 1, how far lashes are drawn singly, not as a soft fringe.
+        single: 0 to 1, how far the outer lashes are drawn singly too, not only as a soft fringe.
     """
     edge_, edge, side_, side, end, root, top = eye
     line = _fill([_strip(root, top)], size)
     fringe = np.zeros_like(line)
-    if single < 1:
-        middle = top + 0.55 * (end - top)
-        soft = 0.6 * _fill([_strip(top, middle)], size) + 0.4 * _fill([_strip(root, end)], size)
-        fringe += (1 - single) * FRINGE * cv2.GaussianBlur(soft, (0, 0), 0.8)
+    middle = top + 0.55 * (end - top)
+    soft = 0.85 * _fill([_strip(root, middle)], size)
+    fringe += FRINGE * cv2.GaussianBlur(soft, (0, 0), 0.8)
     if single > 0:
-        hairs = np.stack([edge_, side_, end, side, edge], 1)
-        fringe += single * 0.85 * _fill(hairs, size)
+        hairs = np.stack([edge_, side_, end, side, edge], 1)[round(OUTER * len(end)) :]
+        fringe = np.maximum(fringe, single * 0.7 * _fill(hairs, size))
     return line, fringe
 
 

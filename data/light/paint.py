@@ -60,7 +60,7 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
     natural = linear(person.natural)
-    brow = np.minimum(0.7 * natural, 0.6 * base) * (1 + 0.1 * pores)[:, None]
+    brow = np.minimum(0.6 * natural, 0.38 * base) * (1 + 0.1 * pores)[:, None]
     fine = step(150, 400, decimetre)
     _brow_paint(albedo, gloss, part, rest, person, brow, fine, lids.closed(view.units))
     if person.beard:
@@ -78,7 +78,7 @@ def _brow_paint(albedo, gloss, part, rest, person, colour, fine, closed):
     as samples are `fine`, 0 to 1, enough for single hairs; eyes are `closed`, 0 to 1."""
     lifted = rest - np.float32([0, brow_lift(person.shape, closed), 0])
     hair, ground = brow_mask(lifted, person.brows, fine)
-    amount = ((1 - closed * (1 - _off_the_lid(rest))) * np.maximum(0.95 * hair, 0.42 * ground))[
+    amount = ((1 - closed * (1 - _off_the_lid(rest))) * np.maximum(0.95 * hair, 0.58 * ground))[
         :, None
     ]
     albedo += amount * (colour - albedo)

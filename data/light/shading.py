@@ -280,8 +280,8 @@ def _gleam(surface, light_from, power):
 def _mouth_light(surface, albedo, diffuse, mouth, lamps):
     """Light on teeth and tongue (M, 3): in the shade of the upper lip and of the cheeks, wet."""
     dm = surface.decimetre
-    shade = 1 - 0.4 * covered(surface, mouth, 0.03 * dm, 0.02 * dm)
-    shade *= 1 - 0.3 * covered(surface, mouth, 0, 0.02 * dm)
+    shade = 1 - 0.24 * covered(surface, mouth, 0.03 * dm, 0.02 * dm)
+    shade *= 1 - 0.2 * covered(surface, mouth, 0, 0.02 * dm)
     level = diffuse[mouth] / np.maximum(surface.open[mouth, None], 0.4)
     light = (0.4 * level + 0.6 * level.mean(0)) * FROM_LIPS
     gleam = _gleam(surface.only(mouth), lamps.key_from, 60)[:, None] * lamps.key

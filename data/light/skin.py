@@ -12,6 +12,7 @@ from data.light.texture import noise
 from data.shape import lids
 from data.shape.hair import beard_mask
 from data.shape.maths import step
+from data.shape.nostrils import opening
 
 # What absorbs light in skin, per unit of red, green and blue: blood, and pigment.
 BLOOD, PIGMENT = np.float32([0.06, 0.31, 0.26]), np.float32([0.42, 0.72, 0.95])
@@ -97,13 +98,14 @@ def face_paint(albedo, gloss, rest, person, view):
     at = Places.of(rest[on])
     shift = person.seed % 509
     blotch = noise(0, at.side * 150 + shift, at.y * 150)
-    red = _redness(at, person, blotch)
-    dark = _darkness(at, person, lids.closed(view.units))
+    nostrils = _nostrils(at)
+    red = _redness(at, person, blotch) + nostrils
+    dark = _darkness(at, person, lids.closed(view.units)) + 4.4 * nostrils
     fold = _folds(at, person, view)
     paint = albedo[on] * np.exp(-red[:, None] * BLOOD - dark[:, None] * PIGMENT)
     paint *= 1 - np.clip(fold, -0.25, 0.8)[:, None] * np.float32([0.86, 1.0, 1.03])
     albedo[on] = _marks(paint, at, person)
-    gloss[on] = _sheen(at, person) * (0.95 + 0.08 * blotch)
+    gloss[on] = _sheen(at, person) * (0.95 + 0.08 * blotch) * (1 - nostrils)
 
 
 def _redness(at, person, blotch):
@@ -119,24 +121,40 @@ def _redness(at, person, blotch):
     rims = 0.40 * at.spot(0.31, 7.25, 0.14, 0.05) * step(1.0, 1.2, at.z)
     uneven = 0.10 * many * blotch
     flush = (0.25 + person.blush) * flush * np.clip(1 + 0.15 * many * blotch, 0.8, 1.2)
-    return flush + rims + uneven + 0.8 * _nostrils(at)
+    return flush + rims + uneven
 
 
 def _nostrils(at):
-    """The openings of the nose, soft and seen from below: a map."""
-    off = ((at.x - 0.078) / 0.034) ** 2 + ((at.y - 6.826 - 0.25 * (at.x - 0.078)) / 0.018) ** 2
-    return np.exp(-off) * step(1.4, 1.42, at.z)
+    """The openings of the nose, almonds that lie obliquely under it, beside a columella that stays
+    free: a map."""
+    near = np.nonzero((at.x < 0.2) & (np.abs(at.y - 6.88) < 0.07) & (at.z > 1.4))[0]
+    x, y, z = at.x[near], at.y[near], at.z[near]
+    result = np.zeros(len(at.x), np.float32)
+    inside = opening(x, z) * step(6.824, 6.842, y) * step(6.945, 6.925, y)
+    result[near] = inside * step(1.40, 1.45, z)
+    return result
+
+
+def _under_nose(at):
+    """The shade that the nose throws on its own underside and on the top of the philtrum: a map."""
+    near = np.nonzero((at.x < 0.3) & (np.abs(at.y - 6.82) < 0.08) & (at.z > 1.42))[0]
+    part = Places(*(value[near] for value in (at.side, at.x, at.y, at.z)))
+    base = step(6.895, 6.862, part.y) * step(6.80, 6.83, part.y) * step(0.175, 0.13, part.x)
+    lip = part.spot(0, 6.797, 0.12, 0.024)
+    result = np.zeros(len(at.x), np.float32)
+    result[near] = np.maximum(0.42 * base, 0.50 * lip) * step(1.42, 1.48, part.z)
+    return result
 
 
 def _darkness(at, person, closed):
-    """Pigment and standing shade: under and round the eyes, nostrils, a shaven beard: a map."""
+    """Pigment and standing shade: round the eyes, under the nose, of a shaven beard: a map."""
     age = person.shape.age
     front = step(1.0, 1.2, at.z)
     ring = at.spot(0.29, 7.185, 0.13, 0.05) * (0.14 + 0.5 * person.shadows)
     inner = at.spot(0.185, 7.27, 0.035, 0.06) * (0.35 + 0.15 * float(step(40, 75, age)))
     lid = at.spot(0.33, 7.36, 0.13, 0.035) * (0.2 + 0.2 * person.tone) * (1 - 0.8 * closed)
     dark = (ring + inner + lid) * front
-    dark += 0.85 * _nostrils(at)
+    dark += _under_nose(at)
     dark += 0.22 * at.spot(0.0, 6.455, 0.13, 0.028) * front  # under the lower lip
     dark += 0.30 * at.spot(0.238, 6.617, 0.022, 0.02) * front  # the corners of the mouth
     if person.complexion.shaven and not person.beard:
@@ -167,13 +185,13 @@ def _folds(at, person, view):
     if old > 0.02:
         total += old * _age_lines(at, person, smile) * front
     total += _forehead(at, person, dict(view.units)) * front
-    total += 0.2 * _wings(at)
+    total += _wings(at)
     if own.dimples and smile > 0.2:
         total += 0.3 * own.dimples * smile * at.spot(0.40, 6.62, 0.018, 0.045) * front
     if own.cleft:
         total += 0.22 * own.cleft * np.exp(-((at.x / 0.016) ** 2)) * at.spot(0, 6.27, 1, 0.06)
-    philtrum = np.exp(-((at.x / 0.022) ** 2)) - 0.6 * np.exp(-(((at.x - 0.052) / 0.018) ** 2))
-    total += 0.09 * philtrum * at.spot(0, 6.745, 1, 0.035) * front
+    philtrum = np.exp(-((at.x / 0.022) ** 2)) - 0.7 * np.exp(-(((at.x - 0.050) / 0.016) ** 2))
+    total += 0.15 * philtrum * at.spot(0, 6.745, 1, 0.035) * front
     return total
 
 
@@ -186,7 +204,7 @@ def _lid_lines(at, person):
     upper = part.y - np.interp(part.x, *UPPER_LID)
     lower = part.y - np.interp(part.x, *LOWER_LID)
     ends = step(0.19, 0.225, part.x) * step(0.475, 0.43, part.x)
-    heavy = 0.78 if person.noun == "woman" else 0.62
+    heavy = 0.66 if person.noun == "woman" else 0.46
     heavy += 0.15 * person.lipstick  # who paints lips paints lids
     edge = heavy * step(0.019, 0.009, upper) * step(-0.02, -0.004, upper) * ends
     below = 0.22 * step(-0.02, -0.004, lower) * step(0.006, -0.002, lower) * ends
@@ -242,10 +260,21 @@ def _forehead(at, person, units):
 
 
 def _wings(at):
-    """The soft crease where the wings of the nose meet the cheek: a map."""
-    across, up = (at.x - 0.10) / 0.085, (at.y - 6.865) / 0.075
-    ring = np.exp(-(((np.hypot(across, up) - 1) / 0.2) ** 2))
-    return ring * step(0.1, 0.6, across + 0.3 * up) * step(-0.9, -0.3, up) * step(1.1, 1.25, at.z)
+    """The wings of the nose as round forms: the crease behind them, sharp at the wing and fading
+    over the cheek, the groove that parts them from the tip, light on their swelling: a map."""
+    near = (at.x < 0.3) & (np.abs(at.y - 6.9) < 0.16) & (at.z > 1.3)
+    result = np.zeros(len(at.x), np.float32)
+    part = Places(*(value[near] for value in (at.side, at.x, at.y, at.z)))
+    heights = [6.82, 6.845, 6.87, 6.90, 6.93, 6.955, 6.985]
+    off = part.x - np.interp(part.y, heights, [0.138, 0.157, 0.171, 0.179, 0.181, 0.174, 0.150])
+    ends = step(6.80, 6.85, part.y) * step(7.0, 6.94, part.y)
+    width = np.where(off > 0, 0.025, 0.011)
+    behind = np.exp(-((off / width) ** 2)) * ends
+    groove = part.x - np.interp(part.y, [6.88, 6.92, 6.96], [0.110, 0.118, 0.135])
+    groove = np.exp(-((groove / 0.016) ** 2)) * step(6.875, 6.90, part.y) * step(6.99, 6.94, part.y)
+    round_ = part.spot(0.150, 6.903, 0.022, 0.028)
+    result[near] = 0.42 * behind + 0.16 * groove - 0.12 * round_
+    return result
 
 
 def _ripple(place):
@@ -315,6 +344,9 @@ def lip_paint(albedo, gloss, lips, inside, rest, person, base):
     rough = lips[on] + 0.06 * noise(1, at.side * 130, at.y * 130)
     painted = person.lipstick
     amount = step(0.05, 0.95 - 0.35 * painted, rough) * (0.82 + 0.13 * painted)
+    # Bare lips end softly below and at the corners.
+    bare = 1 - 0.45 * step(6.545, 6.495, at.y) - 0.35 * step(0.17, 0.25, at.x)
+    amount *= bare + painted * (1 - bare)
     albedo[on] += amount[:, None] * (colour * shade[:, None] - albedo[on])
     gap = np.exp(-(((at.y - PARTING) / 0.011) ** 2)) * step(1.60, 1.54, at.z + 0.45 * at.x)
     gap = 0.6 * gap * step(0.27, 0.2, at.x)
@@ -330,10 +362,10 @@ def teeth_paint(rest, person):
     narrow = place + 0.10 * step(1.0, 1.3, place)  # the second is narrower than the first
     between = np.abs(np.mod(narrow + 0.5, 1) - 0.5) * own.tooth
     # A gap shows dark where teeth are rounded, at their edges.
-    gap = 0.34 * np.exp(-((between / 0.005) ** 2)) + 0.14 * np.exp(-((between / 0.022) ** 2))
-    old, light = np.float32([0.62, 0.49, 0.32]), np.float32([0.86, 0.75, 0.59])
+    gap = 0.24 * np.exp(-((between / 0.005) ** 2)) + 0.12 * np.exp(-((between / 0.022) ** 2))
+    old, light = np.float32([0.70, 0.56, 0.38]), np.float32([0.92, 0.81, 0.65])
     colour = old + own.teeth * (light - old)
-    shade = 0.25 + 0.75 * step(1.22, 1.47, at.z)
+    shade = 0.25 + 0.75 * step(1.18, 1.42, at.z)
     upper = at.y > 6.60
     arch = np.where(upper, 6.775, 6.475) + np.where(upper, -0.03, 0.03) * (between / 0.044)
     gum = np.where(upper, step(arch, arch + 0.02, at.y), step(arch, arch - 0.02, at.y))

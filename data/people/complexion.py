@@ -68,7 +68,7 @@ class Complexion:
 def sample_brows(rng, male):
     """Draw the main lines of `Brows`: heavier in men."""
     return Brows(
-        thickness=_normal(rng, 1.12 if male else 0.78, 0.2, 0.45, 1.7),
+        thickness=_normal(rng, 1.12 if male else 0.78, 0.2, 0.6, 1.7),
         arch=_normal(rng, 0.6 if male else 1.1, 0.5, -0.3, 2.2),
         density=float(rng.uniform(0.65, 0.95)),
         outer=_normal(rng, 0.0, 0.016, -0.035, 0.03),
@@ -81,7 +81,7 @@ def finish_brows(rng, brows, male, age):
     kind = rng.random()
     return replace(
         brows,
-        density=brows.density * (1 - 0.2 * old) * (0.6 if kind < 0.1 else 1.0),
+        density=brows.density * (1 - 0.2 * old) * (0.8 if kind < 0.1 else 1.0),
         height=_normal(rng, -0.014 if male else 0.006, 0.012, -0.035, 0.03),
         length=_normal(rng, 1.0, 0.06, 0.85, 1.1),
         joined=float(rng.uniform(0.3, 0.8)) if kind > (0.9 if male else 0.96) else 0.0,
@@ -108,13 +108,13 @@ def sample_complexion(rng, origin, male, age, tone, dark):
         crease=0.1 if single else _normal(rng, 0.75 - 0.25 * asian, 0.2, 0.15, 1.0),
         crease_height=_normal(rng, -0.010 * asian - 0.012 * old, 0.006, -0.03, 0.012),
         lid=_normal(rng, 0.41 + 0.10 * old + 0.05 * asian, 0.15, 0.06, 0.72),
-        lashes=_normal(rng, 0.040 if male else 0.062, 0.009, 0.025, 0.085),
+        lashes=_normal(rng, 0.022 if male else 0.046, 0.006, 0.014, 0.062),
         nasolabial=float(np.clip(np.exp(rng.normal(0, 0.4)), 0.4, 2.2)),
         dimples=float(rng.uniform(0.4, 1)) if rng.random() < 0.15 else 0.0,
         cleft=float(rng.uniform(0.3, 1)) if rng.random() < (0.2 if male else 0.07) else 0.0,
         shaven=dark * float(rng.beta(2, 2)) * (1 - 0.6 * tone) if male else 0.0,
         scar=_sample_scar(rng),
-        lips=_normal(rng, 0.85 if male else 1.05, 0.18, 0.45, 1.5),
+        lips=_normal(rng, 0.72 if male else 1.0, 0.18, 0.45, 1.5),
         teeth=float(np.clip(rng.beta(3, 2) - 0.25 * old, 0, 1)),
         tooth=_normal(rng, 0.086, 0.005, 0.075, 0.098),
     )

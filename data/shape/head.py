@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data.shape.maths import step
+from data.shape.nostrils import open_nostrils
 from data.shape.proportions import BROW, BROW_SHIFT, proportion_targets
 
 ASSET = Path(__file__).parents[1] / "assets" / "head.npz"
@@ -148,7 +149,7 @@ def load_head():
         raise ValueError(f"{ASSET} is missing. Make it with: python -m data.shape.build_head")
     with np.load(ASSET) as file:
         arrays = {name: file[name] for name in file.files}
-    rest = arrays["vertices"].astype(np.float32)
+    rest = open_nostrils(arrays["vertices"].astype(np.float32))
     triangles = arrays["triangles"].astype(np.int32)
     start = arrays["target_start"]
     offsets = arrays["target_offset"].astype(np.float32)

@@ -115,7 +115,8 @@ def _one_eye(root, tip, stray, length):
     place = np.linspace(0, 1, LASHES, dtype=np.float32)[:, None]
     long = length * (0.45 + 0.55 * np.sin(np.pi * place**0.8)) * (1 + 0.22 * stray[:, :1])
     fan = (-0.35 + 1.05 * place + 0.22 * stray[:, 1:]) * along
-    edge = root + (tip - root) * (0.14 + 0.26 * place) + LIFT
+    thick = min(1.0, length / 0.05)  # short lashes are fine ones, whose roots draw a thin line
+    edge = root + (tip - root) * thick * (0.10 + 0.26 * place) + LIFT
     middle = edge + long * (0.5 * forward + 0.14 * up + 0.3 * fan)
     end = edge + long * (0.75 * forward + 0.55 * up + 0.65 * fan)
     half = along * 0.0042
