@@ -56,7 +56,7 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     ear_paint(albedo, rest, ears)
     gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)
-    hair = linear(person.hair_colour)
+    hair = _under_hair(person)
     albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
     natural = linear(person.natural)
@@ -108,6 +108,15 @@ def _skin_part(rest, lips, inside, ears):
     return part
 
 
+def _under_hair(person):
+    """The colour of hair that others cover, linear (3,): greyed as they are, and duller, since what
+    makes strands pale is the gleam on those that lie on top."""
+    hair = linear(person.hair_colour)
+    grey = np.maximum(hair, 0.4 * hair + 0.6 * linear(HAIR["grey"]))
+    hair = hair + min(1.0, person.greying) * (grey - hair)
+    return hair + 0.5 * float(step(0.2, 0.02, hair.mean())) * (hair.mean() - hair)
+
+
 def _scalp_paint(albedo, rest, hair, cut, part, seed):
     """Colour the scalp under the hair: dense on top, single short hairs at the border, bare along a
     parting."""
@@ -116,15 +125,15 @@ def _scalp_paint(albedo, rest, hair, cut, part, seed):
         return _shaven(albedo, rest, hair, cut, seed, u, v)
     hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
     line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
-    dense = step(-0.08, 0.19 + 0.3 * min(cut.recede, 0.6), line + 0.04 * hairs)
+    dense = step(-0.02, 0.24 + 0.3 * min(cut.recede, 0.6), line + 0.015 * hairs)
     short = cut.length < 0.1
-    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.93)
+    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.985)
     if cut.parted:
-        amount = amount * (1 - 0.5 * parting_share(rest, cut))
+        amount = amount * (1 - 0.75 * parting_share(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
     part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
     # Between long hairs others are seen in their shade, which is less dark where hair is light.
-    shade = 0.85 if short else 0.55 + 0.35 * step(0.02, 0.35, hair.mean())
+    shade = 0.85 if short else 0.58 + 0.32 * step(0.02, 0.35, hair.mean())
     return albedo + amount[:, None] * (hair * shade - albedo)
 
 
