@@ -162,6 +162,39 @@ def test_a_beard_thins_towards_the_cheek(bare):
     assert ((grows > 0.05) & (grows < 0.95)).sum() > 0.3 * (grows >= 0.95).sum()
 
 
+@pytest.mark.parametrize("kind", ["full beard", "short beard", "goatee"])
+def test_a_beard_has_no_hard_edge_on_the_cheek(kind):
+    """Going up the cheek, its share falls over more than a centimetre and a half."""
+    y = np.linspace(6.0, 7.6, 1601, dtype=np.float32)
+    rest = np.stack([np.full_like(y, 0.22 if kind == "goatee" else 0.55), y, 0 * y + 1.25], 1)
+    share = beard_mask(rest, kind)
+    fade = ((share > 0.02) & (share < 0.98) & (y > 6.4)).sum() * 1e-3
+    assert share.max() > 0.6 and np.abs(np.diff(share)).max() < 0.04
+    assert kind == "goatee" or fade > 0.15
+
+
+def test_black_hair_in_shade_still_shows_its_strands():
+    surface = replace(hair_pixels(4000), lit=np.zeros(4000, np.float32))
+    person = replace(
+        sample_person(np.random.default_rng(0)), hair_colour=tuple(HAIR["black"]), greying=0.0
+    )
+    light = sample_view(person, np.random.default_rng(1)).light
+    lamps = shading.Lamps(light)
+    seen = shading._hair_light(surface, np.full((4000, 3), 0.05, np.float32), person, lamps)
+    level = seen.mean(1)
+    assert level.mean() > 1.5 * 0.05 * linear(HAIR["black"]).mean()
+    assert level.std() > 0.1 * level.mean()
+
+
+def test_the_jaw_shades_the_neck_below_it_and_not_the_face():
+    surface = hair_pixels(4)
+    values = surface.values.copy()
+    values[:, sc.REST] = [(0, 6.3, 1.3), (0, 6.05, 0.75), (0, 5.4, 0.8), (0.5, 6.8, 1.1)]
+    skin = replace(surface, values=values, material=np.full(4, sc.SKIN, np.uint8))
+    chin, throat, chest, cheek = shading._under_jaw(skin)
+    assert chin > 0.95 and cheek == 1 and chest == 1 and throat < 0.75
+
+
 def hair_pixels(count):
     """A `Surface` of hair with as many pixels, each of a strand and place of its own."""
     rng = np.random.default_rng(1)

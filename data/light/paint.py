@@ -21,6 +21,8 @@ from data.shape.head import brow_lift
 from data.shape.maths import step
 from data.shape.parts import PART
 
+WARMER = np.float32([-0.02, 0.04, 0.075])  # what blood takes from the light of fair skin
+
 
 def around(rest, scale):
     """Cylindrical texture places u, v (P,) of rest positions, at `scale` texels a decimetre."""
@@ -46,7 +48,8 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     u, v = around(rest, 120)
     shift = person.seed % 509
     blotch, pores = noise(0, u + shift, v), noise(1, u * 1.6, v * 1.6 + shift)
-    base = linear(person.skin) * np.float32([1, 0.985, 0.965])
+    fair = 1 - float(step(0.25, 0.7, person.tone))  # blood keeps fair skin from looking like chalk
+    base = linear(person.skin) * (np.float32([1, 0.985, 0.965]) - fair * WARMER)
     albedo = base * (1 + 0.035 * pores + 0.03 * blotch)[:, None]
     gloss = np.full(len(rest), 0.3 * person.complexion.shine, np.float32)
     soft = np.ones(len(rest), np.float32)
@@ -166,7 +169,7 @@ def _beard_paint(albedo, rest, person, part, bald):
         amount, colour = mask * 0.3 * (1 + 0.35 * grain), hair
     else:
         hairs = noise(2, v * 2.4, u * 3.6)  # they point down
-        amount = step(0.0, 0.9, mask + 0.05 * hairs * (mask > 0.02)) * (0.72 + 0.06 * grain)
+        amount = step(0.1, 1.0, mask + 0.08 * hairs * (mask > 0.02)) * (0.72 + 0.07 * grain)
         grey = np.minimum(linear(HAIR["grey"]), 0.7 * linear(person.skin))
         colour = 0.8 * hair + 0.4 * person.greying * np.maximum(grey - hair, 0)
         part[mask > 0.5] = PART["facial hair"]

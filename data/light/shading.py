@@ -33,6 +33,7 @@ FROM_LIPS = np.float32([1.0, 0.91, 0.84])  # what lips and gums make of light on
 OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
+JAW_SHADE = 0.34  # share of the light on the neck that the jaw takes
 AROUND_HAIR = 0.014  # share of the light from all round that hair reflects uncoloured
 GLEAM_REACH = 0.035  # dm over which hair gleams together
 COMB_REACH = 0.022  # dm along a strand over which its colour is averaged, each way
@@ -143,6 +144,7 @@ def shade(surface, scene, person, view):
         diffuse *= _beside_frames(surface, lamps)[:, None]
     if view.hat in BRIMS:
         diffuse *= _under_brim(surface)[:, None]
+    diffuse *= _under_jaw(surface)[:, None]
     diffuse = _under_the_skin(diffuse, soft, surface)
     colour = albedo * diffuse + (0.012 + 0.085 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
@@ -180,6 +182,14 @@ def _under_brim(surface):
     """The share of light (P,) that a brim leaves on the face, the least on the forehead."""
     y, z = surface.values[:, sc.REST][:, 1:].T
     shade = 0.42 * step(7.05, 7.65, y) * step(0.3, 1.0, z)
+    return 1 - shade * (surface.material == sc.SKIN)
+
+
+def _under_jaw(surface):
+    """The share of light (P,) that the jaw leaves on the neck, the least close below it."""
+    y, z = surface.values[:, sc.REST][:, 1:].T
+    below = y + 0.45 * np.clip(z - 0.3, 0, 1.2)
+    shade = JAW_SHADE * step(6.56, 6.42, below) * step(5.7, 6.3, below) * step(-0.3, 0.3, z)
     return 1 - shade * (surface.material == sc.SKIN)
 
 

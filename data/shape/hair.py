@@ -65,18 +65,18 @@ def beard_mask(rest, kind, bald=False):
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
     under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
-    jaw = step(0.12, -0.14, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    jaw = step(0.17, -0.24, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * step(0.76, 0.70, x)
     if bald:
         jaw = jaw * step(7.0, 6.7, y)
     low = 6.675 - 0.25 * np.clip(x - 0.14, 0, 1)  # it bends down round the corners of the mouth
     high = 6.875 - 0.12 * x - 0.8 * np.clip(x - 0.14, 0, 1)
-    moustache = step(low, low + 0.05, y) * step(high, high - 0.10, y)
-    moustache = moustache * step(0.40, 0.22, x) * (z > 1.2)
+    moustache = step(low, low + 0.05, y) * step(high, high - 0.115, y)
+    moustache = moustache * step(0.40, 0.20, x) * (z > 1.2)
     moustache = moustache * (1 - 0.5 * np.exp(-((x / 0.025) ** 2)))  # thinner under the nose
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
-    goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
+    goatee = step(0.33, 0.15, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
     if kind == "moustache":
         return moustache
     return np.maximum(moustache, np.maximum(goatee, corner * jaw) if kind == "goatee" else jaw)
