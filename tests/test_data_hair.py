@@ -14,7 +14,7 @@ from data.people.person import sample_person
 from data.people.view import sample_view
 from data.shape import scene as sc
 from data.shape.cuts import BEARDS, CUTS
-from data.shape.hair import beard_mask, grow, hairline_distance, on_parting
+from data.shape.hair import SHORT_SHARE, beard_mask, grow, hairline_distance, on_parting
 from data.shape.head import load_head
 from data.shape.parts import PART
 
@@ -35,7 +35,7 @@ def grown(bare, cut, seed=0, where=None):
 def test_hair_thins_shortens_and_grows_finer_towards_the_hairline(bare):
     strands = grown(bare, CUTS["cropped"])
     root = strands.points[:, 0]
-    front = (root[:, 2] > 1.0) & (np.abs(root[:, 0]) < 0.4)
+    front = (root[:, 2] > 1.0) & (np.abs(root[:, 0]) < 0.4) & ~short(root)
     above = hairline_distance(root)
     border, inside = front & (above < 0.05), front & (above > 0.2) & (above < 0.4)
     length = np.linalg.norm(np.diff(strands.points, axis=1), axis=-1).sum(1)
@@ -43,6 +43,46 @@ def test_hair_thins_shortens_and_grows_finer_towards_the_hairline(bare):
     assert border.sum() / (above[border].max() + 0.06) < 0.6 * inside.sum() / 0.2
     assert np.median(strands.width[border]) < 0.7 * np.median(strands.width[inside])
     assert np.median(length[border]) < 0.8 * np.median(length[inside])
+
+
+def short(root):
+    return np.arange(len(root)) >= (1 - SHORT_SHARE) * len(root)
+
+
+@pytest.mark.parametrize("name", ["cropped", "curly", "long straight"])
+def test_short_fine_hairs_lie_flat_before_the_others_along_the_front(bare, name):
+    strands = grown(bare, CUTS[name])
+    root = strands.points[:, 0]
+    few, above = short(root), hairline_distance(root)
+    length = np.linalg.norm(np.diff(strands.points, axis=1), axis=-1).sum(1)
+    assert np.median(above[few]) < 0.4 * np.median(above[~few])
+    assert np.quantile(length[few], 0.9) < 0.2 and np.median(strands.width[few]) < 0.0075
+    assert root[few, 2].min() > -0.4  # none at the nape
+    reach = np.abs(strands.points - root[:, None])[few].max((1, 2))
+    assert np.quantile(reach, 0.9) < 0.15  # nor are they wound in curls wider than themselves
+
+
+def test_a_head_of_curls_leaves_no_bare_wedge_in_its_middle(bare):
+    """Strands that all left the middle line would cross nothing on it."""
+    points = grown(bare, CUTS["curly"]).points
+    middle = (np.abs(points[:, 0, 0]) < 0.2) & (points[:, 0, 1] > 7.9) & (points[:, 0, 2] > 0.6)
+    points = points[middle & ~short(points)]
+    crossed = np.sign(points[:, 0, 0]) != np.sign(points[:, points.shape[1] // 2, 0])
+    assert crossed.mean() > 0.15
+
+
+def test_scalp_is_painted_with_the_hair_that_stands_on_it():
+    person = replace(
+        sample_person(np.random.default_rng(0)), hair_colour=(78.0, 52.0, 34.0), greying=0.0
+    )
+    brown, hair = paint._under_hair(person), linear(person.hair_colour)
+    assert (
+        np.ptp(brown) < np.ptp(hair)
+        and brown.argmax() == 0
+        and np.isclose(brown.mean(), hair.mean())
+    )
+    grey = paint._under_hair(replace(person, greying=1.0))
+    assert grey.mean() > 2 * brown.mean() and np.ptp(grey) / grey.mean() < 0.3
 
 
 def test_the_scalp_fades_to_skin_over_millimetres_rather_than_at_a_rim():
@@ -86,6 +126,7 @@ def test_a_parting_shows_the_scalp(bare):
 def test_strands_gather_in_locks(bare):
     def apart(cut):
         tips = grown(bare, cut).points[:, -1]
+        tips = tips[~short(tips)]
         near = np.linalg.norm(tips[-400:, None] - tips[None], axis=-1)
         return np.median(np.sort(near, 1)[:, 5])
 
@@ -119,6 +160,39 @@ def test_a_beard_thins_towards_the_cheek(bare):
     skin = load_head().rest[load_head().of_group("body")]
     grows = beard_mask(skin, "full beard")
     assert ((grows > 0.05) & (grows < 0.95)).sum() > 0.3 * (grows >= 0.95).sum()
+
+
+@pytest.mark.parametrize("kind", ["full beard", "short beard", "goatee"])
+def test_a_beard_has_no_hard_edge_on_the_cheek(kind):
+    """Going up the cheek, its share falls over more than a centimetre and a half."""
+    y = np.linspace(6.0, 7.6, 1601, dtype=np.float32)
+    rest = np.stack([np.full_like(y, 0.22 if kind == "goatee" else 0.55), y, 0 * y + 1.25], 1)
+    share = beard_mask(rest, kind)
+    fade = ((share > 0.02) & (share < 0.98) & (y > 6.4)).sum() * 1e-3
+    assert share.max() > 0.6 and np.abs(np.diff(share)).max() < 0.04
+    assert kind == "goatee" or fade > 0.15
+
+
+def test_black_hair_in_shade_still_shows_its_strands():
+    surface = replace(hair_pixels(4000), lit=np.zeros(4000, np.float32))
+    person = replace(
+        sample_person(np.random.default_rng(0)), hair_colour=tuple(HAIR["black"]), greying=0.0
+    )
+    light = sample_view(person, np.random.default_rng(1)).light
+    lamps = shading.Lamps(light)
+    seen = shading._hair_light(surface, np.full((4000, 3), 0.05, np.float32), person, lamps)
+    level = seen.mean(1)
+    assert level.mean() > 1.5 * 0.05 * linear(HAIR["black"]).mean()
+    assert level.std() > 0.1 * level.mean()
+
+
+def test_the_jaw_shades_the_neck_below_it_and_not_the_face():
+    surface = hair_pixels(4)
+    values = surface.values.copy()
+    values[:, sc.REST] = [(0, 6.3, 1.3), (0, 6.05, 0.75), (0, 5.4, 0.8), (0.5, 6.8, 1.1)]
+    skin = replace(surface, values=values, material=np.full(4, sc.SKIN, np.uint8))
+    chin, throat, chest, cheek = shading._under_jaw(skin)
+    assert chin > 0.95 and cheek == 1 and chest == 1 and throat < 0.75
 
 
 def hair_pixels(count):

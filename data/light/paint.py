@@ -21,6 +21,8 @@ from data.shape.head import brow_lift
 from data.shape.maths import step
 from data.shape.parts import PART
 
+WARMER = np.float32([-0.02, 0.04, 0.075])  # what blood takes from the light of fair skin
+
 
 def around(rest, scale):
     """Cylindrical texture places u, v (P,) of rest positions, at `scale` texels a decimetre."""
@@ -46,7 +48,8 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     u, v = around(rest, 120)
     shift = person.seed % 509
     blotch, pores = noise(0, u + shift, v), noise(1, u * 1.6, v * 1.6 + shift)
-    base = linear(person.skin) * np.float32([1, 0.985, 0.965])
+    fair = 1 - float(step(0.25, 0.7, person.tone))  # blood keeps fair skin from looking like chalk
+    base = linear(person.skin) * (np.float32([1, 0.985, 0.965]) - fair * WARMER)
     albedo = base * (1 + 0.035 * pores + 0.03 * blotch)[:, None]
     gloss = np.full(len(rest), 0.3 * person.complexion.shine, np.float32)
     soft = np.ones(len(rest), np.float32)
@@ -56,7 +59,7 @@ def skin_paint(rest, known, person, view, cut, decimetre=300.0):
     ear_paint(albedo, rest, ears)
     gloss *= 1 + 0.12 * pores
     lip_paint(albedo, gloss, lips, inside, rest, person, base)
-    hair = linear(person.hair_colour)
+    hair = _under_hair(person)
     albedo = _scalp_paint(albedo, rest, hair, cut, part, person.seed)
     gloss[part == PART["hair"]] = 0.05
     natural = linear(person.natural)
@@ -108,6 +111,15 @@ def _skin_part(rest, lips, inside, ears):
     return part
 
 
+def _under_hair(person):
+    """The colour of hair that others cover, linear (3,): greyed as they are, and duller, since what
+    makes strands pale is the gleam on those that lie on top."""
+    hair = linear(person.hair_colour)
+    grey = np.maximum(hair, 0.4 * hair + 0.6 * linear(HAIR["grey"]))
+    hair = hair + min(1.0, person.greying) * (grey - hair)
+    return hair + 0.5 * float(step(0.2, 0.02, hair.mean())) * (hair.mean() - hair)
+
+
 def _scalp_paint(albedo, rest, hair, cut, part, seed):
     """Colour the scalp under the hair: dense on top, single short hairs at the border, bare along a
     parting."""
@@ -116,15 +128,15 @@ def _scalp_paint(albedo, rest, hair, cut, part, seed):
         return _shaven(albedo, rest, hair, cut, seed, u, v)
     hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
     line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
-    dense = step(-0.08, 0.19 + 0.3 * min(cut.recede, 0.6), line + 0.04 * hairs)
+    dense = step(-0.02, 0.24 + 0.3 * min(cut.recede, 0.6), line + 0.015 * hairs)
     short = cut.length < 0.1
-    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.93)
+    amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.985)
     if cut.parted:
-        amount = amount * (1 - 0.5 * parting_share(rest, cut))
+        amount = amount * (1 - 0.75 * parting_share(rest, cut))
     amount = amount * (part != PART["ears"]) * (rest[:, 1] > 6.4)
     part[(line > -0.02) & (amount > 0.3) & (part != PART["ears"])] = PART["hair"]
     # Between long hairs others are seen in their shade, which is less dark where hair is light.
-    shade = 0.85 if short else 0.55 + 0.35 * step(0.02, 0.35, hair.mean())
+    shade = 0.85 if short else 0.58 + 0.32 * step(0.02, 0.35, hair.mean())
     return albedo + amount[:, None] * (hair * shade - albedo)
 
 
@@ -157,7 +169,7 @@ def _beard_paint(albedo, rest, person, part, bald):
         amount, colour = mask * 0.3 * (1 + 0.35 * grain), hair
     else:
         hairs = noise(2, v * 2.4, u * 3.6)  # they point down
-        amount = step(0.0, 0.9, mask + 0.05 * hairs * (mask > 0.02)) * (0.72 + 0.06 * grain)
+        amount = step(0.1, 1.0, mask + 0.08 * hairs * (mask > 0.02)) * (0.72 + 0.07 * grain)
         grey = np.minimum(linear(HAIR["grey"]), 0.7 * linear(person.skin))
         colour = 0.8 * hair + 0.4 * person.greying * np.maximum(grey - hair, 0)
         part[mask > 0.5] = PART["facial hair"]

@@ -33,6 +33,8 @@ FROM_LIPS = np.float32([1.0, 0.91, 0.84])  # what lips and gums make of light on
 OUTLINE = 0.05  # dm from the outline in which light from behind is seen
 FINE = 60.0  # samples a decimetre from which pores are seen
 FIBRES = 500.0  # rows of the noise texture over which strands are spread
+JAW_SHADE = 0.34  # share of the light on the neck that the jaw takes
+AROUND_HAIR = 0.014  # share of the light from all round that hair reflects uncoloured
 GLEAM_REACH = 0.035  # dm over which hair gleams together
 COMB_REACH = 0.022  # dm along a strand over which its colour is averaged, each way
 
@@ -142,10 +144,15 @@ def shade(surface, scene, person, view):
         diffuse *= _beside_frames(surface, lamps)[:, None]
     if view.hat in BRIMS:
         diffuse *= _under_brim(surface)[:, None]
+    diffuse *= _under_jaw(surface)[:, None]
     diffuse = _under_the_skin(diffuse, soft, surface)
     colour = albedo * diffuse + (0.012 + 0.085 * gloss)[:, None] * lamps.shine(
         surface, 14 + 26 * gloss
     )
+    under = (part == PART["hair"]) & ~strand
+    if under.any():
+        # what hairs too short to be strands reflect of the light from all round
+        colour[under] += 2 * AROUND_HAIR * surface.open[under, None] * lamps.around
     _add_outline(colour, surface, lamps)
     mouth = (material == sc.TEETH) | (material == sc.TONGUE)
     if mouth.any():
@@ -175,6 +182,14 @@ def _under_brim(surface):
     """The share of light (P,) that a brim leaves on the face, the least on the forehead."""
     y, z = surface.values[:, sc.REST][:, 1:].T
     shade = 0.42 * step(7.05, 7.65, y) * step(0.3, 1.0, z)
+    return 1 - shade * (surface.material == sc.SKIN)
+
+
+def _under_jaw(surface):
+    """The share of light (P,) that the jaw leaves on the neck, the least close below it."""
+    y, z = surface.values[:, sc.REST][:, 1:].T
+    below = y + 0.45 * np.clip(z - 0.3, 0, 1.2)
+    shade = JAW_SHADE * step(6.56, 6.42, below) * step(5.7, 6.3, below) * step(-0.3, 0.3, z)
     return 1 - shade * (surface.material == sc.SKIN)
 
 
@@ -240,6 +255,7 @@ class Lamps:
             np.float32(c) for c in (light.key, light.fill, light.rim, light.sky, light.ground)
         )
         self.softness = light.softness
+        self.around = 0.5 * (self.sky + self.ground) + 0.15 * (self.key + self.fill)
         side = -np.sign(light.azimuth) or 1.0
         self.key_from = light_direction(light)
         self.fill_from, self.rim_from = unit(
@@ -316,7 +332,9 @@ def _hair_light(surface, diffuse, person, lamps):
     edge = np.clip(1 - np.abs(_dot(outward, surface.toward_eye)), 0, 1) ** 2
     sheen = 0.035 * step(0.1, 0.9, outward[:, 1]) * surface.open * pale
     colour = 0.94 * albedo * diffuse + gleam * streaks * lamps.key + sheen[:, None] * lamps.sky
-    colour += (0.25 * edge)[:, None] * (albedo + 0.01) * lamps.rim(outward)
+    # Each hair reflects its surroundings, in shade as well: black hair is never flat black.
+    colour += (AROUND_HAIR * pale * (0.6 + tint) * surface.open)[:, None] * streaks * lamps.around
+    colour += (0.18 * edge)[:, None] * (albedo + 0.006) * lamps.rim(outward)
     return _comb_light(surface, colour, tangent)
 
 

@@ -19,7 +19,7 @@ from data.shape.skull import Skull
 # The hairline of a rest head: height over the angle round the skull, from the middle of the
 # forehead (0) to the nape.
 HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15)
-HAIRLINE_HEIGHT = (7.94, 7.92, 7.78, 7.55, 7.33, 7.20, 7.36, 7.28, 6.98, 6.76, 6.68)
+HAIRLINE_HEIGHT = (7.90, 7.84, 7.69, 7.46, 7.22, 7.05, 7.10, 7.20, 6.98, 6.76, 6.68)
 DOWN = np.array([0, -1, 0], np.float32)
 BRUSHED = np.array([0, -0.6, -0.35], np.float32)  # how short hair at the sides lies
 # Where tied hair meets, as a direction from the middle of the skull.
@@ -31,8 +31,11 @@ ROOTS = 16000  # candidate roots on the whole head; a cut takes those on its sca
 BORDER = 0.20  # dm from the hairline over which hair becomes dense, long and thick
 LOCKS = 260  # places on the scalp about which strands gather
 LOOSE_SHARE = 0.1  # of the strands follow no lock and are finer: they catch the light
-PARTING = 0.011  # dm on each side of a parting on which nothing grows
-PARTING_FADE = 0.016  # dm over which the scalp is seen beside it
+SHORT_SHARE = 0.16  # of the strands are the short fine hairs in front of the others
+SHORT_LENGTH, SHORT_WIDTH = 0.13, 0.007  # dm, of those at most
+FRONT = 0.16  # dm from the hairline over which those stand
+PARTING = 0.006  # dm on each side of a parting on which nothing grows
+PARTING_FADE = 0.012  # dm over which the scalp is seen beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,18 +65,18 @@ def beard_mask(rest, kind, bald=False):
     x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
     cheek_line = 6.60 + 0.66 * np.clip((x - 0.34) / 0.36, 0, 1) ** 1.5
     under = y + 0.45 * np.clip(z - 0.3, 0, 1.2)  # falls from the jaw to the throat
-    jaw = step(0.12, -0.14, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
+    jaw = step(0.17, -0.24, y - cheek_line) * step(6.36, 6.56, under) * step(0.3, 0.5, z)
     mouth = step(0.9, 1.2, np.hypot(x / 0.30, (y - 6.60) / 0.125))
     jaw = jaw * np.where(y > 6.47, mouth, 1) * step(0.76, 0.70, x)
     if bald:
         jaw = jaw * step(7.0, 6.7, y)
     low = 6.675 - 0.25 * np.clip(x - 0.14, 0, 1)  # it bends down round the corners of the mouth
     high = 6.875 - 0.12 * x - 0.8 * np.clip(x - 0.14, 0, 1)
-    moustache = step(low, low + 0.05, y) * step(high, high - 0.10, y)
-    moustache = moustache * step(0.40, 0.22, x) * (z > 1.2)
+    moustache = step(low, low + 0.05, y) * step(high, high - 0.115, y)
+    moustache = moustache * step(0.40, 0.20, x) * (z > 1.2)
     moustache = moustache * (1 - 0.5 * np.exp(-((x / 0.025) ** 2)))  # thinner under the nose
     corner = step(0.13, 0.08, np.abs(x - 0.285)) * step(6.70, 6.64, y) * (z > 1.1) * mouth
-    goatee = step(0.30, 0.20, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
+    goatee = step(0.33, 0.15, x + 0.6 * np.clip(6.35 - y, 0, 1)) * step(6.50, 6.45, y) * jaw
     if kind == "moustache":
         return moustache
     return np.maximum(moustache, np.maximum(goatee, corner * jaw) if kind == "goatee" else jaw)
@@ -120,9 +123,12 @@ def grow(vertices, normals, cut, rng, where=None):
     dense = np.clip(0.25 + above / BORDER, 0.25, 1)
     least = 0.2 if cut.length < 0.5 else 0.6  # long hair is long at the hairline as well
     length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(dense + least, 0, 1)
+    short = _short(count) if where is None else np.zeros(count, bool)
+    own = SHORT_LENGTH * rng.uniform(0.3, 1, count) * np.clip(0.4 + above / FRONT, 0.4, 1)
+    length = np.where(short, np.minimum(own, length), length)
     if where is not None:
-        short = np.minimum(0.5 * length, 0.07)  # a moustache leaves the mouth free
-        length = np.where(rest[:, 1] > 6.66, short, length)
+        lip = np.minimum(0.5 * length, 0.07)  # a moustache leaves the mouth free
+        length = np.where(rest[:, 1] > 6.66, lip, length)
     knot = _knot(skull, cut.tied, root) if cut.tied else None
     if cut.tied:
         length = 1.12 * np.linalg.norm(knot - root, axis=1)
@@ -130,7 +136,8 @@ def grow(vertices, normals, cut, rng, where=None):
         skull = (
             None  # a beard is too short to fall back on the face, and the skull too coarse for it
         )
-    points = _grow_steps(root, normal, length.astype(np.float32), top, cut, knot, skull, rng)
+    inner = np.clip(above / BORDER, 0, 1)
+    points = _grow_steps(root, normal, length.astype(np.float32), top, inner, cut, knot, skull, rng)
     outward = points - (CENTRE + [0, -0.15, 0])
     outward[..., 1] *= np.where(outward[..., 1] < 0, 0.3, 1)  # lit like a curtain, not like a ball
     if cut.tied:
@@ -140,6 +147,8 @@ def grow(vertices, normals, cut, rng, where=None):
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
     width = cut.width * np.exp(rng.normal(0, 0.3, len(points)))
     width[:count] *= np.where(_loose(count), 0.45, 1) * np.clip(dense, 0.3, 1)
+    fine = width[:count] * SHORT_WIDTH / cut.width
+    width[:count] = np.where(short, np.minimum(fine, width[:count]), width[:count])
     return Strands(*(a.astype(np.float32) for a in (points, outward, width, tint)))
 
 
@@ -152,10 +161,15 @@ def _roots(vertices, normals, cut, rng, where):
         above = hairline_distance(rest, cut.recede) + rng.normal(0.06, 0.025, ROOTS)
         wide = BORDER * (1 + 1.5 * min(cut.recede, 0.6))  # hair that goes back thins out first
         share = np.clip(above / wide, 0, 1) ** 0.6 * ~on_parting(rest, cut)
+        front = step(-0.02, 0.10, above) * np.exp(-((above / FRONT) ** 2))
+        front *= step(-0.2, 0.4, rest[:, 2]) * ~on_parting(rest, cut)
     else:
         above = (where(rest) - rng.uniform(0.05, 0.5, ROOTS)) * 0.4
         share = np.clip(where(rest), 0, 1) * (above > 0)
     chosen = rng.choice(ROOTS, cut.strands, p=share / share.sum())
+    if where is None:
+        short = _short(cut.strands)
+        chosen[short] = rng.choice(ROOTS, short.sum(), p=front / front.sum())
     corner, exact = head.triangles[triangle[chosen]], weights[chosen]
     weights = exact + rng.normal(0, 0.1, exact.shape).astype(np.float32)
     weights /= weights.sum(1, keepdims=True)
@@ -182,7 +196,9 @@ def parting_share(rest, cut):
 
 def _beside_parting(rest, cut):
     """How far rest positions (N, 3) lie from a gently curved parting, in decimetres: (N,)."""
-    return np.abs(rest[:, 0] - cut.parting + 0.02 * np.sin(2.4 * rest[:, 2]))
+    z = rest[:, 2]
+    wander = 0.02 * np.sin(2.4 * z) + 0.004 * np.sin(31 * z) + 0.003 * np.sin(74 * z + 1)
+    return np.abs(rest[:, 0] - cut.parting + wander)
 
 
 def _loose(count):
@@ -190,21 +206,29 @@ def _loose(count):
     return np.arange(count) < LOOSE_SHARE * count
 
 
+def _short(count):
+    """Which of the strands are short fine hairs at the front: bool (N,)."""
+    return np.arange(count) >= (1 - SHORT_SHARE) * count
+
+
 def _locks(root, rng):
     """Which strand each of the strands with these roots (N, 3) follows: int (N,)."""
-    leaders = rng.choice(len(root), min(LOCKS, len(root)), replace=False)
+    long = np.nonzero(~_short(len(root)))[0]
+    leaders = rng.choice(long, min(LOCKS, len(long)), replace=False)
     apart = root @ root[leaders].T - 0.5 * (root[leaders] ** 2).sum(1)
     return leaders[apart.argmax(1)]  # that of the nearest root
 
 
-def _gather(points, leader, cut, rng):
-    """Draw strands (N, K, 3) to their leaders (N,), the more the farther from their roots.
+def _gather(points, leader, clump, rng):
+    """Draw strands (N, K, 3) to their leaders (N,), the more the farther from their roots, by
+    `clump` (N,) at their tips.
 
     Reference: Yang, Xu, Yao and Zhou 2000, the cluster hair model, in one level.
     """
     follow, count = points[leader], len(points)
     s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
-    strength = cut.clump * rng.uniform(0.5, 1, count).astype(np.float32) * ~_loose(count)
+    strength = clump * rng.uniform(0.5, 1, count).astype(np.float32) * ~_loose(count)
+    strength *= ~_short(count)
     near = np.linalg.norm((follow - points)[:, 0], axis=1) < 0.3
     share = (strength * near)[:, None] * s**1.3
     return points + share[..., None] * (follow - points)
@@ -273,13 +297,18 @@ def _braids(knots, count, steps, rng):
 LOOSE = {"bun": _bun, "tail": _tail, "braids": _braids}
 
 
-def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
-    """The points of the strands: float32 (N, steps + 1, 3)."""
+def _grow_steps(root, normal, length, top, inner, cut, knot, skull, rng):
+    """The points of the strands: float32 (N, steps + 1, 3). Those of a fringe and at the border,
+    where `inner` (N,) is 0, hardly gather in locks, which would end in a row of teeth."""
     count = len(root)
-    side = np.sign(root[:, 0] - cut.parting + rng.normal(0, 0.03, count)).astype(np.float32)
+    # Without a parting neighbours fall to either side, so that no bare wedge opens between them.
+    astray = rng.normal(0, 0.03 if cut.parted else 0.22, count)
+    side = np.sign(root[:, 0] - cut.parting + astray).astype(np.float32)
     fringe = _fringe(root, cut)
     short = (root[:, 1] - 7.58 + np.clip(1.45 - root[:, 2], 0, 1)) * 0.9  # ends above the eyes
-    step = ((length + fringe * (short - length)) / cut.steps)[:, None].astype(np.float32)
+    length = np.where(length < short, length, length + fringe * (short - length))
+    grown = _spacing(cut)
+    step = (length[:, None] * np.diff(grown)).astype(np.float32)
     comb = np.zeros((count, 3), np.float32)
     comb[:, 0], comb[:, 2] = side * cut.comb[0] * top, -cut.comb[1]
     comb += fringe[:, None] * (np.float32([0, 0, 0.9]) - comb)
@@ -292,10 +321,11 @@ def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
         gap = skull.gap(at) if skull else np.full(count, np.inf, np.float32)
         direction = knot - at if cut.tied else _pull(k, at, normal, comb, side, fringe, top, cut)
         far = np.clip((gap - layer) / 0.12, 0, 1) * (at[:, 1] > 6.6)
-        direction = unit(direction - outward * (cut.hug * far)[:, None])
+        hug = cut.hug + (0 if cut.tied else 0.7 * _before_the_face(at, fringe) * cut.fall)
+        direction = unit(direction - outward * (hug * far)[:, None])
         inward = np.minimum((direction * outward).sum(1), 0) * (gap < layer + 0.06)
         direction = unit(direction - inward[:, None] * outward)  # what presses on it slides along
-        at = at + direction * step
+        at = at + direction * step[:, k : k + 1]
         if skull:
             at = skull.push_out(at, layer * min(1.0, 0.3 + k))
         points.append(at)
@@ -303,8 +333,16 @@ def _grow_steps(root, normal, length, top, cut, knot, skull, rng):
     points, leader = np.stack(points, 1), np.arange(count)
     if cut.clump:
         leader = _locks(root, rng)
-        points = _gather(points, leader, cut, rng)
-    return _curl(points, length, cut, phase, _sway_phase(root[leader]))
+        points = _gather(points, leader, cut.clump * inner * (1 - 0.75 * fringe), rng)
+    return _curl(points, length, cut, phase, _sway_phase(root[leader]), grown)
+
+
+def _spacing(cut):
+    """Where along a strand its points lie, from 0 to 1: float32 (steps + 1,). Near the root, where
+    it bends over the skull, they lie closer."""
+    part = np.linspace(0.4, 1.6, cut.steps) if cut.steps > 5 and not cut.curl else None
+    part = np.ones(cut.steps) if part is None else part
+    return np.concatenate([[0], np.cumsum(part) / part.sum()]).astype(np.float32)
 
 
 def _fringe(root, cut):
@@ -316,27 +354,36 @@ def _fringe(root, cut):
 def _pull(k, at, normal, comb, side, fringe, top, cut):
     """Where strands want to go at step k: (N, 3), not of unit length."""
     s = (k + 0.5) / cut.steps
+    front = _before_the_face(at, fringe) if cut.length > 0.5 and cut.fall else None
     early = np.float32((1 - s) ** 2 if cut.fall else 1)
     weight = cut.fall * (0.4 + 3.2 * min(1.0, cut.length * s / 0.6))
     sides = (1 - cut.fade) * (1 - top)[:, None]  # clipped short, they are brushed down
     lift = (cut.lift * early + (0.4 if k == 0 else 0)) * (1 - 0.75 * sides)
     pull = normal * lift + comb * max(early, 0.04)
-    pull = pull + DOWN * weight + sides * BRUSHED
+    held = 1  # where it lies on the skull
+    if front is not None:
+        held = 1 - 0.9 * (front * np.clip((at[:, 1] - 7.5) / 0.3, 0, 1))[:, None]
+    pull = pull + DOWN * (weight * held) + sides * BRUSHED
     if cut.length > 1:  # below the chin it hangs to the neck, not like a tent
         low = np.clip(7.2 - at[:, 1], 0, 1.2)
         pull[:, 0] -= 0.18 * weight * low * at[:, 0]
-    return pull + _off_the_face(at, side, fringe) if cut.length > 0.5 and cut.fall else pull
+    return pull if front is None else pull + _off_the_face(at, side, front, cut)
 
 
-def _off_the_face(at, side, fringe):
-    """A sideways push on what hangs in front of the face, but for a fringe."""
-    in_front = (
+def _before_the_face(at, fringe):
+    """How far places (N, 3) lie in front of the face, but for those of a fringe: (N,) in [0, 1]."""
+    return (
         np.clip((at[:, 2] - 0.95) / 0.3, 0, 1)
         * np.clip((8.15 - at[:, 1]) / 0.2, 0, 1)
         * (1 - fringe)
     )
+
+
+def _off_the_face(at, side, in_front, cut):
+    """A sideways push on what hangs in front of the face."""
     push = np.zeros_like(at)
-    push[:, 0] = np.sign(np.where(np.abs(at[:, 0]) > 0.2, at[:, 0], side)) * in_front * 3
+    push[:, 0] = np.sign(np.where(np.abs(at[:, 0]) > 0.25, at[:, 0], side)) * in_front
+    push[:, 0] *= 1.5 if cut.curl else 3  # curls keep their volume
     push[:, 2] = -in_front * 1.2
     return push
 
@@ -347,11 +394,10 @@ def _sway_phase(root):
     return (cells @ np.array([12.9898, 78.233, 37.719]) % (2 * np.pi)).astype(np.float32)
 
 
-def _curl(points, length, cut, phase, sway):
+def _curl(points, length, cut, phase, sway, s):
     """Wind strands round their own course (curls) and sway locks together (waves)."""
     if not cut.curl and not cut.wave:
         return points
-    s = np.linspace(0, 1, points.shape[1], dtype=np.float32)
     turn = 2 * np.pi * cut.turns * length[:, None] * s
     grown = np.minimum(1, 2 * s)[None, :, None]
     along = np.gradient(points, axis=1)
@@ -359,6 +405,7 @@ def _curl(points, length, cut, phase, sway):
     across = np.cross(along, np.array([0.31, 0.11, 0.94], np.float32))
     across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 0.1)
     outward = np.cross(across, along)
+    grown = grown * np.minimum(1, length / 0.4)[:, None, None]  # short hairs have no room to wind
     curl = cut.curl * (
         np.cos(turn + phase[:, None])[..., None] * across
         + np.sin(turn + phase[:, None])[..., None] * outward
@@ -388,7 +435,7 @@ def ribbons(strands, camera):
     across = np.cross(tangent, np.asarray(camera, np.float32) - points)
     across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
     s = np.linspace(0, 1, steps, dtype=np.float32)
-    pointed = (1 - 0.85 * s**3) * np.minimum(1, 0.35 + 3 * s)  # thin at the root and at the tip
+    pointed = (1 - 0.85 * s**3) * np.minimum(1, 0.5 + 4 * s)  # thin at the root and at the tip
     half = 0.5 * strands.width[:, None] * pointed
     edges = [points + sign * across * half[..., None] for sign in (-1, 1)]
     vertices = np.stack(edges, 2).reshape(-1, 3)

@@ -315,7 +315,7 @@ def _grown_hair(person, name, style, detail):
     """A cut as somebody wears it, and its strands on the neutral head, or None for a bald one."""
     rng = np.random.default_rng([person.seed, 0, list(CUTS).index(name)])
     cut = varied(name, rng)
-    cut = replace(cut, recede=max(cut.recede, person.recede))
+    cut = replace(cut, recede=max(cut.recede, 0.6 * person.recede))
     if not cut.strands:
         return cut, None
     return cut, hair.grow(*_neutral(person.shape, style), coarser(cut, detail), rng)
