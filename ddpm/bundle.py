@@ -338,8 +338,8 @@ def load_vae(path, dtype=None):
     Raises:
         ValueError: if there is no such file, or it is damaged, or not an autoencoder.
     """
-    preset, path = read_vae(path), find_bundle(path, "vae")
-    header = _read_header(path)
+    path = find_bundle(path, "vae")
+    header, preset = _read_vae_header(path)
     try:
         network = preset.make_network(dtype)
         mean, deviation = (
@@ -357,12 +357,16 @@ def read_vae(path):
 
     Args and errors as `load_vae`.
     """
-    path = find_bundle(path, "vae")
+    return _read_vae_header(find_bundle(path, "vae"))[1]
+
+
+def _read_vae_header(path):
+    """The header of an autoencoder's file, and its `Preset`."""
     header = _read_header(path)
     if header["kind"] != "vae":
         raise ValueError(f"{path} is a {header['kind']}, not an autoencoder (python train.py vae).")
     try:
-        return Preset.from_dict(header["preset"])
+        return header, Preset.from_dict(header["preset"])
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
 

@@ -84,12 +84,9 @@ def find_points(images, cache):
     Raises:
         ValueError: if the file is of other pictures.
     """
-    cache = Path(cache)
-    if cache.exists():
-        points = np.load(cache)
-        if points.shape != (len(images), 478, 2):
-            raise ValueError(f"{cache} is not of these pictures; remove it, and it is made again.")
-        return points
+    known = _kept(cache, (len(images), 478, 2))
+    if known is not None:
+        return known
     from facekit.detect import detect, largest
 
     points = np.full((len(images), 478, 2), np.nan, np.float32)
@@ -100,8 +97,7 @@ def find_points(images, cache):
             points[i] = face.mesh[:, :2]
         bar.update()
     bar.close()
-    with atomic_write(cache) as partial, partial.open("wb") as file:
-        np.save(file, points)
+    _keep(points, cache)
     return points
 
 
@@ -121,10 +117,8 @@ def find_embeddings(images, folder):
 
     embedder = load_embedder(EMBEDDER)
     shape = (len(images), embedder.dimensions)
-    if cache.exists():
-        known = np.load(cache)
-        if known.shape != shape:
-            raise ValueError(f"{cache} is not of these pictures; remove it, and it is made again.")
+    known = _kept(cache, shape)
+    if known is not None:
         return known
     known = np.full(shape, np.nan, np.float32)
     seen = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)))
@@ -139,6 +133,25 @@ def find_embeddings(images, folder):
             ]
             known[some] = embedder.embed_crops(np.stack(crops))
             bar.update(len(some))
-    with atomic_write(cache) as partial, partial.open("wb") as file:
-        np.save(file, known)
+    _keep(known, cache)
     return known
+
+
+def _kept(cache, shape):
+    """What a cache holds; None where there is none.
+
+    Raises:
+        ValueError: if it has another shape.
+    """
+    if not Path(cache).exists():
+        return None
+    known = np.load(cache)
+    if known.shape != shape:
+        raise ValueError(f"{cache} is not of these pictures; remove it, and it is made again.")
+    return known
+
+
+def _keep(array, cache):
+    """Write a cache, whole or not at all."""
+    with atomic_write(Path(cache)) as partial, partial.open("wb") as file:
+        np.save(file, array)

@@ -14,10 +14,8 @@ from data.shape.maths import step
 EXPOSED = 1.42  # light on a face turned to the camera, after exposure
 ADAPTED = 0.65  # share of the light's colour that the camera's white balance takes away
 UNEVEN = 0.12  # deviation of the exposure's logarithm
-OPENED, CLOSED = (
-    0.8,
-    0.2,
-)  # stops that the lens is opened for the deepest skin, closed for the fairest
+OPENED = 0.8  # stops that the lens is opened for the deepest skin
+CLOSED = 0.2  # stops that it is closed for the fairest
 BRIM_LIGHT = 34.0  # degrees, the least elevation of a key that reaches under a brim
 
 

@@ -5,8 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from data.shape.head import express, eyeball, load_head
-from data.shape.maths import step
-from data.shape.maths import unit as unit_vector
+from data.shape.maths import step, unit
 
 BLINKS = ("eyeBlinkRight", "eyeBlinkLeft")
 LASHES = 52  # an eye
@@ -30,11 +29,11 @@ def resting_lids(head, vertices, covered):
     """
     closed = express(head, vertices, {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0})
     moves = {}
-    for side, unit, lid in zip("rl", BLINKS, _edge_vertices(), strict=True):
+    for side, name, lid in zip("rl", BLINKS, _edge_vertices(), strict=True):
         centre, radius = eyeball(head, vertices, side)
         wanted = centre[1] + radius * np.sin(np.radians(IRIS)) * (1 - covered)
         move = (vertices[lid, 1] - wanted) / (vertices[lid, 1] - closed[lid, 1])
-        moves[unit] = float(np.clip(move, RAISED, LOWERED))
+        moves[name] = float(np.clip(move, RAISED, LOWERED))
     return moves
 
 
@@ -108,10 +107,10 @@ def lashes(posed, length, seed):
 
 def _one_eye(root, tip, stray, length):
     """One eye's lashes (7, LASHES, 3): roots and tips (LASHES, 3) are the head's own."""
-    along = unit_vector(np.gradient(root, axis=0))  # outwards: the rows start at the nose
-    forward = unit_vector(tip - root)
+    along = unit(np.gradient(root, axis=0))  # outwards: the rows start at the nose
+    forward = unit(tip - root)
     up = np.cross(forward, along)
-    up = unit_vector(up * np.sign(up[:, 1:2].mean()))
+    up = unit(up * np.sign(up[:, 1:2].mean()))
     place = np.linspace(0, 1, LASHES, dtype=np.float32)[:, None]
     long = length * (0.45 + 0.55 * np.sin(np.pi * place**0.8)) * (1 + 0.22 * stray[:, :1])
     fan = (-0.35 + 1.05 * place + 0.22 * stray[:, 1:]) * along

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from ddpm.conditions import CONDITIONS
+from ddpm.conditions import CONDITIONS, array_names
 from ddpm.nets.config import conditions_from_dict
 
 
@@ -92,6 +92,52 @@ class Conditioner(keras.layers.Layer):
     def get_config(self):
         conditions = {name: asdict(settings) for name, settings in self.conditions.items()}
         return {**super().get_config(), "width": self.width, "conditions": conditions}
+
+
+def check_inputs(config, x_t, condition):
+    """Refuse a condition or a size that a U-Net does not take.
+
+    Args:
+        config: the network's, with `conditions` and `stride`.
+        x_t: (B, H, W, C).
+        condition: dict of arrays, or None.
+
+    Raises:
+        ValueError: if the levels cannot halve H or W, or it takes no such condition.
+    """
+    if condition is not None and not isinstance(condition, dict):
+        raise ValueError(f"A condition is a dict of arrays. Received: {type(condition).__name__}")
+    takes = array_names(config.conditions)
+    unknown = sorted(set(condition or {}) - set(takes))
+    if unknown:
+        raise ValueError(
+            f"This U-Net is conditioned on {' and '.join(takes) or 'nothing but the time'}. "
+            f"Received: {', '.join(unknown)}"
+        )
+    height, width = x_t.shape[1:3]
+    if (height or 0) % config.stride or (width or 0) % config.stride:
+        raise ValueError(
+            f"Height and width must be multiples of {config.stride} (patch times 2 for each level "
+            f"below the first). Received: x_t of shape {tuple(x_t.shape)}"
+        )
+
+
+def input_images(names, condition, x_t):
+    """The images of conditions that join x_t, a list of (B, H, W, channels).
+
+    Args:
+        names: of the conditions.
+        condition: dict of arrays, or None; arrays that are missing are null.
+        x_t: (B, H, W, C).
+    """
+    condition = condition or {}
+    return [
+        CONDITIONS[name].input_image(
+            {array: condition[array] for array in CONDITIONS[name].arrays if array in condition},
+            x_t,
+        )
+        for name in names
+    ]
 
 
 def _concatenate(parts, axis):

@@ -178,16 +178,7 @@ class MPUNetConfig:
     to_dict = UNetConfig.to_dict
     __post_init__ = UNetConfig.__post_init__
     _check = UNetConfig._check
-
-    @classmethod
-    def from_dict(cls, values):
-        """The inverse of `to_dict`.
-
-        Raises:
-            ValueError: for a field or a condition that this version does not know.
-        """
-        values = from_fields(cls, values)
-        return cls(**{**values, "conditions": conditions_from_dict(values.get("conditions", {}))})
+    from_dict = classmethod(UNetConfig.from_dict.__func__)
 
 
 @dataclass(frozen=True)

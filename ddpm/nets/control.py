@@ -16,6 +16,7 @@ import keras
 from keras import ops
 
 from ddpm.conditions.hints import KINDS
+from ddpm.nets.conditioner import check_inputs
 from ddpm.nets.config import UNetConfig
 from ddpm.nets.layers import GroupNorm, conv3x3, space_to_depth
 from ddpm.nets.unet import UNet
@@ -176,7 +177,7 @@ class Controlled(keras.Model):
         if hints is None:
             return self.base(x_t, t, condition, training=training)
         base = self.base
-        base.check(x_t, condition)
+        check_inputs(base.config, x_t, condition)
         context = base.embed(t, condition)
         added = self.branch(x_t, context, hints, strengths, training=training)
         h, skips = base.encode(base.embed_input(x_t, condition), context, training=training)

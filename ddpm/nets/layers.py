@@ -66,6 +66,11 @@ def depth_to_space(x, patch):
     return ops.reshape(x, (-1, height * patch, width * patch, channels // patch**2))
 
 
+def halve(x):
+    """The mean of each square of 2 x 2: (B, H, W, C) -> (B, H/2, W/2, C)."""
+    return ops.average_pool(x, 2, strides=2)
+
+
 def conv3x3(width, **kwargs):
     """A 3 x 3 convolution that keeps the grid."""
     return keras.layers.Conv2D(width, 3, padding="same", **kwargs)

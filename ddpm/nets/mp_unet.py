@@ -11,13 +11,14 @@ import math
 import keras
 from keras import ops
 
-from ddpm.conditions import CONDITIONS, array_names
-from ddpm.nets.conditioner import BlockContext, Conditioner
+from ddpm.conditions import CONDITIONS
+from ddpm.nets.conditioner import BlockContext, Conditioner, check_inputs, input_images
 from ddpm.nets.config import MPUNetConfig
 from ddpm.nets.layers import (
     affine_swish,
     attend,
     depth_to_space,
+    halve,
     head_count,
     join_heads,
     sinusoidal_embedding,
@@ -278,7 +279,7 @@ class MPUNet(keras.Model):
         Returns:
             float32 (B, H, W, channels).
         """
-        self.check(x_t, condition)
+        check_inputs(self.config, x_t, condition)
         context = self.embed(t, condition)
         h, skips = self.embed_input(x_t, condition), []
         for level in range(self.config.levels):
@@ -309,30 +310,10 @@ class MPUNet(keras.Model):
     def embed_input(self, x_t, condition=None):
         """The stem: x_t, images of conditions that join it, and a channel of ones."""
         x_t = ops.cast(x_t, self.compute_dtype)
-        images = [x_t]
-        for name in self.image_conditions:
-            arrays = CONDITIONS[name].arrays
-            own = {array: condition[array] for array in arrays if array in (condition or {})}
-            images.append(ops.cast(CONDITIONS[name].input_image(own, x_t), x_t.dtype))
+        images = input_images(self.image_conditions, condition, x_t)
+        images = [x_t, *(ops.cast(image, x_t.dtype) for image in images)]
         folded = [space_to_depth(image, self.config.patch) for image in images]
         return self.stem(with_ones(ops.concatenate(folded, axis=-1)))
-
-    def check(self, x_t, condition):
-        """Raise a ValueError for a condition or a size that the network does not take."""
-        takes = array_names(self.config.conditions)
-        unknown = sorted(set(condition or {}) - set(takes))
-        if unknown:
-            raise ValueError(
-                f"This U-Net is conditioned on {' and '.join(takes) or 'nothing but the time'}. "
-                f"Received: {', '.join(unknown)}"
-            )
-        height, width = x_t.shape[1:3]
-        stride = self.config.stride
-        if (height or 0) % stride or (width or 0) % stride:
-            raise ValueError(
-                f"Height and width must be multiples of {stride} (patch times 2 for each level "
-                f"below the first). Received: x_t of shape {tuple(x_t.shape)}"
-            )
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict()}
@@ -340,11 +321,6 @@ class MPUNet(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "config": MPUNetConfig.from_dict(config["config"])})
-
-
-def halve(x):
-    """Means of 2 x 2: (B, H, W, C) -> (B, H/2, W/2, C)."""
-    return ops.average_pool(x, 2, strides=2)
 
 
 def double(x):

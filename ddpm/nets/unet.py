@@ -8,8 +8,8 @@ joins the time embedding, tokens are attended to, images join x_t.
 import keras
 from keras import ops
 
-from ddpm.conditions import CONDITIONS, array_names
-from ddpm.nets.conditioner import BlockContext, Conditioner
+from ddpm.conditions import CONDITIONS
+from ddpm.nets.conditioner import BlockContext, Conditioner, check_inputs, input_images
 from ddpm.nets.config import UNetConfig
 from ddpm.nets.layers import (
     CrossAttention,
@@ -278,7 +278,7 @@ class UNet(keras.Model):
         Raises:
             ValueError: if the levels cannot halve H or W, or it takes no such condition.
         """
-        self.check(x_t, condition)
+        check_inputs(self.config, x_t, condition)
         context = self.embed(t, condition)
         h, skips = self.encode(self.embed_input(x_t, condition), context, training=training)
         h = self.mid(h, context, training=training)
@@ -298,10 +298,7 @@ class UNet(keras.Model):
         h = self.stem(space_to_depth(x_t, self.config.patch))
         if self.condition_stem is None:
             return h
-        images = [
-            CONDITIONS[name].input_image(_own_arrays(name, condition), x_t)
-            for name in self.image_conditions
-        ]
+        images = input_images(self.image_conditions, condition, x_t)
         image = ops.concatenate(images, axis=-1) if len(images) > 1 else images[0]
         return h + self.condition_stem(space_to_depth(image, self.config.patch))
 
@@ -320,37 +317,9 @@ class UNet(keras.Model):
         h = self.head(self.norm(h))
         return ops.cast(depth_to_space(h, self.config.patch), "float32")
 
-    def check(self, x_t, condition):
-        """Raise a ValueError for a condition or a size that the network does not take."""
-        if condition is not None and not isinstance(condition, dict):
-            raise ValueError(
-                f"A condition is a dict of arrays. Received: {type(condition).__name__}"
-            )
-        takes = array_names(self.config.conditions)
-        unknown = sorted(set(condition or {}) - set(takes))
-        if unknown:
-            raise ValueError(
-                f"This U-Net is conditioned on {' and '.join(takes) or 'nothing but the time'}. "
-                f"Received: {', '.join(unknown)}"
-            )
-        height, width = x_t.shape[1:3]
-        stride = self.config.stride
-        if (height or 0) % stride or (width or 0) % stride:
-            raise ValueError(
-                f"Height and width must be multiples of {stride} (patch times 2 for each level "
-                f"below the first). Received: x_t of shape {tuple(x_t.shape)}"
-            )
-
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict()}
 
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "config": UNetConfig.from_dict(config["config"])})
-
-
-def _own_arrays(name, condition):
-    """The arrays of one condition, of those that are there."""
-    return {
-        array: condition[array] for array in CONDITIONS[name].arrays if array in (condition or {})
-    }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from ddpm.core.denoiser import in_micro_batches
+from ddpm.nets.layers import halve
 from ddpm.presets import AutoencodingConfig
 
 EQUIVARIANT_SHARE = 4  # one picture of so many also decodes halved latents
@@ -59,7 +60,7 @@ class AutoencodingObjective(keras.Model):
         loss = reconstruction_error(x, network.decode(noisy), weights)
         loss = loss + weights.magnitude * ops.mean(ops.square(z), axis=(1, 2, 3))
         few = slice(None, None, EQUIVARIANT_SHARE)
-        halved = reconstruction_error(half(x[few]), network.decode(half(noisy[few])), weights)
+        halved = reconstruction_error(halve(x[few]), network.decode(halve(noisy[few])), weights)
         return loss + weights.equivariance / EQUIVARIANT_SHARE * ops.mean(halved)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -76,14 +77,9 @@ def reconstruction_error(x, y, weights):
         + _mean(ops.abs(error[:, :, 1:] - error[:, :, :-1]))
     )
     for _ in range(2):
-        error = half(error)
+        error = halve(error)
         total = total + weights.coarse * _mean(ops.abs(error))
     return total
-
-
-def half(x):
-    """The mean of each square of 2 x 2: (B, H, W, C) -> (B, H/2, W/2, C)."""
-    return ops.average_pool(x, 2, strides=2, padding="valid")
 
 
 def _mean(x):

@@ -231,7 +231,8 @@ def _vae_from(path):
         return None
 
     def begin(network, preset):
-        load_weights(network, load_vae(path).path)
+        read_vae(path)  # refuses what is none
+        load_weights(network, find_bundle(path, "vae"))
         return 1, 1
 
     return begin
@@ -323,7 +324,7 @@ def _vae_parts(run, dtype, pictures):
     from ddpm.training.reconstruction import reconstructions, statistics
 
     path, preset = run.out / FILES["vae"], run.preset
-    few = _spread(pictures.images, MEASURED)
+    few = [np.asarray(pictures.images[i]) for i in _spread(len(pictures.images), MEASURED)]
     return _Parts(
         make_network=lambda: preset.make_network(dtype),
         write=lambda network: save_vae(network, preset, path, *statistics(network, few)),
@@ -332,10 +333,9 @@ def _vae_parts(run, dtype, pictures):
     )
 
 
-def _spread(images, n):
-    """At most n pictures, evenly spread over a set, a list."""
-    chosen = np.linspace(0, len(images) - 1, min(len(images), n)).astype(int)
-    return [np.asarray(images[i]) for i in chosen]
+def _spread(count, n):
+    """At most n numbers of pictures, evenly spread over a set of so many: int (min(count, n),)."""
+    return np.linspace(0, count - 1, min(count, n)).astype(int)
 
 
 def _train(run, data, use, begin=None, make=_model_parts, hints=None):
@@ -459,9 +459,8 @@ def _fingerprint(run, pictures, folder):
         ValueError: if a run that goes on was trained on others.
     """
     images = pictures.images
-    chosen = np.linspace(0, len(images) - 1, min(len(images), FINGERPRINTED)).astype(int)
     digest = hashlib.sha256(str(getattr(images, "shape", len(images))).encode())
-    for i in chosen:
+    for i in _spread(len(images), FINGERPRINTED):
         digest.update(np.ascontiguousarray(images[i]))
     if pictures.sizes is not None:
         digest.update("\n".join(pictures.captions or ()).encode())
@@ -604,9 +603,9 @@ def _preview_condition(build, n):
 
     preset = build.preset.with_(data={"p_crop": 0.0, "p_downscale": 0.0})
     conditions = {k: v for k, v in build.conditions.items() if k != "inpaint"}
-    whole = type(build)(build.source, preset, conditions, build.windows)
     if not conditions:
         return {}
+    whole = type(build)(build.source, preset, conditions, build.windows)
     indices = np.linspace(0, n - 1, GRID).astype(int)
     batch = whole(indices, np.zeros(GRID, bool), np.random.default_rng(0), drop=False)
     del batch["x0"]
