@@ -129,6 +129,8 @@ class Denoise(keras.Model):
 
 @pytest.mark.parametrize(("policy", "scale_shift"), [("float32", True), ("mixed_bfloat16", False)])
 def test_training_reaches_every_weight_and_time_comes_to_matter(policy, scale_shift):
+    # By steps of one length a bias may come back to 0: which do depends on how weights begin.
+    keras.utils.set_random_seed(0)
     network = unet(policy, blocks=1, scale_shift=scale_shift)
     x_t, t = inputs()
     before = network.get_weights()
