@@ -21,7 +21,7 @@ from data.shape.ratios import RATIOS, face_ratios
 from facekit.detect import detect, largest
 
 PHOTOGRAPHS = Path(__file__).parent / "photograph_ratios.json"
-SEED = 4712  # neither calibrated on nor looked at before the measurement
+SEED = 4719
 FARTHEST = 18.0  # degrees of yaw and pitch
 
 
@@ -123,7 +123,7 @@ def measure_folder(folder):
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--n", type=click.IntRange(20), default=580, help="People rendered, a picture each.")
+@click.option("--n", type=click.IntRange(20), default=1500, help="People rendered, a picture each.")
 @click.option(
     "--pictures",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -54,6 +54,7 @@ PLACES = {
 FREE = ("eye height", "nose size")
 # How far a proportion may go, and how near the asked ratios must be met, in their deviations.
 FARTHEST, SLACK, STEPS = 2.6, 0.12, 4
+RAREST = 4.4  # Mahalanobis distance; that of a tenth of a normal distribution's draws is larger
 
 
 _PAIRS = [pair for pairs in RATIOS.values() for pair in pairs] + [WIDTH]
@@ -168,7 +169,8 @@ def shape_ratios(shape):
 
 @lru_cache(maxsize=1)
 def calibration():
-    """What `data/assets/ratios.json` holds: "drawn mean", "map" and "mean", arrays."""
+    """What `data/assets/ratios.json` holds: "drawn mean", "map", "mean", "covariance" and
+    "deviation", arrays; and "names"."""
     return {name: np.array(value) for name, value in json.loads(ASSET.read_text()).items()}
 
 
@@ -191,9 +193,12 @@ def without_proportions(shape):
 
 
 def asked_ratios(shape):
-    """The ratios (13,) that a shape is to get; its proportions do not count."""
+    """The ratios (13,) that a shape is to get; its proportions do not count. The most unusual tenth
+    of faces comes in to `RAREST`: expression and view will add to how unusual a picture is."""
     known, drawn = calibration(), shape_ratios(without_proportions(shape))
-    return known["mean"] + known["map"] @ (drawn - known["drawn mean"])
+    apart = known["map"] @ (drawn - known["drawn mean"])
+    unusual = np.sqrt(apart @ np.linalg.solve(known["covariance"], apart))
+    return known["mean"] + apart * min(1.0, RAREST / unusual)
 
 
 def plausible(shape):
