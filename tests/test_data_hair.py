@@ -117,18 +117,24 @@ def test_what_is_seen_between_strands_is_hair_in_shade_darker_in_dark_hair_than_
 def test_a_parting_shows_the_scalp(bare):
     cut = CUTS["side part"]
     on, off = (
-        on_parting(grown(bare, replace(cut, parted=parted)).points[:, 0], cut).sum()
+        sum(
+            on_parting(grown(bare, replace(cut, parted=parted), seed).points[:, 0], cut).sum()
+            for seed in range(3)
+        )
         for parted in (True, False)
     )
-    assert off > 20 and on == 0
+    assert off > 50 and on == 0
 
 
 def test_strands_gather_in_locks(bare):
     def apart(cut):
-        tips = grown(bare, cut).points[:, -1]
-        tips = tips[~short(tips)]
-        near = np.linalg.norm(tips[-400:, None] - tips[None], axis=-1)
-        return np.median(np.sort(near, 1)[:, 5])
+        distances = []
+        for seed in range(3):
+            tips = grown(bare, cut, seed).points[:, -1]
+            tips = tips[~short(tips)]
+            near = np.linalg.norm(tips[::15, None] - tips[None], axis=-1)
+            distances.append(np.median(np.sort(near, 1)[:, 5]))
+        return np.mean(distances)
 
     cut = CUTS["long straight"]
     tight, free = (replace(cut, clump=clump) for clump in (0.9, 0.0))

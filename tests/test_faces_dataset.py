@@ -83,9 +83,10 @@ def test_the_views_of_a_person_share_what_a_person_is(small):
     assert len({json.dumps(record["pose"]) for record in records}) == 18
 
 
-def command(out):
+def command(out, n=48):
     """The command that makes what the fixture `half_drawn` makes."""
-    arguments = ["--n", "48", "--identities", "48", "--size", "16", "--seed", "0", "--drawn", "0.5"]
+    arguments = ["--n", str(n), "--identities", "48", "--size", "16", "--seed", "0"]
+    arguments += ["--drawn", "0.5"]
     return [sys.executable, "-m", "data", *arguments, "--workers", "2", "--out", out, "--quiet"]
 
 
@@ -106,7 +107,8 @@ def test_a_kill_at_any_moment_changes_no_byte(tmp_path, half_drawn):
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    process = subprocess.Popen(command(tmp_path / "a"), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    words = command(tmp_path / "a", 4800)  # more than any machine draws in time
+    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "a.partial" / "dataset.json").exists():
         time.sleep(0.02)
     time.sleep(1)
