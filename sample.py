@@ -44,23 +44,7 @@ DISK_FULL = "the disk is full; make room and draw again."
 @click.option(
     "--words", "list_words", is_flag=True, help="List the words that the model knows, and stop."
 )
-@click.option(
-    "--guidance",
-    type=click.FloatRange(0, 30),
-    default=3.0,
-    help="How strictly to keep to the words: 1 is no guidance.",
-)
-@click.option(
-    "--guidance-interval",
-    default="0,1",
-    help="FROM,TO: shares of the way from noise to picture where guidance is at work.",
-)
-@click.option(
-    "--guidance-rescale",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    help="Against burnt colours: share of contrast to take back.",
-)
+@cli.guidance_options
 @click.option("--crop", help="TOP,LEFT: corner of the window, pixels.  [default: 0,0]")
 @click.option(
     "--original-size", help="HEIGHT,WIDTH: of the file it would come from.  [default: sharp]"
@@ -123,11 +107,11 @@ DISK_FULL = "the disk is full; make room and draw again."
     help="Pixels of the grid to a pixel.  [default: what fits a screen; 1 with --init]",
 )
 @sentences(DISK_FULL)
-def main(weights, list_words, control_weights, face, out, each, gif, zoom, **options):
+def main(weights, list_words, face, out, each, gif, zoom, **options):
     """Draw pictures with a trained model."""
     inputs = [path for path in (options["init"], options["mask"], face) if path]
     cli.check_outputs(inputs, out, each, gif)
-    request = cli.read_request(control_weights=control_weights, **options)
+    request = cli.read_request(**options)
     path = find_bundle(weights or default_weights(words=request.has_words or list_words))
     preset = read_preset(path)
     if list_words:
@@ -149,8 +133,9 @@ def main(weights, list_words, control_weights, face, out, each, gif, zoom, **opt
         request, notes = place.ask(request, size), [*notes, *place.notes]
         cli.check_sizes(request, place.photograph.shape[:2], zoom, None)
     micro_batches = one_core_per_micro_batch(request.batch_size)  # before the backend starts
-    control = (control_weights or "default") if request.effective().controls else None
-    pipeline = Pipeline.load(path, control, micro_batches=micro_batches)
+    control = (options["control_weights"] or "default") if request.effective().controls else None
+    guide = (options["guide_weights"] or "default") if request.autoguidance != 1 else None
+    pipeline = Pipeline.load(path, control, micro_batches=micro_batches, guide=guide)
     if face:
         request = replace(request, face=photograph.embed_person(*person))
     for sentence in (*notes, *pipeline.notes(request)):

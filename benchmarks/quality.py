@@ -41,15 +41,19 @@ PIXELS = 32  # side at which pictures are compared
 PAIRS = 8
 
 
-def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None):
+def draw_samples(weights, n, sampler, spacing, steps, seed, observe=None, guide=None, **options):
     """Draw n pictures from a weights file, as sample.py does without further options.
+
+    Args:
+        guide: weights file of a weaker version, for autoguidance.
+        options: of the `Request` besides.
 
     Returns:
         (uint8 (n, S, S, 3), the `Model`).
     """
-    pipeline = Pipeline.load(weights, micro_batches=one_core_per_micro_batch(BATCH))
+    pipeline = Pipeline.load(weights, micro_batches=one_core_per_micro_batch(BATCH), guide=guide)
     request = Request(
-        n=n, sampler=sampler, spacing=spacing, steps=steps, seed=seed, batch_size=BATCH
+        n=n, sampler=sampler, spacing=spacing, steps=steps, seed=seed, batch_size=BATCH, **options
     )
     return pipeline.draw(request, observe), pipeline.model
 

@@ -7,11 +7,15 @@ benchmarks/results/race.json.
 Each preset trains in a process of its own, on its own share of the cores, on the same pictures, all
 at once, so that whatever else the machine does falls on all alike. At each mark, doubling, the
 averaged weights are saved; the clock includes compilation but not saving. Samples of each
-checkpoint are then compared with held-out renders.
+checkpoint are then compared with held-out renders. Where there are fewer cores than presets, all
+presets share all cores, one thread each.
 
 With --vae, networks race over an autoencoder's latents, which are computed beforehand:
 
     python -m benchmarks.race --vae weights/vae8.weights.h5 --preset latent_unet --preset latent_mp
+
+and the last weights of each are also sampled with autoguidance, guided by those of a quarter of the
+time.
 """
 
 import json
@@ -42,6 +46,7 @@ from ddpm.presets import LATENTS, PRESETS, ObjectiveConfig, Preset, RunConfig
 
 FOLDER = Path("runs/race")
 MARKS = 7  # of them, the last is the end
+WEIGHTS = (1.3, 1.6, 2.0)  # of autoguidance
 
 
 def _latent(name, network, **run):
@@ -119,11 +124,14 @@ def latent_windows(preset, data, folder, vae):
     return images, BatchBuilder(source, preset, windows=LatentWindows(latents, source, preset))
 
 
-def train(name, data, folder, minutes, seed, vae):
-    """Train one preset for so long and keep its weights at the marks."""
+def train(name, data, folder, minutes, seed, vae, shared):
+    """Train one preset for so long and keep its weights at the marks; in one thread, where cores
+    are shared."""
     preset, build = find_preset(name, vae), None
     batch_size = preset.run.batch_size
-    micro_batches = one_core_per_micro_batch(batch_size)
+    micro_batches = 1 if shared else one_core_per_micro_batch(batch_size)
+    if shared:
+        os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     start_backend()
     from data import load_images
     from ddpm.training.batches import batches
@@ -174,15 +182,13 @@ def race(presets, data, folder, minutes, seed, vae):
         shutil.copy(vae, folder / FILES["vae"])
         latent_windows(find_preset(latent[0], vae), data, folder / "latents", vae)
     cores = sorted(os.sched_getaffinity(0))
-    each = len(cores) // len(presets)
-    if not each:
-        raise ValueError(f"{len(presets)} presets need as many cores. Received: {len(cores)}.")
-    children = []
+    each, children = len(cores) // len(presets), []
     for i, name in enumerate(presets):
-        own = ",".join(map(str, cores[i * each : (i + 1) * each]))
+        own = ",".join(map(str, cores[i * each : (i + 1) * each] or cores))
         words = [sys.executable, "-m", "benchmarks.race", "--arm", name, "--train", data]
         words += ["--folder", folder, "--minutes", minutes, "--seed", seed, "--cores", own]
         words += ["--vae", vae] if vae else []
+        words += [] if each else ["--shared"]
         children.append(subprocess.Popen([str(word) for word in words]))
     while not all((folder / f"{name}.ready").exists() for name in presets):
         if any(child.poll() for child in children):
@@ -220,6 +226,16 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae):
             print(name, round(row["seconds"]), row["pictures_seen"], shape, flush=True)
             np.save(path.with_suffix("").with_suffix(".npy"), images[:64])
         result["runs"][name] = {**run, "parameters": model.network.count_params()}
+        if vae:
+            guide, last = (folder / run["rows"][i]["weights"] for i in (-3, -1))
+            result["runs"][name]["autoguided"] = {}
+            for weight in WEIGHTS:
+                images, _ = draw_samples(
+                    last, n, "dpmpp_2m", "uniform", steps, seed, guide=guide, autoguidance=weight
+                )
+                result["runs"][name]["autoguided"][weight] = distances(images)
+                print(name, "autoguided", weight, flush=True)
+                np.save(folder / f"{name}_autoguided_{weight}.npy", images[:64])
     return result
 
 
@@ -237,12 +253,15 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae):
 @click.option("--vae", type=Path, help="The autoencoder, for presets of latents.")
 @click.option("--arm", hidden=True)
 @click.option("--cores", hidden=True)
+@click.option("--shared", is_flag=True, hidden=True)
 @sentences()
-def main(data, held_out, minutes, presets, n, steps, seed, folder, again, out, vae, arm, cores):
+def main(
+    data, held_out, minutes, presets, n, steps, seed, folder, again, out, vae, arm, cores, shared
+):
     """Train presets side by side for the same time and compare what they draw."""
     if arm:
         os.sched_setaffinity(0, [int(core) for core in cores.split(",")])
-        train(arm, data, folder, minutes, seed, vae)
+        train(arm, data, folder, minutes, seed, vae, shared)
         return
     if held_out is None:
         raise click.UsageError("Missing option '--held-out'.")
@@ -250,7 +269,7 @@ def main(data, held_out, minutes, presets, n, steps, seed, folder, again, out, v
         race(presets, data, folder, minutes, seed, vae)
     result = measure(presets, folder, data, held_out, n, steps, seed, vae)
     about = {"minutes": minutes, "samples": n, "steps": steps, "seed": seed, "machine": machine()}
-    about["cores_each"] = max(1, (os.cpu_count() or 1) // len(presets))
+    about["cores_each"] = (os.cpu_count() or 1) / len(presets)
     write_json({**about, **result}, out)
 
 

@@ -1,6 +1,7 @@
 """Put an average of any length together from a run's snapshots:
 
-python -m ddpm.average runs/portraits256 --sigma-rel 0.08 --out portraits.weights.h5
+python -m ddpm.average runs/portraits256 --sigma-rel 0.08 --out new.weights.h5
+python -m ddpm.average runs/portraits256 --step 4000 --guide-of new.weights.h5 --out old.weights.h5
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ import click
 
 from common.cli import sentences
 from common.devices import start_backend
+from common.files import sha256
 
 
 @click.command(context_settings={"show_default": True})
@@ -21,23 +23,30 @@ from common.devices import start_backend
 )
 @click.option("--step", type=click.IntRange(1), help="Its end.  [default: the last snapshot]")
 @click.option("--out", type=Path, required=True, help="The weights file, ending in .weights.h5.")
+@click.option(
+    "--guide-of", type=Path, help="Model that it guides, as its weaker version: sample.py finds it."
+)
 @click.option("--half", is_flag=True, help="Store float16.")
 @sentences()
-def main(run, sigma_rel, step, out, half):
+def main(run, sigma_rel, step, out, guide_of, half):
     """Put an average of any length together from the snapshots of a training."""
-    from ddpm.bundle import load_model, save_model
+    from ddpm.bundle import find_bundle, load_model, save_guide, save_model
     from ddpm.nets.layers import named_weights
     from ddpm.training.snapshots import averaged_weights
 
     if not out.name.endswith(".weights.h5"):
         raise ValueError(f"{out} should be a file that ends in .weights.h5.")
+    guided = guide_of and find_bundle(guide_of)
     start_backend()
     model = load_model(run, "float32")
     weights = named_weights(model.network)
     for name, value in averaged_weights(run, sigma_rel, step).items():
         weight = weights[name]
         weight.assign(weight.constraint(value) if weight.constraint else value)
-    save_model(model.network, model.preset, out, half, model.captions)
+    if guided:
+        save_guide(model.network, model.preset, out, sha256(guided), half)
+    else:
+        save_model(model.network, model.preset, out, half, model.captions)
     click.echo(f"The average of width {sigma_rel} in {out}.")
 
 

@@ -8,6 +8,7 @@ Kinds:
     model      a network that samples; some captions of its training set besides
     control    a control branch, with the kinds of its hints and the digest of its model
     vae        an autoencoder, with the mean and deviation of its latents
+    guide      a weaker version of a model, for autoguidance, with the digest of the model
 """
 
 import hashlib
@@ -32,6 +33,7 @@ FILES = {
     "model": "model.weights.h5",
     "control": "control.weights.h5",
     "vae": "vae.weights.h5",
+    "guide": "guide.weights.h5",
 }
 MAX_CAPTIONS = 1000  # kept in a model
 _FORMAT = 2
@@ -183,6 +185,23 @@ def save_control(branch, preset, path, base_digest, half=False):
     _save(branch, path, header, half)
 
 
+def save_guide(network, preset, path, base_digest, half=False):
+    """Write a weaker version of a model, whole or not at all.
+
+    Args:
+        network: a built network.
+        preset: the `Preset` that makes it.
+        path: ends in ".weights.h5".
+        base_digest: of the model that it is to guide.
+        half: store float16, half the size.
+
+    Raises:
+        OSError: if the disk is full; an earlier file stays.
+    """
+    header = {"kind": "guide", "preset": preset.to_dict(), "base_digest": base_digest}
+    _save(network, path, header, half)
+
+
 def save_vae(network, preset, path, mean, deviation, half=False):
     """Write an autoencoder, whole or not at all.
 
@@ -260,12 +279,18 @@ def load_model(path, dtype=None):
     path, preset = find_bundle(path), read_preset(path)
     if preset.codec.kind == "vae":
         find_vae(preset.codec.digest, path.parent)  # fails early where it is missing
+    network = _make_network(preset, path, dtype)
+    return Model(network, preset, path, sha256(path), read_captions(path))
+
+
+def _make_network(preset, path, dtype):
+    """The network of a preset with the weights of a file."""
     try:
         network = preset.make_network(dtype)
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
     load_weights(network, path)
-    return Model(network, preset, path, sha256(path), read_captions(path))
+    return network
 
 
 def load_weights(network, path):
@@ -305,6 +330,15 @@ def read_preset(path):
             f"{path} is an autoencoder, which cannot draw by itself; name a model that was trained "
             "on its latents."
         )
+    if header["kind"] == "guide":
+        raise ValueError(
+            f"{path} is a weaker version of a model, to guide it; name the model with --weights "
+            "and this file with --guide-weights."
+        )
+    return _preset_of(header, path)
+
+
+def _preset_of(header, path):
     try:
         return Preset.from_dict(header["preset"])
     except Exception as error:  # settings of another make surface as almost any type
@@ -365,10 +399,38 @@ def _read_vae_header(path):
     header = _read_header(path)
     if header["kind"] != "vae":
         raise ValueError(f"{path} is a {header['kind']}, not an autoencoder (python train.py vae).")
-    try:
-        return header, Preset.from_dict(header["preset"])
-    except Exception as error:  # settings of another make surface as almost any type
-        raise ValueError(_OTHER.format(path)) from error
+    return header, _preset_of(header, path)
+
+
+def load_guide(path, model, dtype=None):
+    """Rebuild a weaker version of a model.
+
+    Args:
+        path: a file written by `save_guide`, another model's, or a folder that holds one.
+        model: the `Model` that it is to guide.
+        dtype: a Keras dtype policy; None is the global one.
+
+    Returns:
+        A `Model`.
+
+    Raises:
+        ValueError: if there is no such file, or it is damaged, or diffuses something else, or
+            under other conditions.
+    """
+    path = find_bundle(path, "guide" if (Path(path) / FILES["guide"]).exists() else "model")
+    header = _read_header(path)
+    if header["kind"] not in ("guide", "model"):
+        raise ValueError(f"{path} is a {header['kind']}, not a model; it cannot guide one.")
+    preset, network = _preset_of(header, path), model.preset.network
+    same = preset.codec == model.preset.codec and preset.network.conditions == network.conditions
+    shapes = [(n.image_size, n.channels) for n in (preset.network, network)]
+    steps = [p.objective.make_schedule().T for p in (preset, model.preset)]
+    if not same or shapes[0] != shapes[1] or steps[0] != steps[1]:
+        raise ValueError(
+            f"{path} draws something else than {model.path}, or under other conditions; a guide is "
+            "an earlier or smaller version of the same model (python -m ddpm.average)."
+        )
+    return Model(_make_network(preset, path, dtype), preset, path, sha256(path))
 
 
 def load_control(path, preset):
@@ -561,14 +623,42 @@ def default_control(model_path, shipped=None, runs=None):
     Raises:
         ValueError: if there is none.
     """
-    digest = sha256(model_path)
-    for path in _candidates("control", shipped, runs):
-        if _read_header(path)["base_digest"] == digest:
-            return path
+    path = _made_for(model_path, "control", shipped, runs)
+    if path:
+        return path
     raise ValueError(
         f"no control branch has been trained over {model_path}; train one (python train.py control "
         f"--weights {model_path}) or name a file with --control-weights."
     )
+
+
+def default_guide(model_path, shipped=None, runs=None):
+    """The weaker version of a model when none is named: the one written for its very weights.
+
+    Args:
+        model_path: the file of the model to be guided.
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    path = _made_for(model_path, "guide", shipped, runs)
+    if path:
+        return path
+    raise ValueError(
+        f"there is no weaker version of {model_path} to guide it; name one with --guide-weights, "
+        "or leave --autoguidance away."
+    )
+
+
+def _made_for(model_path, kind, shipped, runs):
+    """The first file of a kind that was made for a model, or None."""
+    digest = sha256(model_path)
+    files = _candidates(kind, shipped, runs)
+    return next((path for path in files if _read_header(path)["base_digest"] == digest), None)
 
 
 def default_vae(shipped=None, runs=None):

@@ -3,6 +3,7 @@ written before the work begins; and drawing it with a progress bar."""
 
 import math
 import re
+from pathlib import Path
 
 import click
 import numpy as np
@@ -20,6 +21,49 @@ MAX_FRAMES = 20_000  # of an animation; they are held in memory
 MAX_PROMPTS = 200
 BATCH = 8  # pictures computed at once
 
+_GUIDANCE = (
+    click.option(
+        "--guidance",
+        type=click.FloatRange(0, 30),
+        default=3.0,
+        help="How strictly to keep to the words: 1 is no guidance.",
+    ),
+    click.option(
+        "--guidance-interval",
+        default="0,1",
+        help="FROM,TO: shares of the way from noise to picture where guidance is at work.",
+    ),
+    click.option(
+        "--guidance-rescale",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        help="Against burnt colours: share of contrast to take back.",
+    ),
+    click.option(
+        "--autoguidance",
+        type=click.FloatRange(0, 30),
+        default=1.0,
+        help="How far away from what a weaker version of the model draws: 1 is none.",
+    ),
+    click.option(
+        "--autoguidance-interval",
+        default="0,1",
+        help="FROM,TO: shares of the way from noise to picture where that is at work.",
+    ),
+    click.option(
+        "--guide-weights",
+        type=Path,
+        help="The weaker version.  [default: the one written for the model]",
+    ),
+)
+
+
+def guidance_options(command):
+    """Give a command the options of guidance, by words and by a weaker version of the model."""
+    for option in reversed(_GUIDANCE):
+        command = option(command)
+    return command
+
 
 def read_request(
     prompts,
@@ -30,9 +74,11 @@ def read_request(
     whole,
     controls,
     control_weights,
+    guide_weights,
     n,
     batch_size,
     guidance_interval,
+    autoguidance_interval,
     **options,
 ):
     """The options and the files that they name as a `Request`. Where in its picture is painted is
@@ -44,10 +90,9 @@ def read_request(
     prompts = (*prompts, *(_read_prompts(prompt_file) if prompt_file else ()))
     if len(prompts) > MAX_PROMPTS:
         raise ValueError(f"at most {MAX_PROMPTS} prompts make a grid. Received: {len(prompts)}.")
-    interval = _numbers("--guidance-interval", guidance_interval, "FROM,TO", 0, 1)
-    if interval[0] >= interval[1]:
-        raise ValueError(f"--guidance-interval must rise. Received: {guidance_interval}.")
-    numbers = ("guidance", "guidance_rescale", "strength", "eta")
+    interval = _interval("--guidance-interval", guidance_interval)
+    autoguidance_interval = _interval("--autoguidance-interval", autoguidance_interval)
+    numbers = ("guidance", "guidance_rescale", "autoguidance", "strength", "eta")
     check_finite(padding=padding, **{name: options[name] for name in numbers})
     for name, form, least in (
         ("crop", "TOP,LEFT", 0),
@@ -59,6 +104,8 @@ def read_request(
             options[name] = _numbers(option, options[name], form, least, 10_000, int)
     if options["negative"] and options["guidance"] == 1:
         raise ValueError("--negative needs --guidance other than 1, which is no guidance.")
+    if guide_weights and options["autoguidance"] == 1:
+        raise ValueError("--guide-weights needs --autoguidance other than 1, which is none.")
     if control_weights and not controls:
         raise ValueError("--control-weights needs a control picture: add --control KIND=FILE.")
     for name, value in (
@@ -79,6 +126,7 @@ def read_request(
         prompts=prompts,
         batch_size=batch_size or min(most, BATCH),
         guidance_interval=interval,
+        autoguidance_interval=autoguidance_interval,
         controls=tuple(ControlImage.parse(words) for words in controls),
         image=read_named(init, "picture to begin with") if init else None,
         mask=read_named(mask, "mask", "black")[..., 0] if mask else None,
@@ -97,6 +145,14 @@ def _read_prompts(path):
     if not prompts:
         raise ValueError(f"there is no prompt in {path}; write one a line.")
     return prompts
+
+
+def _interval(name, text):
+    """Read two shares that rise."""
+    interval = _numbers(name, text, "FROM,TO", 0, 1)
+    if interval[0] >= interval[1]:
+        raise ValueError(f"{name} must rise. Received: {text}.")
+    return interval
 
 
 def _numbers(name, text, form, least, most, kind=float):

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ddpm.bundle import default_control, default_weights, load_control, load_model
+from ddpm.bundle import (
+    default_control,
+    default_guide,
+    default_weights,
+    load_control,
+    load_guide,
+    load_model,
+)
 from ddpm.conditions import CONDITIONS
 from ddpm.conditions.hints import control_windows, drop_inactive_hints
 from ddpm.conditions.identity import check_face
@@ -23,7 +30,7 @@ from ddpm.conditions.size_crop import requested
 from ddpm.conditions.text import prompts_of, tokenizer_of
 from ddpm.core.samplers import SAMPLERS, PictureNoise, sample_repaint, sdedit_start
 from ddpm.core.schedule import SPACINGS
-from ddpm.core.wrappers import clipped, conditioned, guided, projected, scheduled
+from ddpm.core.wrappers import autoguided, clipped, conditioned, guided, projected, scheduled
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,8 @@ class Request:
         guidance_interval: (from, to), where it applies, in shares of the progress from noise, 0, to
             the picture, 1.
         guidance_rescale: 0 to 1, against burnt colours; see `wrappers.guided`.
+        autoguidance: weight of guidance by a weaker version of the model; 1 is none.
+        autoguidance_interval: (from, to), where that applies, as `guidance_interval`.
         original_size, crop, target_size: (height, width), (top, left), (height, width) in pixels,
             of a model with size and crop; None for whole, sharp pictures.
         face: float (D,) or (M, D), of a model with identities: who is to be seen, a unit vector of
@@ -75,6 +84,8 @@ class Request:
     guidance: float = 3.0
     guidance_interval: tuple = (0.0, 1.0)
     guidance_rescale: float = 0.0
+    autoguidance: float = 1.0
+    autoguidance_interval: tuple = (0.0, 1.0)
     original_size: tuple | None = None
     crop: tuple | None = None
     target_size: tuple | None = None
@@ -138,7 +149,8 @@ def _check_numbers(request):
         value = getattr(request, name)
         if not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}. Received: {value!r}.")
-    for name, most in (("strength", 1), ("guidance", 100), ("guidance_rescale", 1), ("eta", 1)):
+    bounds = {"strength": 1, "guidance": 100, "guidance_rescale": 1, "autoguidance": 100, "eta": 1}
+    for name, most in bounds.items():
         value = getattr(request, name)
         if value is not None and not 0 <= value <= most:  # written so that NaN fails too
             raise ValueError(f"{name} must be a number from 0 to {most}. Received: {value!r}.")
@@ -226,36 +238,50 @@ class Pipeline:
             `apply(network) -> network`.
         micro_batches: compute batches as so many independent parts, see `denoiser.x0_denoiser`;
             must divide every request's batch size.
+        guide: a weaker version of the model, a `bundle.Model`, for autoguidance.
     """
 
-    def __init__(self, model, addons=(), micro_batches=1):
+    def __init__(self, model, addons=(), micro_batches=1, guide=None):
         # Here, so that a request can be read and refused before a backend starts.
         from common.devices import use_xla
-        from ddpm.core.denoiser import x0_denoiser
 
-        self.model, self.addons = model, tuple(addons)
+        self.model, self.addons, self.guide = model, tuple(addons), guide
         self.conditions = dict(model.config.conditions)
-        self.schedule = model.preset.objective.make_schedule()
-        network = model.network
         for addon in self.addons:
-            network = addon.apply(network)
             self.conditions |= addon.conditions
-        xla = use_xla()
-        self._micro_batches = 1 if xla else micro_batches
-        denoise = x0_denoiser(
-            network,
-            self.schedule,
-            model.preset.objective.prediction,
-            xla=xla,
-            micro_batches=self._micro_batches,
-        )
-        self._network_denoiser = drop_inactive_hints(denoise)
+        self.schedule = model.preset.objective.make_schedule()
+        self._micro_batches = 1 if use_xla() else micro_batches
+        self._strong, self._weak = self._make_denoiser(model), guide and self._make_denoiser(guide)
         self.nfe = 0  # network evaluations a picture of the last `draw`
         self._last_fit = (None, None)  # the last request, and how it counts here
 
+    def _make_denoiser(self, model):
+        """(x_t, t, condition) -> x0_hat of a model with the add-ons, counting evaluations."""
+        from common.devices import use_xla
+        from ddpm.core.denoiser import x0_denoiser
+
+        network = model.network
+        for addon in self.addons:
+            network = addon.apply(network)
+        objective = model.preset.objective
+        denoise = x0_denoiser(
+            network,
+            objective.make_schedule(),
+            objective.prediction,
+            xla=use_xla(),
+            micro_batches=self._micro_batches,
+        )
+        denoise = drop_inactive_hints(denoise)
+
+        def counted(x_t, t, condition=None):
+            self.nfe += len(x_t)
+            return denoise(x_t, t, condition)
+
+        return counted
+
     @classmethod
-    def load(cls, weights=None, control=None, precision="auto", micro_batches=1):
-        """Load a model, and a control branch where one is named.
+    def load(cls, weights=None, control=None, precision="auto", micro_batches=1, guide=None):
+        """Load a model, and a control branch and a weaker version of it where they are named.
 
         Args:
             weights: file or run folder; None for the shipped model.
@@ -263,6 +289,8 @@ class Pipeline:
                 None for no branch.
             precision: "auto", "float32" or "bfloat16".
             micro_batches: see the class.
+            guide: file or run folder of a weaker version, for autoguidance; "default" for the one
+                that was written for the model; None for none.
 
         Returns:
             A `Pipeline`.
@@ -273,12 +301,16 @@ class Pipeline:
         from common.devices import PRECISIONS, choose_precision, start_backend
 
         start_backend()
-        model = load_model(weights or default_weights(), PRECISIONS[choose_precision(precision)])
+        dtype = PRECISIONS[choose_precision(precision)]
+        model = load_model(weights or default_weights(), dtype)
+        if guide is not None:
+            path = default_guide(model.path) if guide == "default" else guide
+            guide = load_guide(path, model, dtype)
         addons = ()
         if control is not None:
             path = default_control(model.path) if control == "default" else control
             addons = (load_control(path, model.preset),)
-        return cls(model, addons, micro_batches)
+        return cls(model, addons, micro_batches, guide)
 
     @property
     def size(self):
@@ -369,6 +401,13 @@ class Pipeline:
             pairs = requested(request, self.size).astype(int).reshape(3, 2)
             recipe |= dict(zip(names, pairs.tolist(), strict=True))
         recipe |= _recipe_of_what_is_asked(request)
+        if request.autoguidance != 1:
+            recipe |= {
+                "autoguidance": request.autoguidance,
+                "autoguidance_interval": request.autoguidance_interval,
+                "guide": self.guide.path.name if self.guide.path else None,
+                "guide_sha256": self.guide.digest,
+            }
         for addon in self.addons:
             recipe |= addon.recipe
         return recipe
@@ -394,6 +433,8 @@ class Pipeline:
             mask = _fit_mask(mask, request.image, self.size)
         if request.controls and "hints" not in self.conditions:
             raise ValueError("control pictures need a control branch; load one with the model.")
+        if request.autoguidance != 1 and self.guide is None:
+            raise ValueError("autoguidance needs a weaker version of the model; load a guide too.")
         return replace(request, image=image, mask=mask, inpaint=method)
 
     def _draw_batch(self, request, indices, observe):
@@ -420,13 +461,17 @@ class Pipeline:
         return codec.decode(x0)
 
     def _denoiser(self, request, indices):
-        """The stack of wrappers: conditions, control windows, guidance, clipping, inpainting."""
+        """The stack of wrappers: control windows, guidance by the weaker version and by conditions,
+        clipping, inpainting."""
         T = self.schedule.T
         condition = self._condition(request, indices)
-        denoise = self._counted
+        denoise, weak = self._strong, self._weak
         if request.controls:
             windows = control_windows(request.controls, self.conditions["hints"].kinds)
-            denoise = scheduled(denoise, windows, T)
+            denoise, weak = scheduled(denoise, windows, T), weak and scheduled(weak, windows, T)
+        if request.autoguidance != 1:
+            weight, interval = request.autoguidance, request.autoguidance_interval
+            denoise = autoguided(denoise, weak, weight, interval, T)
         negative = self._negative(request, condition, len(indices))
         if negative is None:
             denoise = conditioned(denoise, condition)
@@ -444,10 +489,6 @@ class Pipeline:
         if request.mask is not None and request.inpaint != "repaint":
             denoise = projected(denoise, *self._known(request, indices))
         return denoise
-
-    def _counted(self, x_t, t, condition=None):
-        self.nfe += len(x_t)
-        return self._network_denoiser(x_t, t, condition)
 
     def _condition(self, request, indices):
         """The condition of a batch: a dict of arrays, a row a picture."""

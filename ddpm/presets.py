@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 
 from ddpm.conditions import NoSettings
+from ddpm.conditions.identity import IdentitySettings
 from ddpm.conditions.text import TextSettings
 from ddpm.core.schedule import SCHEDULES
 from ddpm.nets.config import VAE_STRIDE, MPUNetConfig, UNetConfig, VAEConfig, from_fields
@@ -311,6 +312,41 @@ VAES = {
     for channels in (8, 4, 16)
 }
 
+# Portraits of 256 px, over latents of 8 x 8 pixels a cell. Data of deviation 1 and v: EDM's
+# preconditioning (`nets.mp_unet`). Kernels of unit length take EDM2's rate; other weights a
+# twentieth of it.
+PORTRAITS256 = Preset(
+    name="portraits256",
+    network=MPUNetConfig(
+        widths=(64, 128, 192),
+        blocks=(2, 2, 2),
+        attention=(16, 8),
+        head_width=32,
+        cross_attention_layers=(0, 1, 1),
+        conditions={
+            "text": TextSettings(),
+            "size_crop": NoSettings(),
+            "identity": IdentitySettings(),
+        },
+    ),
+    objective=ObjectiveConfig(
+        schedule="cosine", prediction="v", weighting="plain", timestep_bias=1.0
+    ),
+    data=DataConfig(p_crop=0.2, p_downscale=0.1, windows=3),
+    run=RunConfig(
+        batch_size=16,
+        learning_rate=0.01,
+        warmup_steps=200,
+        decay_steps=6000,
+        plain_rate=0.05,
+        clip_norm=0.0,
+        ema_decay=0.9995,
+        sample_epochs=10,
+        snapshot_epochs=5,
+    ),
+    codec=LATENTS,
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -319,5 +355,6 @@ PRESETS = {
         CLASSIC64,
         FACES64,
         _conditional(FACES64, "portraits64", (0, 1, 2)),
+        PORTRAITS256,
     )
 }

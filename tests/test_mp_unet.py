@@ -139,10 +139,10 @@ def test_autoguidance_extrapolates_from_the_weak_model_within_its_interval():
         return 0.5 * x_t
 
     x_t, condition = normal(2, 1), {"c": np.float32(3)}
-    denoise = autoguided(strong, weak, condition, 1.5, interval=(0.0, 0.5), T=101)
+    denoise = autoguided(strong, weak, 1.5, interval=(0.0, 0.5), T=101)
     # D_weak + 1.5 (D - D_weak) = 1.5 (x + 3) - 0.25 x
-    np.testing.assert_allclose(denoise(x_t, [80, 80]), 1.25 * x_t + 4.5, rtol=1e-5)
-    np.testing.assert_allclose(denoise(x_t, [10, 10]), x_t + 3, rtol=1e-6)
+    np.testing.assert_allclose(denoise(x_t, [80, 80], condition), 1.25 * x_t + 4.5, rtol=1e-5)
+    np.testing.assert_allclose(denoise(x_t, [10, 10], condition), x_t + 3, rtol=1e-6)
 
 
 def test_heads_that_do_not_share_the_channels_evenly_are_refused():

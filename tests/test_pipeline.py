@@ -9,7 +9,17 @@ import pytest
 from keras import ops
 from layer_checks import randomise
 
-from ddpm.bundle import ControlAddOn, Model, load_control, load_model, save_control, save_model
+from ddpm.bundle import (
+    ControlAddOn,
+    Model,
+    default_guide,
+    load_control,
+    load_guide,
+    load_model,
+    save_control,
+    save_guide,
+    save_model,
+)
 from ddpm.codec import to_float
 from ddpm.conditions import NoSettings
 from ddpm.conditions.hints import ControlImage
@@ -243,6 +253,79 @@ def test_guidance_and_size_crop_change_the_pictures(conditional):
     assert np.array_equal(plain, same)
     with pytest.raises(ValueError, match="does not lie within"):
         images_of(conditional, crop=(4, 0))
+
+
+@pytest.fixture(scope="module")
+def weaker():
+    keras.utils.set_random_seed(1)
+    network = CONDITIONAL.make_network("float32")
+    randomise(network, 0.1)
+    return Model(network, CONDITIONAL)
+
+
+def test_autoguidance_extrapolates_from_the_weaker_version(conditional, weaker):
+    """By hand, where nothing is clipped."""
+    both = Pipeline(conditional.model, guide=weaker)
+    plain = images_of(conditional, n=2, prompts=("a disc",), guidance=1.0)
+    options = {"n": 2, "prompts": ("a disc",), "guidance": 1.0}
+    assert np.array_equal(images_of(both, **options), plain)
+    assert both.nfe == 4
+    D, D_weak = (
+        pipeline._denoiser(Request(**options), range(2))
+        for pipeline in (conditional, Pipeline(weaker))
+    )
+    x_t = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    t = np.array([40, 40], np.int32)
+    away = both._denoiser(Request(**options, autoguidance=1.2), range(2))(x_t, t)
+    expected = D_weak(x_t, t) + 1.2 * (D(x_t, t) - D_weak(x_t, t))
+    sides = (expected, D(x_t, t), D_weak(x_t, t))
+    inside = np.all(np.abs(sides) < 0.99, axis=0)
+    assert inside.mean() > 0.2
+    np.testing.assert_allclose(away[inside], expected[inside], atol=1e-4)
+    assert differ(images_of(both, **options, autoguidance=2.0), plain)
+    assert both.nfe == 8
+    half = Request(**options, autoguidance=2.0, autoguidance_interval=(0.5, 1.0), steps=4)
+    assert differ(both.draw(half), images_of(both, **options, autoguidance=2.0))
+    without = images_of(both, **options, autoguidance=2.0)
+    with_words = {**options, "guidance": 3.0, "autoguidance": 2.0}
+    assert differ(without, images_of(both, **with_words))
+    assert both.nfe == 16
+    recipe = both.recipe(half)
+    assert recipe["autoguidance"] == 2.0 and recipe["guide"] is None
+    with pytest.raises(ValueError, match="needs a weaker version"):
+        images_of(conditional, **options, autoguidance=2.0)
+
+
+def test_autoguidance_goes_with_control_and_masks(branch_file, weaker):
+    base, path = branch_file
+    both = Pipeline(base, [load_control(path, base.preset)], guide=weaker)
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    mask = np.zeros((16, 16), np.float32)
+    mask[4:12, 4:12] = 1
+    for options in ({"controls": (control("depth"),)}, {"image": image, "mask": mask}):
+        options |= {"n": 1, "prompts": ("a disc",)}
+        assert differ(images_of(both, **options), images_of(both, autoguidance=1.5, **options))
+    painted = images_of(both, autoguidance=1.5, **options)[0]
+    assert np.array_equal(painted[mask == 0], image[mask == 0])
+
+
+def test_a_guide_comes_back_from_its_file_and_is_found(weaker, branch_file, tmp_path):
+    base, _ = branch_file
+    path = tmp_path / "weaker.weights.h5"
+    save_guide(weaker.network, CONDITIONAL, path, base.digest)
+    assert default_guide(base.path, shipped=tmp_path, runs=tmp_path) == path
+    guide = load_guide(path, base, "float32")
+    options = {"n": 1, "prompts": ("a disc",), "autoguidance": 1.5}
+    made = images_of(Pipeline(base, guide=guide), **options)
+    assert np.array_equal(made, images_of(Pipeline(base, guide=weaker), **options))
+    with pytest.raises(ValueError, match="name the model with --weights"):
+        load_model(path)
+    with pytest.raises(ValueError, match="no weaker version"):
+        default_guide(base.path, shipped=tmp_path / "nowhere", runs=tmp_path)
+    other = preset()
+    save_guide(random_network(other), other, path, base.digest)
+    with pytest.raises(ValueError, match="draws something else"):
+        load_guide(path, base)
 
 
 def test_unknown_words_have_a_note_or_are_refused(conditional):

@@ -5,7 +5,7 @@ import pytest
 from micro import PRESETS
 
 from ddpm.average import main
-from ddpm.bundle import load_model
+from ddpm.bundle import default_guide, load_guide, load_model
 from ddpm.core.averages import decay, power_of
 from ddpm.nets.layers import named_weights
 from ddpm.training.snapshots import FOLDER, WIDTHS, averaged_weights, save_snapshot, steps_of
@@ -75,6 +75,10 @@ def test_a_run_keeps_them_and_the_command_makes_a_model_of_them(discs, tmp_path,
     for variable, average in zip(trainer.averaged.trainable_variables, kept, strict=True):
         (name,) = (n for n, v in own.items() if v is variable)
         np.testing.assert_allclose(made[name], average, atol=2e-3)
+    guide = tmp_path / "early.weights.h5"
+    call(main, run, "--step", 2, "--guide-of", out, "--out", guide)
+    assert default_guide(out, tmp_path, tmp_path) == guide
+    load_guide(guide, load_model(out, "float32"))
     refused(main, run, "--out", tmp_path / "a.txt", says="ends in .weights.h5")
     (run / FOLDER / "step-00000004.npz").write_bytes(b"nothing")
     refused(main, run, "--out", out, says="is damaged")

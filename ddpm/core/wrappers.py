@@ -1,6 +1,7 @@
 """Wrappers round a denoiser that steer what is drawn. Each is a few lines and stacks on others:
 
     inner = scheduled(denoise, windows, T)                  # control pictures, each in its window
+    inner = autoguided(inner, weak, 1.6, T=T)               # away from a weaker version
     denoise = guided(inner, condition, negative, 4.0, T=T)  # classifier-free guidance
     denoise = clipped(denoise, (-1, 1))                     # pixels have a range, latents have none
     denoise = projected(denoise, x0_known, mask)            # inpainting
@@ -88,7 +89,7 @@ def guided(denoise, condition, negative, scale, interval=(0.0, 1.0), rescale=0.0
     return denoise_guided
 
 
-def autoguided(denoise, weak, condition, weight, interval=(0.0, 1.0), T=1000):
+def autoguided(denoise, weak, weight, interval=(0.0, 1.0), T=1000):
     """Autoguidance: away from what a weaker version of the same model draws.
 
     D = D_weak + weight (D_strong - D_weak). The weak one is smaller or trained for less time, on
@@ -96,21 +97,20 @@ def autoguided(denoise, weak, condition, weight, interval=(0.0, 1.0), T=1000):
     makes too, only less. Outside the interval D is D_strong.
 
     Args:
-        denoise, weak: (x_t, t, condition) -> x0_hat, not clipped.
-        condition: of both; a dict of arrays, a row a picture.
+        denoise, weak: (x_t, t, condition) -> x0_hat, not clipped; both are told the same.
         weight: 1 is no guidance.
         interval, T: as in `guided`.
 
     Returns:
-        (x_t, t) -> x0_hat, not clipped. To guide by a condition as well, give `guided` the
-        denoiser (x_t, t, c) -> autoguided(denoise, weak, c, ...)(x_t, t).
+        (x_t, t, condition) -> x0_hat, not clipped: `guided` can take it, to guide by the condition
+        as well.
 
     Reference:
         Karras et al. 2024, Guiding a Diffusion Model with a Bad Version of Itself
         (arXiv:2406.02507), section 3.
     """
 
-    def denoise_autoguided(x_t, t):
+    def denoise_autoguided(x_t, t, condition=None):
         D = denoise(x_t, t, condition)
         if weight == 1 or not _within(interval, progress(t, T)):
             return D
