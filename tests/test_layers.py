@@ -73,6 +73,7 @@ MP_CONFIG = MPUNetConfig(
     head_width=8,
     conditions={"text": TEXT, "size_crop": NoSettings()},
 )
+TIME_16, TOKENS_16 = normal(2, 64), normal(2, 6, 16)  # of a `BlockContext` of MP_CONFIG
 VAE = VAEConfig(
     image_size=16,
     latent_channels=4,
@@ -201,9 +202,15 @@ CONTRACT = [
     ),
     case(
         MPLevel,
-        lambda policy: {"blocks": [MPUNetBlock(16, head_width=8, dtype=policy)]},
+        lambda policy: {"blocks": [MPUNetBlock(16, head_width=8, dtype=policy)], "down": True},
         (normal(2, 4, 6, 16), (TIME,)),
-        [(2, 4, 6, 16)],
+        (2, 2, 3, 16),
+    ),
+    case(
+        MPLevel,
+        lambda policy: {"blocks": [MPUNetBlock(16, head_width=8, dtype=policy)], "up": True},
+        (normal(2, 4, 6, 16), (TIME,)),
+        (2, 8, 12, 16),
     ),
     case(
         MPUNet,
@@ -241,6 +248,25 @@ CONTRACT = [
         lambda policy: {"base": UNet(CONFIG, dtype=policy), "kinds": ["canny", "depth"]},
         (X_T, T, {**CONDITION, **IMAGES, "hints": HINTS, "strengths": STRENGTHS}),
         (2, 16, 16, 3),
+        output_dtype="float32",
+        **LARGE,
+    ),
+    case(
+        ControlBranch,
+        {"config": MP_CONFIG, "kinds": ["canny", "depth"], "stride": 2},
+        (normal(2, 8, 8, 4), (TIME_16, TOKENS_16, CONDITION["tokens"] > 0), HINTS, STRENGTHS),
+        [(2, 8, 8, 16)] * 2,  # for in0's block and mid
+        **LARGE,
+    ),
+    case(
+        Controlled,
+        lambda policy: {
+            "base": MPUNet(MP_CONFIG, dtype=policy),
+            "kinds": ["canny", "depth"],
+            "stride": 2,
+        },
+        (normal(2, 8, 8, 4), T, {**CONDITION, "hints": HINTS, "strengths": STRENGTHS}),
+        (2, 8, 8, 4),
         output_dtype="float32",
         **LARGE,
     ),

@@ -1,12 +1,16 @@
 """The magnitude-preserving layers and U-Net: magnitudes in closed form, gradients, training."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from ddpm.conditions import NoSettings
 from ddpm.core.wrappers import autoguided
 from ddpm.nets.config import MPUNetConfig
+from ddpm.nets.control import Controlled
 from ddpm.nets.mp_layers import MPConv, UnitKernels, mp_concatenate, mp_silu, mp_sum, unit_channels
 from ddpm.nets.mp_unet import MPUNet
 
@@ -148,3 +152,20 @@ def test_autoguidance_extrapolates_from_the_weak_model_within_its_interval():
 def test_heads_that_do_not_share_the_channels_evenly_are_refused():
     with pytest.raises(ValueError, match="share its channels evenly"):
         MPUNet(MPUNetConfig(image_size=8, widths=(28,), blocks=1, attention=(8,), head_width=8))
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_a_new_branch_changes_nothing_and_a_trained_one_does(images):
+    conditions = {"inpaint": NoSettings()} if images else {}
+    base = MPUNet(replace(CONFIG, conditions=conditions), dtype="float32")
+    base.head.gain.assign(1.0)
+    controlled = Controlled(base, ("canny",), stride=2)
+    x_t, t = normal(2, 8, 8, 4), np.array([3, 500], "int32")
+    given = {"hints": normal(2, 16, 16, 3), "strengths": np.array([[1.0], [0.0]], "float32")}
+    plain = ops.convert_to_numpy(base(x_t, t))
+    np.testing.assert_array_equal(ops.convert_to_numpy(controlled(x_t, t, given)), plain)
+    for zero in controlled.branch.zero_convs:
+        zero.kernel.assign(0.1 * normal(*zero.kernel.shape))
+    seen = ops.convert_to_numpy(controlled(x_t, t, given))
+    assert np.abs(seen[0] - plain[0]).max() > 1e-2
+    np.testing.assert_array_equal(seen[1], plain[1])

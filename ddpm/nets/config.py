@@ -1,6 +1,6 @@
 """Everything that decides a network, frozen."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from ddpm.conditions import CONDITIONS
 
@@ -96,16 +96,31 @@ class UNetConfig:
             )
         return max(widths, default=0)
 
+    _shared = (
+        "channels widths blocks attention middle_attention patch groups scale_shift head_width"
+    )
+
     @property
     def architecture_key(self):
         """What decides the shapes of the weights that a control branch shares with the network: the
         way down, and the tokens that it attends to. Not the vocabulary: a new word is a new row of
         an embedding that the branch never sees."""
-        names = "channels widths blocks attention middle_attention patch groups scale_shift "
-        names += "head_width"
-        shared = tuple(getattr(self, name) for name in names.split())
+        shared = tuple(getattr(self, name) for name in self._shared.split())
         layers = tuple(self.cross_attention_at(level) for level in range(self.levels))
         return (*shared, self.grids, self.time_width, layers, self.token_width)
+
+    @property
+    def skip_widths(self):
+        """Channels of the skips: of the stem, then of each step on the way down."""
+        widths = [self.widths[0]]
+        for level, (width, blocks) in enumerate(zip(self.widths, self.blocks, strict=True)):
+            widths += [widths[-1]] * (level > 0) + [width] * blocks
+        return widths
+
+    def without_images(self):
+        """The configuration without those conditions whose images join x_t."""
+        left = {n: s for n, s in self.conditions.items() if not CONDITIONS[n].input_image}
+        return replace(self, conditions=left)
 
     def to_dict(self):
         """The configuration as JSON can hold it."""
@@ -168,6 +183,8 @@ class MPUNetConfig:
     dropout: float = 0.0
     conditions: dict = field(default_factory=dict)
 
+    _shared = "channels widths blocks attention patch head_width"
+    architecture_key = UNetConfig.architecture_key
     groups = 1  # there are no group normalisations, so nothing has to divide the widths
     levels = UNetConfig.levels
     grids = UNetConfig.grids
@@ -175,10 +192,16 @@ class MPUNetConfig:
     time_width = UNetConfig.time_width
     token_width = UNetConfig.token_width
     cross_attention_at = UNetConfig.cross_attention_at
+    without_images = UNetConfig.without_images
     to_dict = UNetConfig.to_dict
     __post_init__ = UNetConfig.__post_init__
     _check = UNetConfig._check
     from_dict = classmethod(UNetConfig.from_dict.__func__)
+
+    @property
+    def skip_widths(self):
+        """Channels of the skips: of each block on the way down."""
+        return [width for width, n in zip(self.widths, self.blocks, strict=True) for _ in range(n)]
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,18 @@ One branch reads all kinds of hints at once, so that four cost what one does.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from ddpm.conditions.hints import KINDS
 from ddpm.nets.conditioner import check_inputs
-from ddpm.nets.config import UNetConfig
+from ddpm.nets.config import MPUNetConfig, UNetConfig
 from ddpm.nets.layers import GroupNorm, conv3x3, space_to_depth
+from ddpm.nets.mp_layers import with_ones
+from ddpm.nets.mp_unet import MPUNet
 from ddpm.nets.unet import UNet
+
+NETWORKS = {UNetConfig: UNet, MPUNetConfig: MPUNet}
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
@@ -67,7 +72,7 @@ class ControlBranch(keras.Model):
     """The trainable part: hint encoder, copy of the way down, zero layers.
 
     Args:
-        config: `UNetConfig` of the network to be controlled.
+        config: `UNetConfig` or `MPUNetConfig` of the network to be controlled.
         kinds: names of the K kinds of control pictures.
         stride: pixels of these a side to one cell of x_t.
 
@@ -80,7 +85,7 @@ class ControlBranch(keras.Model):
         self.config, self.kinds, self.stride = config, tuple(kinds), stride
         dtype = self.dtype_policy
         # The copy's way up and conditioner are not kept: the branch gets the base's context.
-        twin = UNet(config, dtype=dtype)
+        twin = NETWORKS[type(config)](config.without_images(), dtype=dtype)
         self.stem = twin.stem
         for i, level in enumerate(twin.down_levels()):
             setattr(self, f"in{i}", level)
@@ -89,7 +94,7 @@ class ControlBranch(keras.Model):
         self.hint_encoder = HintEncoder(config.widths[0], patch, config.groups, dtype=dtype)
         self.zero_convs = [
             keras.layers.Dense(width, kernel_initializer="zeros", dtype=dtype)
-            for width in (*_skip_widths(config), config.widths[-1])
+            for width in (*config.skip_widths, config.widths[-1])
         ]
         self.hint_encoder.build((None, None, None, 4 * len(self.kinds)))
         for layer in self.zero_convs:
@@ -101,8 +106,12 @@ class ControlBranch(keras.Model):
         return [getattr(self, f"in{i}") for i in range(self.config.levels)]
 
     def copy_weights(self, network):
-        """Take over the weights of a `UNet`'s way down."""
-        self.stem.set_weights(network.stem.get_weights())
+        """Take over the weights of a network's way down."""
+        kernel, *bias = network.stem.get_weights()
+        own = self.stem.get_weights()[0].shape[2]
+        if kernel.shape[2] > own:  # an `MPUNet`'s: x_t, images of conditions, ones
+            kernel = np.concatenate([kernel[:, :, : own - 1], kernel[:, :, -1:]], axis=2)
+        self.stem.set_weights([kernel, *bias])
         self.mid.set_weights(network.mid.get_weights())
         for copy, level in zip(self.down_levels(), network.down_levels(), strict=True):
             copy.set_weights(level.get_weights())
@@ -132,10 +141,16 @@ class ControlBranch(keras.Model):
         present = ops.broadcast_to(share, (*ops.shape(hints)[:-1], len(self.kinds)))
         hints = self.hint_encoder(ops.concatenate([hints, present], axis=-1))
         x_t = ops.cast(x_t, self.compute_dtype)
-        features = [self.stem(space_to_depth(x_t, self.config.patch)) + hints]
+        x_t = space_to_depth(x_t, self.config.patch)
+        if isinstance(self.config, MPUNetConfig):
+            h, features = self.stem(with_ones(x_t)) + hints, []
+        else:
+            h = self.stem(x_t) + hints
+            features = [h]  # the stem is a skip as well
         for level in self.down_levels():
-            features += level.descend(features[-1], context, training=training)
-        features.append(self.mid(features[-1], context, training=training))
+            features += level.descend(h, context, training=training)
+            h = features[-1]
+        features.append(self.mid(h, context, training=training))
         amount = ops.cast(strongest, self.compute_dtype)[:, None, None, :]
         return [amount * zero(h) for zero, h in zip(self.zero_convs, features, strict=True)]
 
@@ -145,19 +160,20 @@ class ControlBranch(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{**config, "config": UNetConfig.from_dict(config["config"])})
+        values = config["config"]
+        return cls(**{**config, "config": _kind(values).from_dict(values)})
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
 class Controlled(keras.Model):
-    """A U-Net with its control branch: (x_t, t, condition) -> prediction.
+    """A network with its control branch: (x_t, t, condition) -> prediction.
 
     Without hints in the condition it is the U-Net itself; with all strengths 0 the result is the
     same, up to how a compiler fuses sums in half precision (`hints.drop_inactive_hints` leaves the
     branch out then). Only the branch is trained.
 
     Args:
-        base: a built `UNet`, whose weights the branch begins with.
+        base: a built `UNet` or `MPUNet`, whose weights the branch begins with.
         kinds: names of the K kinds of control pictures.
         stride: pixels of these a side to one cell of x_t.
     """
@@ -191,12 +207,10 @@ class Controlled(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{**config, "base": UNet.from_config(config["base"])})
+        network = NETWORKS[_kind(config["base"]["config"])]
+        return cls(**{**config, "base": network.from_config(config["base"])})
 
 
-def _skip_widths(config):
-    """Channels of the skips: of the stem, then of each step on the way down."""
-    widths = [config.widths[0]]
-    for level, (width, blocks) in enumerate(zip(config.widths, config.blocks, strict=True)):
-        widths += [widths[-1]] * (level > 0) + [width] * blocks
-    return widths
+def _kind(values):
+    """The class of a configuration of a network, by its values."""
+    return UNetConfig if "groups" in values else MPUNetConfig

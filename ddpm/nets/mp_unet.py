@@ -161,18 +161,21 @@ class MPUNetBlock(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="ddpm")
 class MPLevel(keras.layers.Layer):
-    """The blocks of one level.
+    """The blocks of one level on the way down or up, or in the middle.
 
     Args:
         blocks: list of `MPUNetBlock`.
+        down: halve the grid before them, by means of 2 x 2.
+        up: double it before them, by repetition.
     """
 
-    def __init__(self, blocks, **kwargs):
+    def __init__(self, blocks, down=False, up=False, **kwargs):
         super().__init__(**kwargs)
-        self.blocks = blocks
+        self.blocks, self.down, self.up = blocks, down, up
 
     def get_config(self):
-        return {**super().get_config(), "blocks": [block.get_config() for block in self.blocks]}
+        blocks = [block.get_config() for block in self.blocks]
+        return {**super().get_config(), "blocks": blocks, "down": self.down, "up": self.up}
 
     @classmethod
     def from_config(cls, config):
@@ -180,7 +183,8 @@ class MPLevel(keras.layers.Layer):
         return cls(**{**config, "blocks": blocks})
 
     def build_from(self, width, context_shapes, skips=()):
-        """Build for `width` channels. Returns the channels of every block's result."""
+        """Build for `width` channels; each block on the way up takes the last of the skips too.
+        Returns the channels of every block's result."""
         widths = []
         for block in self.blocks:
             block.build((None, None, None, width + (skips.pop() if skips else 0)), *context_shapes)
@@ -189,18 +193,24 @@ class MPLevel(keras.layers.Layer):
         self.built = True
         return widths
 
-    def call(self, h, context, skips=None, training=False):
-        """Through all blocks; each takes one of the skips, the last first, if there are.
-
-        Returns:
-            list of the blocks' results.
-        """
-        results = []
-        for i, block in enumerate(self.blocks):
-            h = h if skips is None else mp_concatenate(h, skips[-1 - i])
+    def descend(self, h, context, training=False):
+        """Features on the way down. Returns a list of what every block gives, the skips."""
+        h, skips = halve(h) if self.down else h, []
+        for block in self.blocks:
             h = block(h, *context, training=training)
-            results.append(h)
-        return results
+            skips.append(h)
+        return skips
+
+    def ascend(self, h, skips, context, training=False):
+        """Features on the way up; each block takes one skip off the end of the list."""
+        h = double(h) if self.up else h
+        for block in self.blocks:
+            h = block(mp_concatenate(h, skips.pop()), *context, training=training)
+        return h
+
+    def call(self, h, context, training=False):
+        """Features through the whole level, without skips: (B, H, W, C) -> (B, H', W', width)."""
+        return self.descend(double(h) if self.up else h, context, training)[-1]
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
@@ -231,11 +241,11 @@ class MPUNet(keras.Model):
         last = c.levels - 1
         for level in range(c.levels):
             blocks = [self._block(level, normalize=True) for _ in range(c.blocks[level])]
-            setattr(self, f"in{level}", MPLevel(blocks, dtype=dtype))
+            setattr(self, f"in{level}", MPLevel(blocks, down=level > 0, dtype=dtype))
         self.mid = MPLevel([self._block(last)], dtype=dtype)
         for level in reversed(range(c.levels)):
             blocks = [self._block(level) for _ in range(c.blocks[level])]
-            setattr(self, f"out{last - level}", MPLevel(blocks, dtype=dtype))
+            setattr(self, f"out{last - level}", MPLevel(blocks, up=level < last, dtype=dtype))
         self.head = MPConv(c.patch**2 * c.channels, gain=0.0, dtype=dtype)
         self.build((None, c.image_size, c.image_size, c.channels))
 
@@ -251,6 +261,14 @@ class MPUNet(keras.Model):
             dtype=self.dtype_policy,
         )
 
+    def down_levels(self):
+        """The levels on the way down, in0 first."""
+        return [getattr(self, f"in{i}") for i in range(self.config.levels)]
+
+    def up_levels(self):
+        """The levels on the way up, out0 first."""
+        return [getattr(self, f"out{i}") for i in range(self.config.levels)]
+
     def build(self, input_shape):
         if self.built:
             return
@@ -264,12 +282,12 @@ class MPUNet(keras.Model):
         extra = sum(CONDITIONS[name].input_channels(c) for name in self.image_conditions)
         self.stem.build((None, None, None, c.patch**2 * (c.channels + extra) + 1))
         width, skips = c.widths[0], []
-        for level in range(c.levels):
-            skips += getattr(self, f"in{level}").build_from(width, context)
+        for level in self.down_levels():
+            skips += level.build_from(width, context)
             width = skips[-1]
         width = self.mid.build_from(width, context)[-1]
-        for level in range(c.levels):
-            width = getattr(self, f"out{level}").build_from(width, context, skips)[-1]
+        for level in self.up_levels():
+            width = level.build_from(width, context, skips)[-1]
         self.head.build((None, None, None, width))
         self.built = True
 
@@ -281,19 +299,9 @@ class MPUNet(keras.Model):
         """
         check_inputs(self.config, x_t, condition)
         context = self.embed(t, condition)
-        h, skips = self.embed_input(x_t, condition), []
-        for level in range(self.config.levels):
-            h = halve(h) if level else h
-            skips += getattr(self, f"in{level}")(h, context, training=training)
-            h = skips[-1]
-        h = self.mid(h, context, training=training)[-1]
-        for level in range(self.config.levels):
-            h = double(h) if level else h
-            up = getattr(self, f"out{level}")
-            count = len(up.blocks)
-            own, skips = skips[-count:], skips[:-count]  # Keras hands a layer a copy of a list
-            h = up(h, context, own, training=training)[-1]
-        return ops.cast(depth_to_space(self.head(h), self.config.patch), "float32")
+        h, skips = self.encode(self.embed_input(x_t, condition), context, training=training)
+        h = self.mid(h, context, training=training)
+        return self.decode(h, skips, context, training=training)
 
     def embed(self, t, condition=None):
         """The `BlockContext`: silu(time + pooled conditions), tokens, token mask.
@@ -314,6 +322,20 @@ class MPUNet(keras.Model):
         images = [x_t, *(ops.cast(image, x_t.dtype) for image in images)]
         folded = [space_to_depth(image, self.config.patch) for image in images]
         return self.stem(with_ones(ops.concatenate(folded, axis=-1)))
+
+    def encode(self, h, context, training=False):
+        """The way down. Returns the coarsest features, and the skips of each block."""
+        skips = []
+        for level in self.down_levels():
+            skips += level.descend(skips[-1] if skips else h, context, training=training)
+        return skips[-1], skips
+
+    def decode(self, h, skips, context, training=False):
+        """The way up, each block with the skip of its opposite. Returns the prediction, float32."""
+        skips = list(skips)
+        for level in self.up_levels():
+            h = level.ascend(h, skips, context, training=training)
+        return ops.cast(depth_to_space(self.head(h), self.config.patch), "float32")
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict()}
