@@ -41,6 +41,7 @@ from common.devices import (
 )
 from common.files import sha256
 from ddpm.bundle import FILES, save_model
+from ddpm.conditions import NoSettings
 from ddpm.nets.config import MPUNetConfig, UNetConfig
 from ddpm.presets import LATENTS, PRESETS, ObjectiveConfig, Preset, RunConfig
 
@@ -50,14 +51,15 @@ WEIGHTS = (1.3, 1.6, 2.0)  # of autoguidance
 
 
 def _latent(name, network, **run):
-    """A candidate without conditions, that learns v: EDM's preconditioning for latents."""
+    """A candidate that learns v of the windows of `portraits256`, and is told size and crop alone."""
     return Preset(
         name=name,
         network=network,
         objective=ObjectiveConfig(schedule="cosine", prediction="v", weighting="plain"),
+        data=PRESETS["portraits256"].data,
         run=RunConfig(**{"batch_size": 16, "warmup_steps": 100, "decay_steps": 2000, **run}),
         codec=LATENTS,
-    )
+    ).with_conditions(size_crop=NoSettings())
 
 
 MP_RUN = {"learning_rate": 0.01, "plain_rate": 0.05, "clip_norm": 0.0}
@@ -199,8 +201,8 @@ def race(presets, data, folder, minutes, seed, vae):
         raise ValueError("a training ended early; its error stands above.")
 
 
-def measure(presets, folder, data, held_out, n, steps, seed, vae):
-    """Distances of what each kept weights file draws to held-out renders."""
+def measure(presets, folder, data, held_out, n, steps, seed, vae, last):
+    """Distances of what each kept weights file draws to held-out renders, at the last marks."""
     from benchmarks.features import available, face_share, features
     from benchmarks.quality import compare, draw_samples
     from data import load_images
@@ -218,6 +220,7 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae):
     result = {"floor": distances(chosen), "runs": {}}
     for name in presets:
         run = json.loads((folder / f"{name}.json").read_text())
+        run["rows"] = run["rows"][-last:]
         for row in run["rows"]:
             path = folder / row["weights"]
             images, model = draw_samples(path, n, "dpmpp_2m", "uniform", steps, seed)
@@ -227,11 +230,11 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae):
             np.save(path.with_suffix("").with_suffix(".npy"), images[:64])
         result["runs"][name] = {**run, "parameters": model.network.count_params()}
         if vae:
-            guide, last = (folder / run["rows"][i]["weights"] for i in (-3, -1))
+            guide, strong = (folder / run["rows"][i]["weights"] for i in (-3, -1))
             result["runs"][name]["autoguided"] = {}
             for weight in WEIGHTS:
                 images, _ = draw_samples(
-                    last, n, "dpmpp_2m", "uniform", steps, seed, guide=guide, autoguidance=weight
+                    strong, n, "dpmpp_2m", "uniform", steps, seed, guide=guide, autoguidance=weight
                 )
                 result["runs"][name]["autoguided"][weight] = distances(images)
                 print(name, "autoguided", weight, flush=True)
@@ -249,6 +252,7 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae):
 @click.option("--seed", type=click.IntRange(0), default=0)
 @click.option("--folder", type=Path, default=FOLDER, help="Of the weights that are kept.")
 @click.option("--measure", "again", is_flag=True, help="Measure what an earlier race left.")
+@click.option("--marks", "last", type=click.IntRange(3, MARKS), default=MARKS, help="Measured.")
 @click.option("--out", type=Path, default=RESULTS / "race.json")
 @click.option("--vae", type=Path, help="The autoencoder, for presets of latents.")
 @click.option("--arm", hidden=True)
@@ -256,7 +260,21 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae):
 @click.option("--shared", is_flag=True, hidden=True)
 @sentences()
 def main(
-    data, held_out, minutes, presets, n, steps, seed, folder, again, out, vae, arm, cores, shared
+    data,
+    held_out,
+    minutes,
+    presets,
+    n,
+    steps,
+    seed,
+    folder,
+    again,
+    last,
+    out,
+    vae,
+    arm,
+    cores,
+    shared,
 ):
     """Train presets side by side for the same time and compare what they draw."""
     if arm:
@@ -267,7 +285,7 @@ def main(
         raise click.UsageError("Missing option '--held-out'.")
     if not again:
         race(presets, data, folder, minutes, seed, vae)
-    result = measure(presets, folder, data, held_out, n, steps, seed, vae)
+    result = measure(presets, folder, data, held_out, n, steps, seed, vae, last)
     about = {"minutes": minutes, "samples": n, "steps": steps, "seed": seed, "machine": machine()}
     about["cores_each"] = (os.cpu_count() or 1) / len(presets)
     write_json({**about, **result}, out)

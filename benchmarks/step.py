@@ -8,6 +8,10 @@ sampling apart. Then two workers of one process tree take turns, one step each, 
 anew each round, so that whatever else the machine does falls on both. The ratio is the median over
 rounds of diffusers' seconds by ours: above 1, ours is faster.
 
+Of our steps it also counts the operations by formula (`benchmarks/flops.py`), and says what share
+of the machine's measured peak they reach. With `--alone` nothing is compared: for networks that
+diffusers has none of.
+
 On a busy machine read the ratio of processor seconds, and give `--patient`: two threads that share
 a processor with others wait for each other, and PyTorch's wait by spinning unless told to sleep.
 """
@@ -37,6 +41,33 @@ PLAIN = {
 PRESETS = {
     "plain": PLAIN,
     "classic": {**PLAIN, "widths": [64, 128, 256, 512], "head_width": 64},
+    "latent_unet": {
+        **PLAIN,
+        "image_size": 32,
+        "channels": 8,
+        "widths": [64, 128, 192],
+        "blocks": [1, 2, 2],
+        "scale_shift": True,
+    },
+    "latent_mp": {
+        "kind": "mp_unet",
+        "image_size": 32,
+        "channels": 8,
+        "widths": [64, 128, 192],
+        "blocks": [2, 2, 2],
+        "attention": [16, 8],
+        "head_width": 32,
+    },
+    "latent_mp_coarse": {
+        "kind": "mp_unet",
+        "image_size": 32,
+        "channels": 8,
+        "widths": [192, 256],
+        "blocks": [2, 2],
+        "attention": [16, 8],
+        "patch": 2,
+        "head_width": 64,
+    },
     "tiny": {**PLAIN, "image_size": 16, "widths": [16, 32], "attention": [8], "blocks": 1},
 }
 
@@ -146,6 +177,27 @@ def compare(step, settings, rounds, trials, patient, chosen):
     return result
 
 
+def alone(step, settings, rounds, trials, patient, chosen):
+    """The result for one kind of step of ours, compared with nothing."""
+    worker, tried = fastest("ours", chosen["ours"], step, settings, trials, patient)
+    seconds = [worker.seconds(step)[0] for _ in range(rounds)]
+    worker.close()
+    return {
+        "median_seconds": {"ours": statistics.median(seconds)},
+        "modes": {"ours": worker.mode},
+        "tried_seconds": {"ours": tried},
+        "rounds": rounds,
+        "facts": {"ours": worker.facts},
+    }
+
+
+def achieved(step, result):
+    """Operations a second of our step, and their share of the measured peak."""
+    facts = result["facts"]["ours"]
+    rate = facts["operations"][step] / result["median_seconds"]["ours"]
+    return {"operations_per_second": rate, "share_of_peak": rate / facts["peak"]}
+
+
 def check_same_size(ours, theirs):
     if abs(ours - theirs) > 0.02 * theirs:
         raise click.ClickException(
@@ -163,16 +215,31 @@ def check_same_size(ours, theirs):
 @click.option("--step", "steps", type=click.Choice(["train", "sample"]), multiple=True)
 @click.option("--ours", multiple=True, type=click.Choice(list(MODES["ours"])))
 @click.option("--diffusers", multiple=True, type=click.Choice(list(MODES["diffusers"])))
+@click.option("--alone", "lonely", is_flag=True, help="Time our steps, without diffusers.")
 @click.option("--out", type=Path, default=RESULTS / "step_cpu.json")
-def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, out):
+def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, lonely, out):
     """Time a training and a sampling step against diffusers' UNet2DModel."""
     settings = {**PRESETS[preset], "batch": batch}
     chosen = {"ours": ours or MODES["ours"], "diffusers": diffusers or MODES["diffusers"]}
     report = {"machine": machine(), "settings": settings, "patient": patient, "steps": {}}
     for step in steps or ("train", "sample"):
-        report["steps"][step] = compare(step, settings, rounds, trials, patient, chosen)
+        measure = alone if lonely else compare
+        result = measure(step, settings, rounds, trials, patient, chosen)
+        report["steps"][step] = result | achieved(step, result)
     write_json(report, out)
-    show(report, out)
+    show_shares(report)
+    if not lonely:
+        show(report, out)
+
+
+def show_shares(report):
+    for step, result in report["steps"].items():
+        click.echo(
+            f"{step:8}{result['median_seconds']['ours']:8.3f}s"
+            f"{result['operations_per_second'] / 1e9:8.0f} GFLOP/s"
+            f"{result['share_of_peak']:8.0%} of {result['facts']['ours']['peak'] / 1e9:.0f}"
+            f"   {result['modes']['ours']}"
+        )
 
 
 def show(report, out):

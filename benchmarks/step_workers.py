@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import fields
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def example(settings):
     """x_t, t and the target, the same for both sides."""
     rng = np.random.default_rng(0)
     batch, size = settings["batch"], settings["image_size"]
-    x_t, target = rng.normal(size=(2, batch, size, size, 3)).astype("float32")
+    channels = settings.get("channels", 3)
+    x_t, target = rng.normal(size=(2, batch, size, size, channels)).astype("float32")
     return x_t, np.linspace(0, 999, batch).astype("int32"), target
 
 
@@ -55,13 +57,18 @@ def ours(settings, policy, micro_batches=1):
     import keras
     import tensorflow as tf
 
+    from benchmarks.flops import operations, peak
     from ddpm.core.denoiser import in_micro_batches
-    from ddpm.nets.config import UNetConfig
+    from ddpm.nets.config import MPUNetConfig, UNetConfig
+    from ddpm.nets.mp_unet import MPUNet
     from ddpm.nets.unet import UNet
     from ddpm.training.optimizer import AveragedAdam
 
-    names = ("image_size", "widths", "blocks", "attention", "groups", "head_width")
-    network = UNet(UNetConfig(**{name: settings[name] for name in names}), dtype=policy)
+    config, cls = UNetConfig, UNet
+    if settings.get("kind") == "mp_unet":
+        config, cls = MPUNetConfig, MPUNet
+    given = {k: v for k, v in settings.items() if k in {f.name for f in fields(config)}}
+    network = cls(config(**given), dtype=policy)
     optimizer = AveragedAdam(LEARNING_RATE, ema_decay=EMA_DECAY, weight_decay=0.01)
     optimizer.build(network.trainable_variables)
     x_t, t, target = map(tf.constant, example(settings))
@@ -82,7 +89,12 @@ def ours(settings, policy, micro_batches=1):
 
     facts = {"parameters": network.count_params(), "keras": keras.__version__}
     facts["tensorflow"] = tf.__version__
-    return facts, {"train": lambda: train().numpy(), "sample": lambda: sample().numpy()}
+    steps = {"train": train, "sample": sample}
+    facts["operations"] = {
+        name: operations(step.get_concrete_function().graph) for name, step in steps.items()
+    }
+    facts["peak"] = peak(keras.DTypePolicy(policy).compute_dtype)
+    return facts, {name: lambda step=step: step().numpy() for name, step in steps.items()}
 
 
 def diffusers(settings, pure=False, compiled=False, channels_last=True):
@@ -95,6 +107,8 @@ def diffusers(settings, pure=False, compiled=False, channels_last=True):
     kinds = ["Attn" if grid in settings["attention"] else "" for grid in grids]
     model = UNet2DModel(
         sample_size=settings["image_size"],
+        in_channels=settings.get("channels", 3),
+        out_channels=settings.get("channels", 3),
         layers_per_block=settings["blocks"],
         block_out_channels=settings["widths"],
         down_block_types=[f"{kind}DownBlock2D" for kind in kinds],

@@ -332,7 +332,7 @@ PORTRAITS256 = Preset(
     objective=ObjectiveConfig(
         schedule="cosine", prediction="v", weighting="plain", timestep_bias=1.0
     ),
-    data=DataConfig(p_crop=0.2, p_downscale=0.1, windows=3),
+    data=DataConfig(p_crop=0.1, p_downscale=0.1, windows=2),
     run=RunConfig(
         batch_size=16,
         learning_rate=0.01,

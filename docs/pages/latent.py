@@ -1,15 +1,19 @@
-"""docs/latent.md: the autoencoder, what it keeps and what it loses."""
+"""docs/latent.md: the autoencoder, what it keeps and what it loses; the networks on its latents."""
+
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.common import photographs
 from common.sheets import grid
-from docs.shared import Page, save_picture, table
+from docs.pages.results import plot_distances, with_interval
+from docs.shared import ROOT, Page, read_results, save_picture, table
 
 RENDERS = 4
 SEED = 77
 SIDE = 256
 SQUARES = {"astronaut": (0, 96), "grace_hopper": (75, 130)}  # top and left of the faces
+SHOWN = 8  # samples of each network
 BRIGHTER = 4  # times, that errors are shown
 
 
@@ -31,6 +35,55 @@ def draw_kept(models):
     save_picture(grid(rows, columns=len(images)), "latent_kept")
 
 
+def plot_race(models):
+    """Distance against minutes of the race over latents."""
+    plot_distances(read_results(PAGE)["race"], "latent_race")
+
+
+def draw_race(models):
+    """Samples of each network at the end of the race, below them the same noise guided by its own
+    version at a quarter of the time; from what the race left in its folder."""
+    race, folder = read_results(PAGE)["race"], ROOT / "runs" / "race"
+    rows = []
+    for name, run in race["runs"].items():
+        last = Path(run["rows"][-1]["weights"]).with_suffix("").with_suffix(".npy")
+        best = _best_weight(run, list(race["floor"])[0])
+        for path in (last, f"{name}_autoguided_{best}.npy"):
+            rows.append(np.load(folder / path)[:SHOWN])
+    save_picture(grid(np.concatenate(rows)[:, ::2, ::2], columns=SHOWN), "latent_race_samples")
+
+
+def _best_weight(run, feature):
+    found = run["autoguided"]
+    return min(found, key=lambda weight: found[weight][feature]["kernel"][0])
+
+
+def _race_rows(race):
+    """A line for each network, and one for it guided by itself."""
+    names = list(race["floor"])
+    for preset, run in race["runs"].items():
+        last = run["rows"][-1]
+        about = [preset, f"{run['parameters'] / 1e6:.1f} M", f"{last['pictures_seen']:,}"]
+        yield [*about, *(with_interval("kernel", last["features"][n]["kernel"]) for n in names)]
+        for weight, distances in run["autoguided"].items():
+            cells = (with_interval("kernel", distances[n]["kernel"]) for n in names)
+            yield [f"{preset}, autoguidance {weight}", "", "", *cells]
+    cells = (with_interval("kernel", race["floor"][n]["kernel"]) for n in names)
+    yield ["training renders", "", "", *cells]
+
+
+def _race(race):
+    """The race's values of the template."""
+    head = ["network", "parameters", "pictures seen"]
+    head += [f"kernel x 1000, {name}" for name in race["floor"]]
+    about = {name: race[name] for name in ("minutes", "samples", "steps", "cores_each")}
+    return {
+        "table": table(head, _race_rows(race)),
+        "presets": " ".join(f"--preset {name}" for name in race["runs"]),
+        **about,
+    }
+
+
 def _rows(found):
     """A line of the table of autoencoders."""
     renders, speed = found["renders"], found["speed"]
@@ -50,12 +103,18 @@ def context(results):
     head = ["channels", "parameters", "renders", "dlib cosine", "points off", "photographs"]
     head.append("64 pictures decoded")
     found = results.get("latent", {})
-    return {"kept": table(head, map(_rows, found.values())) if found else None}
+    race = results.get("race")
+    kept = table(head, map(_rows, found.values())) if found else None
+    return {"kept": kept, "race": _race(race) if race else None}
 
 
 PAGE = Page(
     path="docs/latent.md",
-    files={"latent": "latent.json"},
+    files={"latent": "latent.json", "race": "race_latent.json"},
     context=context,
-    pictures={"latent_kept": draw_kept},
+    pictures={
+        "latent_kept": draw_kept,
+        "latent_race": plot_race,
+        "latent_race_samples": draw_race,
+    },
 )

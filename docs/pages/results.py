@@ -286,8 +286,17 @@ def context(found):
 
 
 def plot_race(models):
-    """Distance against minutes, a panel a kind of features."""
-    race = read_results(PAGE)["race"]
+    """Distance against minutes of the race over pixels."""
+    plot_distances(read_results(PAGE)["race"], "results_race")
+
+
+def plot_distances(race, picture):
+    """Distance against minutes, a panel a kind of features.
+
+    Args:
+        race: what `benchmarks.race` wrote.
+        picture: name of the figure.
+    """
     names = list(race["floor"])
     figure, axes = pyplot().subplots(
         1, len(names), figsize=(4 * len(names), 3.4), layout="constrained"
@@ -302,7 +311,7 @@ def plot_race(models):
         axis.set(xscale="log", yscale="log", title=name, xlabel="minutes")
     axes[0].set_ylabel("kernel distance to held-out renders")
     axes[0].legend()
-    save_figure(figure, "results_race")
+    save_figure(figure, picture)
 
 
 def plot_samplers(models):
