@@ -51,7 +51,7 @@ WEIGHTS = (1.3, 1.6, 2.0)  # of autoguidance
 
 
 def _latent(name, network, **run):
-    """A candidate that learns v of the windows of `portraits256`, and is told size and crop alone."""
+    """A candidate that learns v of the windows of `portraits256`, told size and crop alone."""
     return Preset(
         name=name,
         network=network,
