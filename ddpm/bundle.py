@@ -40,6 +40,7 @@ _FORMAT = 2
 _HEADER = "portraits_from_scratch"
 _CAPTIONS = "captions"  # the array that holds captions, as JSON
 _TOKEN_EMBEDDING = "conditioner/text/token_embedding/embeddings"
+_STEM = "stem/kernel"
 _OTHER = (
     "{} does not hold the weights of the model that it describes; it was written by another "
     "version or by other means. Use that version, or train the model again."
@@ -530,9 +531,22 @@ def start_from(network, path, vocabulary=()):
             elif value.shape == tuple(weight.shape):
                 weight.assign(value)
                 taken += value.size
+            elif name == _STEM and weight.constraint and value.shape[2] < weight.shape[2]:
+                weight.assign(_grown(value, weight.shape[2]))
+                taken += value.size
     if not taken:
         raise ValueError(f"nothing in {path} fits the network; name weights of the same form.")
     return taken, total
+
+
+def _grown(kernel, inputs):
+    """The kernel of an `MPUNet`'s stem (h, w, I, O), whose last input is a channel of ones, with
+    more inputs before that, which do nothing at first. It keeps unit length, and is divided by the
+    root of its inputs where it is used."""
+    h, w, own, width = kernel.shape
+    nothing = np.zeros((h, w, inputs - own, width), np.float32)
+    grown = np.concatenate([kernel[:, :, :-1], nothing, kernel[:, :, -1:]], axis=2)
+    return grown * np.sqrt(inputs / own)
 
 
 def vocabulary_of(preset):

@@ -327,6 +327,7 @@ PORTRAITS256 = Preset(
             "text": TextSettings(),
             "size_crop": NoSettings(),
             "identity": IdentitySettings(),
+            "inpaint": NoSettings(),
         },
     ),
     objective=ObjectiveConfig(

@@ -7,10 +7,10 @@ from keras import ops
 from layer_checks import randomise
 
 from ddpm.bundle import load_model, save_model, start_from
-from ddpm.codec import PIXELS, to_float, to_uint8
-from ddpm.conditions import DropRates, NoSettings, drop_conditions
+from ddpm.codec import PIXELS, Codec, to_float, to_uint8
+from ddpm.conditions import CONDITIONS, DropRates, NoSettings, Source, Window, drop_conditions
 from ddpm.conditions.hints import KINDS
-from ddpm.conditions.inpaint import composite, inpaint_condition, random_mask
+from ddpm.conditions.inpaint import composite, inpaint_condition, often_full, random_mask
 from ddpm.core.samplers import (
     SAMPLERS,
     PictureNoise,
@@ -20,10 +20,10 @@ from ddpm.core.samplers import (
 )
 from ddpm.core.schedule import SPACINGS, cosine_schedule, linear_schedule
 from ddpm.core.wrappers import projected
-from ddpm.nets.config import UNetConfig
+from ddpm.nets.config import MPUNetConfig, UNetConfig
 from ddpm.nets.control import Controlled
 from ddpm.nets.unet import UNet
-from ddpm.presets import PRESETS
+from ddpm.presets import PRESETS, ObjectiveConfig, Preset
 
 RHO = 0.9  # correlation of the two pixels of `gauss`
 SMALL = {
@@ -224,6 +224,49 @@ def test_a_network_that_is_to_inpaint_begins_as_the_one_it_grew_from(tmp_path, r
         np.testing.assert_array_equal(ops.convert_to_numpy(network(x, t, condition)), expected)
     save_model(network, growing, tmp_path / "grown.weights.h5")
     assert "inpaint" in load_model(tmp_path / "grown.weights.h5").config.conditions
+
+
+def test_a_network_over_latents_grows_alike(tmp_path, rng):
+    network = MPUNetConfig(
+        image_size=8, channels=4, widths=(16,), blocks=(1,), attention=(), head_width=8
+    )
+    preset = Preset("small", network, ObjectiveConfig(prediction="v"))
+    plain = preset.make_network("float32")
+    plain.head.gain.assign(1.0)
+    save_model(plain, preset, tmp_path / "model.weights.h5")
+    grown = preset.with_conditions(**INPAINT).make_network("float32")
+    taken, _ = start_from(grown, tmp_path / "model.weights.h5")
+    assert taken == plain.count_params()
+    kernel = ops.convert_to_numpy(grown.stem.kernel)
+    np.testing.assert_allclose(np.mean(kernel**2, axis=(0, 1, 2)), 1, atol=1e-3)
+    x, t = rng.normal(size=(2, 8, 8, 4)).astype(np.float32), np.array([3, 70])
+    given = {"mask": np.zeros((2, 8, 8, 1), np.float32), "masked_image": x / 4}
+    expected = ops.convert_to_numpy(plain(x, t))
+    for condition in (None, given):
+        np.testing.assert_allclose(grown(x, t, condition), expected, atol=1e-5)
+
+
+def test_masks_that_cover_everything_are_decided_first_and_coded_once(rng):
+    coded = []
+
+    def encode(images):
+        coded.append(images)
+        return to_float(images[:, ::2, ::2])
+
+    def half(window):
+        mask = np.zeros((8, 8, 1), np.float32)
+        mask[:4] = 1
+        return mask
+
+    image = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    window = Window(image, 0, False, np.zeros(6), np.eye(3)[:2], rng)
+    source = Source([image], make_mask=often_full(half, 0.6), codec=Codec(encode, None, 2))
+    row = CONDITIONS["inpaint"].rows(source, NoSettings())
+    rows = [row(window) for _ in range(400)]
+    full = [r["mask"].all() for r in rows]
+    assert abs(np.mean(full) - 0.6) < 0.08
+    assert len(coded) == 1 + full.count(False)
+    assert all(r["masked_image"].shape == (4, 4, 3) for r in rows)
 
 
 def test_what_the_mask_covers_is_not_seen_and_the_rest_is(rng):

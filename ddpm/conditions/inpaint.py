@@ -130,13 +130,35 @@ def _from_request(request, settings, model, indices):
     return inpaint_condition(picture, mask, model.codec)
 
 
+def often_full(make_mask, share):
+    """A maker of masks of which a share covers everything (`Source.make_mask`)."""
+
+    def make(window):
+        if window.rng.random() < share:
+            return np.ones((*window.image.shape[:2], 1), np.float32)
+        return make_mask(window)
+
+    return make
+
+
 def _rows(source, settings):
+    hidden = {}  # of a mask that covers everything: the same for all pictures of a size
+
     def row(window):
-        mask = source.make_mask(window)[None]
-        arrays = inpaint_condition(window.image[None], mask, source.codec)
-        return {name: array[0] for name, array in arrays.items()}
+        mask, shape = source.make_mask(window), window.image.shape
+        if not mask.all():
+            return _condition_of(window.image, mask, source.codec)
+        if shape not in hidden:
+            hidden[shape] = _condition_of(np.full(shape, GREY, np.uint8), mask, source.codec)
+        return hidden[shape]
 
     return row
+
+
+def _condition_of(picture, mask, codec):
+    """`inpaint_condition` of one picture."""
+    arrays = inpaint_condition(picture[None], mask[None], codec)
+    return {name: array[0] for name, array in arrays.items()}
 
 
 def _drop(arrays, null, drop_all, rng, rates):

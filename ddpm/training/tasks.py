@@ -51,6 +51,7 @@ from ddpm.bundle import (
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
+from ddpm.conditions.inpaint import often_full
 from ddpm.conditions.text import Tokenizer
 from ddpm.presets import PRESETS, VAES
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
@@ -589,6 +590,10 @@ def _latent_builder(run, source, conditions, fingerprint, dtype):
     from ddpm.training.latents import LatentWindows, compute_latents
 
     preset = run.preset
+    if source.make_mask:  # decided first: what is hidden as a whole need not be encoded
+        share = preset.objective.p_full_mask
+        source = replace(source, make_mask=often_full(source.make_mask, share))
+        preset = preset.with_(objective={"p_full_mask": 0.0})
     vae = load_vae(find_vae(preset.codec.digest, run.out), dtype)
     # All windows of a picture at once; afterwards, of what is known of it, one.
     many = latent_codec(vae, preset.data.windows * (1 + preset.data.flip))
