@@ -27,7 +27,7 @@ from random import Random
 
 import click
 
-from benchmarks.common import RESULTS, ROOT, machine, write_json
+from benchmarks.common import RESULTS, ROOT, machine, merge_json, write_json
 from benchmarks.step_workers import MODES
 
 PLAIN = {
@@ -216,7 +216,7 @@ def check_same_size(ours, theirs):
 @click.option("--ours", multiple=True, type=click.Choice(list(MODES["ours"])))
 @click.option("--diffusers", multiple=True, type=click.Choice(list(MODES["diffusers"])))
 @click.option("--alone", "lonely", is_flag=True, help="Time our steps, without diffusers.")
-@click.option("--out", type=Path, default=RESULTS / "step_cpu.json")
+@click.option("--out", type=Path, help="[default: step_cpu.json, or with --alone step_latent.json]")
 def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, lonely, out):
     """Time a training and a sampling step against diffusers' UNet2DModel."""
     settings = {**PRESETS[preset], "batch": batch}
@@ -226,10 +226,12 @@ def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, lonely,
         measure = alone if lonely else compare
         result = measure(step, settings, rounds, trials, patient, chosen)
         report["steps"][step] = result | achieved(step, result)
-    write_json(report, out)
     show_shares(report)
-    if not lonely:
-        show(report, out)
+    if lonely:
+        merge_json({preset: report}, out or RESULTS / "step_latent.json")
+    else:
+        write_json(report, out or RESULTS / "step_cpu.json")
+        show(report)
 
 
 def show_shares(report):
@@ -242,7 +244,7 @@ def show_shares(report):
         )
 
 
-def show(report, out):
+def show(report):
     click.echo(f"\n{report['machine']['cpu']}, {report['machine']['threads']} threads")
     click.echo(f"{'step':8}{'ours':>9}{'diffusers':>11}{'ratio':>8}   quartiles     modes")
     for step, result in report["steps"].items():
@@ -254,7 +256,6 @@ def show(report, out):
         )
         sizes = {side: facts["parameters"] for side, facts in result["facts"].items()}
         click.echo(f"{'':8}parameters {sizes['ours']:,} and {sizes['diffusers']:,}")
-    click.echo(f"written to {out}")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,26 @@ def _race_rows(race):
     yield ["training renders", "", "", *cells]
 
 
+def _step_rows(steps):
+    """A line for each network: pictures a second and operations a second."""
+    for preset, report in steps.items():
+        cells = [preset, f"{report['steps']['train']['facts']['ours']['parameters'] / 1e6:.1f} M"]
+        for step in ("train", "sample"):
+            found = report["steps"][step]
+            pictures = report["settings"]["batch"] / found["median_seconds"]["ours"]
+            rate = found["operations_per_second"] / 1e9
+            cells += [f"{pictures:.0f}", f"{rate:.0f} ({found['share_of_peak']:.0%})"]
+        yield cells
+
+
+def _steps(steps):
+    head = ["network", "parameters"]
+    for step in ("training", "sampling"):
+        head += [f"{step}, pictures a second", "GFLOP/s (share of the peak)"]
+    peaks = [s["facts"]["ours"]["peak"] for r in steps.values() for s in r["steps"].values()]
+    return {"table": table(head, _step_rows(steps)), "peak": f"{np.median(peaks) / 1e9:.0f}"}
+
+
 def _race(race):
     """The race's values of the template."""
     head = ["network", "parameters", "pictures seen"]
@@ -103,14 +123,14 @@ def context(results):
     head = ["channels", "parameters", "renders", "dlib cosine", "points off", "photographs"]
     head.append("64 pictures decoded")
     found = results.get("latent", {})
-    race = results.get("race")
+    race, steps = results.get("race"), results.get("steps")
     kept = table(head, map(_rows, found.values())) if found else None
-    return {"kept": kept, "race": _race(race) if race else None}
+    return {"kept": kept, "race": race and _race(race), "steps": steps and _steps(steps)}
 
 
 PAGE = Page(
     path="docs/latent.md",
-    files={"latent": "latent.json", "race": "race_latent.json"},
+    files={"latent": "latent.json", "race": "race_latent.json", "steps": "step_latent.json"},
     context=context,
     pictures={
         "latent_kept": draw_kept,
