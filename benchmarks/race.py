@@ -50,12 +50,14 @@ MARKS = 7  # of them, the last is the end
 WEIGHTS = (1.3, 1.6, 2.0)  # of autoguidance
 
 
-def _latent(name, network, **run):
+def _latent(name, network, objective=None, **run):
     """A candidate that learns v of the windows of `portraits256`, told size and crop alone."""
     return Preset(
         name=name,
         network=network,
-        objective=ObjectiveConfig(schedule="cosine", prediction="v", weighting="plain"),
+        objective=ObjectiveConfig(
+            **{"schedule": "cosine", "prediction": "v", "weighting": "plain", **(objective or {})}
+        ),
         data=PRESETS["portraits256"].data,
         run=RunConfig(**{"batch_size": 16, "warmup_steps": 100, "decay_steps": 2000, **run}),
         codec=LATENTS,
@@ -63,7 +65,9 @@ def _latent(name, network, **run):
 
 
 MP_RUN = {"learning_rate": 0.01, "plain_rate": 0.05, "clip_norm": 0.0}
-# Networks for latents of 32 x 32 x 8: today's, and magnitude-preserving ones on two grids.
+MP = MPUNetConfig(widths=(64, 128, 192), blocks=(2, 2, 2), attention=(16, 8), head_width=32)
+# Networks for latents of 32 x 32 x 8: the U-Net, and magnitude-preserving ones on two grids, the
+# finer one also with EDM2's noise levels and weights.
 CANDIDATES = {
     preset.name: preset
     for preset in (
@@ -80,11 +84,8 @@ CANDIDATES = {
             ),
             learning_rate=4e-4,
         ),
-        _latent(
-            "latent_mp",
-            MPUNetConfig(widths=(64, 128, 192), blocks=(2, 2, 2), attention=(16, 8), head_width=32),
-            **MP_RUN,
-        ),
+        _latent("latent_mp", MP, **MP_RUN),
+        _latent("latent_mp_levels", MP, {"log_normal": (-0.4, 1.0), "balance": True}, **MP_RUN),
         _latent(
             "latent_mp_coarse",
             MPUNetConfig(

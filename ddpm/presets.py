@@ -20,6 +20,9 @@ class ObjectiveConfig:
         weighting: a word of `prediction.WEIGHTINGS`.
         offset_noise: deviation of the noise that is constant over a channel.
         timestep_bias: 1 draws all timesteps alike; above, the noisier ones more often.
+        log_normal: (mean, deviation) of ln sigma_ve that timesteps are drawn by instead; () is
+            none.
+        balance: let all noise levels count alike, whatever their losses.
         p_uncond: probability that each condition of a picture is dropped, and that all are.
         p_full_mask: probability that an inpainting mask covers everything.
     """
@@ -30,8 +33,13 @@ class ObjectiveConfig:
     weighting: str = "plain"
     offset_noise: float = 0.0
     timestep_bias: float = 1.0
+    log_normal: tuple = ()
+    balance: bool = False
     p_uncond: float = 0.1
     p_full_mask: float = 0.6
+
+    def __post_init__(self):
+        object.__setattr__(self, "log_normal", tuple(self.log_normal))
 
     def make_schedule(self):
         """The `Schedule`."""
@@ -48,6 +56,8 @@ class ObjectiveConfig:
             self.weighting,
             offset_noise=self.offset_noise,
             timestep_bias=self.timestep_bias,
+            log_normal=self.log_normal,
+            balance=self.balance,
             seed=seed,
             micro_batches=micro_batches,
         )

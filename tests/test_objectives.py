@@ -76,6 +76,37 @@ def test_timesteps_are_uniform_over_all_levels_with_both_ends():
     assert gaps.min() >= 3 and gaps.max() <= 4
 
 
+def test_timesteps_of_a_normal_distribution_of_noise_levels():
+    schedule = cosine_schedule(1000)
+    _, t, _ = show(np.zeros((50, 2, 2, 1), np.float32), schedule, times=80, log_normal=(-0.4, 1.0))
+    level = np.log(schedule.sigma_ve)[t.ravel()]
+    assert abs(level.mean() + 0.4) < 0.02 and abs(level.std() - 1.0) < 0.03
+    # Stratified: the quantiles of one batch are already those of the distribution.
+    medians = np.median(np.log(schedule.sigma_ve)[t], axis=1)
+    assert np.abs(medians + 0.4).max() < 0.1
+    assert schedule.reached(-0.4, 1.0)[-1] == 1.0
+
+
+def test_balanced_losses_count_alike_at_every_noise_level(rng):
+    """Of a network whose error is ten times as large in the noisier half."""
+    schedule = linear_schedule(100)
+    x0 = np.zeros((40, 4, 4, 3), np.float32)
+
+    def answer(x_t, t):
+        alpha, sigma = (ops.take(v.astype(np.float32), t) for v in (schedule.alpha, schedule.sigma))
+        size = 1.0 + 9.0 * ops.cast(t >= 50, "float32")
+        exact = x_t / ops.reshape(sigma, (-1, 1, 1, 1))  # eps of a black picture
+        return exact + ops.reshape(size, (-1, 1, 1, 1)) + 0.0 * alpha[:, None, None, None]
+
+    model = DenoisingObjective(Spy(answer), schedule, "eps", "plain", balance=True)
+    first = ops.convert_to_numpy(model(x0, training=False))
+    assert first.max() > 50 * first.min()
+    for _ in range(60):
+        last = ops.convert_to_numpy(model(x0, training=True))
+    np.testing.assert_allclose(last, 1, rtol=0.1)
+    assert not any(v is model.level_loss for v in model.trainable_variables)
+
+
 def test_each_step_sees_new_noise_and_new_timesteps():
     schedule = linear_schedule(1000)
     x0 = np.zeros((4, 8, 8, 3), np.float32)

@@ -8,6 +8,7 @@ Everything is computed in float64 and cast by whoever uses it: a float32 `cumpro
 more of `1 - alpha_bar`.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,6 +70,19 @@ class Schedule:
     def sigma_ve(self):
         """float64 (T,): sigma / alpha, the noise level of `x_t / alpha_t` (Karras et al. 2022)."""
         return self.sigma / self.alpha
+
+    def reached(self, mean, deviation):
+        """The share of a normal distribution of ln sigma_ve that lies at or below each timestep.
+
+        Args:
+            mean, deviation: of ln sigma_ve.
+
+        Returns:
+            float64 (T,), rising to 1. Each timestep has what is nearer to its level than to others.
+        """
+        level = np.log(self.sigma_ve)
+        edges = np.append((level[1:] + level[:-1]) / 2, np.inf)
+        return np.array([0.5 * math.erfc((mean - e) / (deviation * math.sqrt(2))) for e in edges])
 
     def nearest_t(self, sigma_ve):
         """The timesteps whose noise level is nearest on a log scale.

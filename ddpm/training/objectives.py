@@ -7,6 +7,9 @@ from keras import ops
 from ddpm.core.denoiser import in_micro_batches
 from ddpm.core.prediction import loss_weights, target
 
+LEVELS = 20  # parts of the noise levels, each with a running mean of its losses
+RENEWED = 0.02  # share of that mean that one picture renews
+
 
 @keras.saving.register_keras_serializable(package="ddpm")
 class DenoisingObjective(keras.Model):
@@ -29,6 +32,11 @@ class DenoisingObjective(keras.Model):
             lets a model learn the mean brightness (0.05 in SDXL, 0 is none).
         timestep_bias: 1 draws all timesteps alike; above, the noisier ones more often: t / T is
             1 - (1 - u)^timestep_bias for u uniform.
+        log_normal: (mean, deviation) of ln sigma_ve, whose normal distribution timesteps are drawn
+            from instead (Karras et al. 2022, arXiv:2206.00364, table 1); () is none.
+        balance: divide each picture's loss by the running mean of the losses of its noise level, so
+            that all levels count alike (Karras et al. 2024, EDM2, equations 21 and 22: what their
+            learned uncertainty exp(u) is where it is best, the expected loss).
         seed: int, of the model's noise.
         micro_batches: compute a batch as so many independent parts (`in_micro_batches`).
 
@@ -45,6 +53,8 @@ class DenoisingObjective(keras.Model):
         gamma=5.0,
         offset_noise=0.0,
         timestep_bias=1.0,
+        log_normal=(),
+        balance=False,
         seed=0,
         micro_batches=1,
         **kwargs,
@@ -60,6 +70,12 @@ class DenoisingObjective(keras.Model):
         self.seed_generator = keras.random.SeedGenerator(seed)
         weights = loss_weights(weighting, prediction, schedule.log_snr, gamma)
         self._weights = weights.astype(np.float32)
+        self._reached = schedule.reached(*log_normal).astype(np.float32) if log_normal else None
+        self.level_loss = None
+        if balance:
+            self.level_loss = self.add_weight(
+                shape=(LEVELS,), initializer="ones", trainable=False, name="level_loss"
+            )
         self._alpha = schedule.alpha.astype(np.float32)
         self._sigma = schedule.sigma.astype(np.float32)
 
@@ -87,13 +103,30 @@ class DenoisingObjective(keras.Model):
         inputs = (x_t, t, condition) if condition else (x_t, t)
         prediction = in_micro_batches(self.network, micro_batches, *inputs, training=training)
         error = prediction - target(self.prediction, x0, eps, alpha, sigma)
-        return ops.mean(weight * ops.square(error), axis=(1, 2, 3))
+        loss = ops.mean(weight * ops.square(error), axis=(1, 2, 3))
+        return loss if self.level_loss is None else self._balanced(loss, t, training)
+
+    def _balanced(self, loss, t, training):
+        """Losses (B,) over the running means of those of their noise levels."""
+        level = t * LEVELS // self.schedule.T
+        if training:
+            here = ops.one_hot(level, LEVELS, dtype="float32")  # (B, LEVELS)
+            count = ops.sum(here, axis=0)
+            mean = ops.sum(here * ops.stop_gradient(loss)[:, None], axis=0) / ops.maximum(
+                count, 1.0
+            )
+            kept = (1.0 - RENEWED) ** count
+            self.level_loss.assign(kept * self.level_loss + (1.0 - kept) * mean)
+        return loss / ops.stop_gradient(ops.take(self.level_loss, level))
 
     def draw_t(self, n):
         """Stratified timesteps, int32 (n,) in 0..T-1, biased by `timestep_bias`."""
         u = keras.random.uniform((1,), seed=self.seed_generator)
         u = u + ops.cast(ops.arange(n), "float32") / ops.cast(n, "float32")
         u = u - ops.floor(u)
+        if self._reached is not None:
+            t = ops.searchsorted(self._reached[:-1], u, side="right")
+            return ops.cast(t, "int32")
         if self.timestep_bias != 1:
             u = 1.0 - (1.0 - u) ** self.timestep_bias
         t = ops.floor(u * self.schedule.T)
