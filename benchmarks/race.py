@@ -39,8 +39,7 @@ from common.devices import (
     start_backend,
     use_xla,
 )
-from common.files import sha256
-from ddpm.bundle import FILES, save_model
+from ddpm.bundle import FILES, latents_of, save_model
 from ddpm.conditions import NoSettings
 from ddpm.nets.config import MPUNetConfig, UNetConfig
 from ddpm.presets import LATENTS, PRESETS, ObjectiveConfig, Preset, RunConfig
@@ -107,7 +106,7 @@ def find_preset(name, vae):
     preset = (PRESETS | CANDIDATES)[name]
     if preset.codec.kind == "pixels":
         return preset
-    return preset.with_(codec={"digest": sha256(vae)})
+    return preset.with_(codec={"digest": latents_of(vae)})
 
 
 def latent_windows(preset, data, folder, vae):

@@ -93,7 +93,7 @@ def ours(settings, policy, micro_batches=1):
     facts["operations"] = {
         name: operations(step.get_concrete_function().graph) for name, step in steps.items()
     }
-    facts["peak"] = peak(keras.DTypePolicy(policy).compute_dtype)
+    facts["peak"] = peak(keras.DTypePolicy(policy).compute_dtype, micro_batches)
     return facts, {name: lambda step=step: step().numpy() for name, step in steps.items()}
 
 

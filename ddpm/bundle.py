@@ -7,7 +7,8 @@ Kinds:
 
     model      a network that samples; some captions of its training set besides
     control    a control branch, with the kinds of its hints and the digest of its model
-    vae        an autoencoder, with the mean and deviation of its latents
+    vae        an autoencoder, with the mean and deviation of its latents; where its decoder went on
+               alone, also the digest of the file whose latents it shares
     guide      a weaker version of a model, for autoguidance, with the digest of the model
 """
 
@@ -135,7 +136,7 @@ class VAE:
         preset: its `Preset`.
         mean, deviation: float32 (C,), of each channel of the latents of its training set.
         path: of its file.
-        digest: the first 12 hexadecimal digits of the file's SHA-256.
+        latents: what names its latents: see `latents_of`.
     """
 
     network: object
@@ -143,7 +144,7 @@ class VAE:
     mean: np.ndarray
     deviation: np.ndarray
     path: Path
-    digest: str
+    latents: str
 
 
 # --- writing
@@ -203,7 +204,7 @@ def save_guide(network, preset, path, base_digest, half=False):
     _save(network, path, header, half)
 
 
-def save_vae(network, preset, path, mean, deviation, half=False):
+def save_vae(network, preset, path, mean, deviation, half=False, latents=None):
     """Write an autoencoder, whole or not at all.
 
     Args:
@@ -212,11 +213,13 @@ def save_vae(network, preset, path, mean, deviation, half=False):
         path: ends in ".weights.h5".
         mean, deviation: float (C,), of each channel of the latents of its training set.
         half: store float16, half the size.
+        latents: what names its latents, where they are those of another file; None: itself.
 
     Raises:
         OSError: if the disk is full; an earlier file stays.
     """
     header = {"kind": "vae", "preset": preset.to_dict()}
+    header |= {"latents": latents} if latents else {}
     header |= {"latent_mean": np.asarray(mean, np.float64).tolist()}
     header |= {"latent_deviation": np.asarray(deviation, np.float64).tolist()}
     _save(network, path, header, half)
@@ -384,7 +387,17 @@ def load_vae(path, dtype=None):
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
     load_weights(network, path)
-    return VAE(network, preset, mean, deviation, path, sha256(path))
+    return VAE(network, preset, mean, deviation, path, header.get("latents") or sha256(path))
+
+
+def latents_of(path):
+    """What names the latents of an autoencoder: the first 12 hexadecimal digits of the SHA-256 of
+    its file, or of that whose encoder it shares.
+
+    Args and errors as `load_vae`.
+    """
+    path = find_bundle(path, "vae")
+    return _read_vae_header(path)[0].get("latents") or sha256(path)
 
 
 def read_vae(path):
@@ -712,8 +725,11 @@ def find_vae(digest, folder=None, shipped=None, runs=None):
     """
     own = [] if folder is None else sorted(Path(folder).glob("*.weights.h5"))
     for path in (*(path for path in own if _is(path, "vae")), *_candidates("vae", shipped, runs)):
-        if sha256(path) == digest:
-            return path
+        try:
+            if latents_of(path) == digest:
+                return path
+        except ValueError:  # a damaged file among others
+            continue
     raise ValueError(
         f"the model's autoencoder, {digest or 'of no digest'}, is missing; put its file "
         f"({FILES['vae']}) beside the model."

@@ -73,18 +73,23 @@ class AutoencodingConfig:
         coarse: of the error of the picture at a half and at a quarter of its side.
         equivariance: of the error of halved latents against the halved picture.
         magnitude: of latents' mean square.
+        sharpen: train the decoder alone, against a critic of patches
+            (`training.sharpening.SharpeningObjective`).
     """
 
     gradients: float = 1.0
     coarse: float = 0.5
     equivariance: float = 0.5
     magnitude: float = 5e-4
+    sharpen: bool = False
 
     def make(self, network, seed=0, micro_batches=1):
         """The objective for a network, not compiled."""
-        from ddpm.training.autoencoding import AutoencodingObjective
-
-        return AutoencodingObjective(network, self, seed, micro_batches)
+        if self.sharpen:
+            from ddpm.training.sharpening import SharpeningObjective as Objective
+        else:
+            from ddpm.training.autoencoding import AutoencodingObjective as Objective
+        return Objective(network, self, seed, micro_batches)
 
 
 @dataclass(frozen=True)

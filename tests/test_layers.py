@@ -22,6 +22,7 @@ from ddpm.nets.mp_unet import MPAttention, MPLevel, MPUNet, MPUNetBlock
 from ddpm.nets.text import TextEncoder, TransformerLayer
 from ddpm.nets.unet import Block, Level, UNet
 from ddpm.nets.vae import Autoencoder, MPBlock
+from ddpm.training.sharpening import PatchCritic
 
 
 def normal(*shape, seed=0):
@@ -221,6 +222,13 @@ CONTRACT = [
         **LARGE,
     ),
     case(
+        PatchCritic,
+        {"widths": [8, 8]},
+        (normal(2, 16, 8, 3),),
+        (2, 4, 2, 1),
+        output_dtype="float32",
+    ),
+    case(
         Autoencoder,
         {"config": VAE},
         (normal(2, 16, 16, 3),),
@@ -272,7 +280,12 @@ CONTRACT = [
     ),
 ]
 # Not layers of a network: they hold one, to train it and to draw with it, and are never saved.
-HOLDERS = {"AutoencodingObjective", "DenoisingObjective", "DenoisingStep"}
+HOLDERS = {
+    "AutoencodingObjective",
+    "DenoisingObjective",
+    "DenoisingStep",
+    "SharpeningObjective",
+}
 
 
 @pytest.mark.parametrize(("cls", "arguments", "inputs", "shape", "options"), CONTRACT)

@@ -159,7 +159,7 @@ def test_its_file_gives_it_back_to_the_last_bit(network, tmp_path, rng):
         assert np.array_equal(ours, theirs)
     assert np.array_equal(vae.mean, np.float32(mean))
     assert np.array_equal(vae.deviation, np.float32(deviation))
-    assert vae.preset == PRESET == Preset.from_dict(PRESET.to_dict()) and len(vae.digest) == 12
+    assert vae.preset == PRESET == Preset.from_dict(PRESET.to_dict()) and len(vae.latents) == 12
 
 
 def test_a_model_is_no_autoencoder_nor_the_other_way_round(network, tmp_path):

@@ -105,6 +105,14 @@ class Autoencoder(keras.Model):
                     block.build(grid(width))
         self.built = True
 
+    def encoder_layers(self):
+        """The layers of the way from pictures to latents."""
+        blocks = [block for i in range(len(self.config.encoder_widths)) for block in self._enc(i)]
+        return [self.enc_stem, self.enc_down, *blocks, self.enc_head]
+
+    def _enc(self, level):
+        return getattr(self, f"enc{level}")
+
     def encode(self, x):
         """Pictures to latents without noise.
 

@@ -64,6 +64,9 @@ VAE = click.Option(
     type=Path,
     help="The autoencoder, of presets that diffuse latents.  [default: the shipped one]",
 )
+SHARPENED = click.Option(
+    ["--vae"], type=Path, help="The autoencoder to begin with.  [default: the shipped one]"
+)
 OTHERS = click.Option(
     ["--others"],
     type=Path,
@@ -76,5 +79,6 @@ OWN = {
     "control": (WEIGHTS, START_FROM),
     "inpaint": (WEIGHTS,),
     "vae": (VAE_PRESET, OTHERS, START_FROM),
+    "sharpen": (SHARPENED, OTHERS),
 }
 OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)

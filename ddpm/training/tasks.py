@@ -4,6 +4,7 @@
     control    a control branch over a model, which stays as it is
     inpaint    a model goes on, conditioned on mask and masked picture
     vae        an autoencoder, whose latents a model can then be trained on
+    sharpen    an autoencoder's decoder goes on alone, for sharper pictures of the same latents
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
 function in `TASKS`. Pictures, and what is made of the faces in them, come from the caller
@@ -29,13 +30,14 @@ from common.devices import (
     start_backend,
     use_xla,
 )
-from common.files import copy_file, folder_lock, sha256
+from common.files import copy_file, folder_lock
 from ddpm.bundle import (
     FILES,
     default_vae,
     default_weights,
     find_bundle,
     find_vae,
+    latents_of,
     load_control,
     load_model,
     load_vae,
@@ -59,6 +61,7 @@ from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_c
 P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
 )
+SHARPEN = {"epochs": 20, "learning_rate": 0.003, "warmup_steps": 50, "decay_steps": 1000}
 MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 
@@ -150,7 +153,28 @@ def vae(options, data):
     )
 
 
-TASKS = {"base": base, "control": control, "inpaint": inpaint, "vae": vae}
+def sharpen(options, data):
+    """Let an autoencoder's decoder go on alone, for sharper pictures of the same latents."""
+    run, preset = open_run("sharpen", options), None
+    if not run.config:
+        path = find_bundle(run.options.vae or default_vae(), "vae")
+        run = replace(run, options=replace(run.options, vae=path))
+        preset = read_vae(path).with_(objective={"sharpen": True}, run=SHARPEN)
+    return _train(
+        run.settle(preset),
+        data,
+        make=_sharpen_parts,
+        use="Put it beside a model of the same latents, in place of the other autoencoder: {}",
+    )
+
+
+TASKS = {
+    "base": base,
+    "control": control,
+    "inpaint": inpaint,
+    "vae": vae,
+    "sharpen": sharpen,
+}
 
 
 def _open_over_model(task, options, change):
@@ -191,7 +215,7 @@ def _with_vae(run, preset):
             f"{preset.name} wants {preset.network.channels}; name another with --vae."
         )
     run = replace(run, options=replace(run.options, vae=path))
-    return run, replace(preset, codec=replace(preset.codec, digest=sha256(path)))
+    return run, replace(preset, codec=replace(preset.codec, digest=latents_of(path)))
 
 
 def _starting_from(path):
@@ -331,6 +355,35 @@ def _vae_parts(run, dtype, pictures):
         write=lambda network: save_vae(network, preset, path, *statistics(network, few)),
         preview=lambda network: reconstructions(network, few[:PREVIEWED]),
         what="Autoencoder",
+    )
+
+
+def _sharpen_parts(run, dtype, pictures):
+    """An autoencoder whose encoder stays as it is."""
+    from ddpm.training.reconstruction import reconstructions
+
+    base = load_vae(run.options.vae, dtype)
+    if run.config and run.config["base_digest"] != base.latents:
+        raise ValueError(
+            f"{base.path} is not the autoencoder that {run.out} goes on from; bring it back."
+        )
+    path, preset = run.out / FILES["vae"], run.preset
+    few = [np.asarray(pictures.images[i]) for i in _spread(len(pictures.images), PREVIEWED)]
+
+    def make_network():
+        network = load_vae(base.path, dtype).network
+        for layer in network.encoder_layers():
+            layer.trainable = False
+        return network
+
+    return _Parts(
+        make_network=make_network,
+        write=lambda network: save_vae(
+            network, preset, path, base.mean, base.deviation, latents=base.latents
+        ),
+        preview=lambda network: reconstructions(network, few),
+        what="Autoencoder",
+        base_digest=base.latents,
     )
 
 
@@ -549,7 +602,7 @@ def _bring_vae(run):
     if run.preset.codec.kind == "pixels" or ours.exists():
         return
     named, model = run.options.vae, run.options.weights
-    if named and Path(named).is_file() and sha256(named) == digest:
+    if named and Path(named).is_file() and latents_of(named) == digest:
         copy_file(named, ours)
     else:
         copy_file(find_vae(digest, model and find_bundle(model).parent), ours)

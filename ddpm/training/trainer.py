@@ -187,8 +187,10 @@ class Trainer:
     def update_average(self):
         """Copy the averaged weights from the optimizer into `averaged`, under the constraints that
         they have: an average of unit kernels is shorter than they are."""
-        averages = self.model.optimizer.averages
-        for weight, average in zip(self.averaged.trainable_variables, averages, strict=True):
+        weights = self.averaged.trainable_variables
+        # What an objective trains besides, such as a critic, comes behind the network.
+        averages = self.model.optimizer.averages[: len(weights)]
+        for weight, average in zip(weights, averages, strict=True):
             average = ops.copy(average)
             weight.assign(weight.constraint(average) if weight.constraint else average)
 
