@@ -66,7 +66,7 @@ def _latent(name, network, objective=None, **run):
 MP_RUN = {"learning_rate": 0.01, "plain_rate": 0.05, "clip_norm": 0.0}
 MP = MPUNetConfig(widths=(64, 128, 192), blocks=(2, 2, 2), attention=(16, 8), head_width=32)
 # Networks for latents of 32 x 32 x 8: the U-Net, and magnitude-preserving ones on two grids, the
-# finer one also with EDM2's noise levels and weights.
+# finer one also with EDM2's noise levels and weights, and with Muon.
 CANDIDATES = {
     preset.name: preset
     for preset in (
@@ -84,6 +84,7 @@ CANDIDATES = {
             learning_rate=4e-4,
         ),
         _latent("latent_mp", MP, **MP_RUN),
+        _latent("latent_mp_muon", MP, optimizer="muon", **MP_RUN),
         _latent("latent_mp_levels", MP, {"log_normal": (-0.4, 1.0), "balance": True}, **MP_RUN),
         _latent(
             "latent_mp_coarse",

@@ -146,6 +146,7 @@ class RunConfig:
     Args:
         batch_size: pictures a step.
         epochs: passes over the pictures.
+        optimizer: a word of `training.optimizer.OPTIMIZERS`.
         learning_rate: after warm-up.
         warmup_steps: steps in which the rate rises from 0.
         decay_steps: where the rate starts to fall as 1 / sqrt(step); 0 keeps it.
@@ -159,6 +160,7 @@ class RunConfig:
 
     batch_size: int = 64
     epochs: int = 800
+    optimizer: str = "adam"
     learning_rate: float = 2e-4
     warmup_steps: int = 100
     decay_steps: int = 0

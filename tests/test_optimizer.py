@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ddpm.training.optimizer import AveragedAdam, WarmUp
+from ddpm.nets.mp_layers import UnitKernels
+from ddpm.training.optimizer import AveragedAdam, AveragedMuon, WarmUp, orthogonalized
 
 
 def test_the_rate_rises_stays_and_falls_as_the_root_of_the_step():
@@ -101,3 +102,54 @@ def test_weights_that_are_no_unit_kernels_learn_at_their_own_share_of_the_rate()
     moved = 1 - 0.1 * np.sign(grad)
     moved = moved / np.sqrt(np.mean(moved**2, axis=0))
     np.testing.assert_allclose(np.array(kernel), moved, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(24, 10), (10, 24), (16, 16)])
+def test_an_orthogonalized_matrix_has_singular_values_near_one_and_the_same_axes(shape):
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=shape).astype(np.float32) @ np.diag(np.geomspace(1, 5, shape[1]))
+    found = ops.convert_to_numpy(orthogonalized(ops.convert_to_tensor(matrix, "float32")))
+    u, s, v = np.linalg.svd(matrix, full_matrices=False)
+    values = np.diag(u.T @ found @ v.T)
+    assert values.min() > 0.6 and values.max() < 1.3 and s.max() > 4 * s.min()
+    away = found - (u * values) @ v
+    assert np.abs(away).max() < 0.06  # bfloat16
+
+
+def test_muon_steps_kernels_of_unit_length_and_leaves_others_to_adam():
+    rng = np.random.default_rng(0)
+    kernel = keras.Variable(rng.normal(size=(3, 3, 4, 6)), dtype="float32", name="kernel")
+    kernel.constraint = UnitKernels()
+    kernel.assign(kernel.constraint(kernel))
+    gain = keras.Variable(np.ones(5), dtype="float32", name="gain")
+    twin = keras.Variable(np.ones(5), dtype="float32", name="gain")
+    muon = AveragedMuon(0.2, plain_rate=0.5)
+    adam = AveragedAdam(0.2, plain_rate=0.5)
+    muon.build([kernel, gain])
+    adam.build([twin])
+    wanted = ops.convert_to_numpy(UnitKernels()(rng.normal(size=(3, 3, 4, 6)).astype("float32")))
+    apart = []
+    for _ in range(60):
+        apart.append(float(np.mean((ops.convert_to_numpy(kernel) - wanted) ** 2)))
+        slope = ops.convert_to_tensor(rng.standard_normal(5), "float32")
+        muon.apply([ops.convert_to_tensor(kernel) - wanted, slope], [kernel, gain])
+        adam.apply([slope], [twin])
+    assert apart[-1] < 0.05 * apart[0]
+    lengths = np.mean(ops.convert_to_numpy(kernel) ** 2, axis=(0, 1, 2))
+    np.testing.assert_allclose(lengths, 1, atol=1e-3)
+    np.testing.assert_allclose(ops.convert_to_numpy(gain), ops.convert_to_numpy(twin), atol=1e-6)
+
+
+def test_a_first_step_of_muon_is_as_long_in_every_direction():
+    rng = np.random.default_rng(0)
+    kernel = keras.Variable(rng.normal(size=(32, 8)), dtype="float32", name="kernel")
+    kernel.constraint = UnitKernels()
+    before = np.array(kernel.assign(kernel.constraint(kernel)))
+    muon = AveragedMuon(1e-4)
+    muon.build([kernel])
+    gradient = rng.normal(size=(32, 8)) @ np.diag(np.geomspace(1, 30, 8))
+    muon.apply([ops.convert_to_tensor(gradient, "float32")], [kernel])
+    moved = np.linalg.svd(np.array(kernel) - before, compute_uv=False) / 1e-4
+    steepness = np.linalg.svd(gradient, compute_uv=False)
+    assert steepness.max() > 15 * steepness.min() and moved.max() < 2.5 * moved.min()
+    assert np.median(moved) == pytest.approx(0.2 * np.sqrt(32), rel=0.2)

@@ -1,4 +1,6 @@
-"""The optimizer: Adam with averaged weights, and the learning rate over the steps."""
+"""The optimizers: Adam with averaged weights, Muon for kernels, and the rate over the steps."""
+
+import math
 
 import keras
 from keras import ops
@@ -121,3 +123,64 @@ class AveragedAdam(keras.optimizers.Adam):
         config = {"ema_decay": self.ema_decay, "plain_rate": self.plain_rate}
         config["widths"] = self.widths
         return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="ddpm")
+class AveragedMuon(AveragedAdam):
+    """Muon for kernels of unit length, `AveragedAdam` for all other weights.
+
+    The momentum of a kernel, as a matrix of inputs by outputs, is brought to a near orthogonal one:
+    every direction that it has counts alike. It is scaled as Adam's steps are long.
+
+    Args:
+        As `AveragedAdam`; beta_1 is that of the momentum, too.
+
+    Reference:
+        Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks
+        (kellerjordan.github.io/posts/muon), for convolutions as matrices;
+        Liu et al. 2025 (arXiv:2502.16982), section 2.2, for the scale.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        share, tangent = self.rules[i]
+        if tangent is None:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        gradient = ops.cast(tangent(gradient, ops.convert_to_tensor(variable)), variable.dtype)
+        momentum = self._momentums[i]
+        self.assign(momentum, self.beta_1 * momentum + gradient)
+        ahead = gradient + self.beta_1 * momentum  # Nesterov's
+        inputs, outputs = math.prod(variable.shape[:-1]), variable.shape[-1]
+        direction = orthogonalized(ops.reshape(ahead, (inputs, outputs)))
+        length = 0.2 * math.sqrt(max(inputs, outputs))
+        step = learning_rate * share * length
+        self.assign_sub(variable, step * ops.reshape(direction, variable.shape))
+
+
+def orthogonalized(matrix, steps=5):
+    """U V^T of a matrix U S V^T, nearly: singular values between 0.7 and 1.2.
+
+    Args:
+        matrix: float (M, N).
+        steps: of the Newton-Schulz iteration.
+
+    Returns:
+        float32 (M, N).
+
+    Reference:
+        Jordan et al. 2024, see `AveragedMuon`: a quintic polynomial of the singular values.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = ops.cast(matrix if wide else ops.transpose(matrix), "float32")
+    x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-7)
+    x = ops.cast(x, "bfloat16")
+    for _ in range(steps):
+        square = ops.matmul(x, ops.transpose(x))
+        x = a * x + ops.matmul(b * square + c * ops.matmul(square, square), x)
+    x = ops.cast(x, "float32")
+    return x if wide else ops.transpose(x)
+
+
+OPTIMIZERS = {"adam": AveragedAdam, "muon": AveragedMuon}

@@ -16,7 +16,7 @@ from ddpm.pipeline import Pipeline, Request
 from ddpm.training.batches import batches
 from ddpm.training.callbacks import Every, Log, Progress, StopAtNaN, StopWhen
 from ddpm.training.checkpoint import Checkpoints
-from ddpm.training.optimizer import AveragedAdam, WarmUp
+from ddpm.training.optimizer import OPTIMIZERS, WarmUp
 from ddpm.training.snapshots import WIDTHS, save_snapshot
 
 GRID = 16  # pictures in a run's sample grids
@@ -197,7 +197,7 @@ class Trainer:
 
 def _optimizer(run):
     rate = WarmUp(run.learning_rate, run.warmup_steps, run.decay_steps)
-    return AveragedAdam(
+    return OPTIMIZERS[run.optimizer](
         rate,
         ema_decay=run.ema_decay,
         plain_rate=run.plain_rate,
