@@ -279,8 +279,11 @@ CONTRACT = [
         **LARGE,
     ),
 ]
-# Not layers of a network: they hold one, to train it and to draw with it, and are never saved.
+# Not layers of a network: they hold one, to train it and to draw with it, and are never saved; and
+# an adapter's matrices, which see no pictures (test_adapters.py).
 HOLDERS = {
+    "Adapted",
+    "Adapter",
     "AutoencodingObjective",
     "DenoisingObjective",
     "DenoisingStep",
