@@ -11,6 +11,7 @@ from common.cli import count, note, printable, sentences
 from common.devices import one_core_per_micro_batch
 from common.sheets import grid, labelled_grid, save_gif, save_png
 from ddpm import cli
+from ddpm.adapters import parse_adapter
 from ddpm.bundle import default_weights, find_bundle, read_preset, vocabulary_of
 from ddpm.conditions.identity import check_face
 from ddpm.conditions.inpaint import METHODS
@@ -63,6 +64,12 @@ DISK_FULL = "the disk is full; make room and draw again."
     type=Path,
     help="Control branch.  [default: the one trained over the model]",
 )
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    help="FILE.safetensors[:STRENGTH]: of a person or a style; may be repeated.",
+)
 @click.option("--face", type=Path, help="Photo of who is to be seen, of a model with identities.")
 @click.option("--init", type=Path, help="Photo to paint in: in --mask, else in its head's square.")
 @click.option("--mask", type=Path, help="Where to paint, white, in --init; the rest stays.")
@@ -107,11 +114,12 @@ DISK_FULL = "the disk is full; make room and draw again."
     help="Pixels of the grid to a pixel.  [default: what fits a screen; 1 with --init]",
 )
 @sentences(DISK_FULL)
-def main(weights, list_words, face, out, each, gif, zoom, **options):
+def main(weights, list_words, adapters, face, out, each, gif, zoom, **options):
     """Draw pictures with a trained model."""
     inputs = [path for path in (options["init"], options["mask"], face) if path]
     cli.check_outputs(inputs, out, each, gif)
     request = cli.read_request(**options)
+    adapters = [parse_adapter(words) for words in adapters]
     path = find_bundle(weights or default_weights(words=request.has_words or list_words))
     preset = read_preset(path)
     if list_words:
@@ -135,7 +143,9 @@ def main(weights, list_words, face, out, each, gif, zoom, **options):
     micro_batches = one_core_per_micro_batch(request.batch_size)  # before the backend starts
     control = (options["control_weights"] or "default") if request.effective().controls else None
     guide = (options["guide_weights"] or "default") if request.autoguidance != 1 else None
-    pipeline = Pipeline.load(path, control, micro_batches=micro_batches, guide=guide)
+    pipeline = Pipeline.load(
+        path, control, micro_batches=micro_batches, guide=guide, adapters=adapters
+    )
     if face:
         request = replace(request, face=photograph.embed_person(*person))
     for sentence in (*notes, *pipeline.notes(request)):

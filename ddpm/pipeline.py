@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ddpm.adapters import AdapterAddOn, load_adapter
 from ddpm.bundle import (
     default_control,
     default_guide,
@@ -280,8 +281,16 @@ class Pipeline:
         return counted
 
     @classmethod
-    def load(cls, weights=None, control=None, precision="auto", micro_batches=1, guide=None):
-        """Load a model, and a control branch and a weaker version of it where they are named.
+    def load(
+        cls,
+        weights=None,
+        control=None,
+        precision="auto",
+        micro_batches=1,
+        guide=None,
+        adapters=(),
+    ):
+        """Load a model, and what is to be put on it.
 
         Args:
             weights: file or run folder; None for the shipped model.
@@ -291,6 +300,7 @@ class Pipeline:
             micro_batches: see the class.
             guide: file or run folder of a weaker version, for autoguidance; "default" for the one
                 that was written for the model; None for none.
+            adapters: pairs (file, strength).
 
         Returns:
             A `Pipeline`.
@@ -310,6 +320,7 @@ class Pipeline:
         if control is not None:
             path = default_control(model.path) if control == "default" else control
             addons = (load_control(path, model.preset),)
+        addons += tuple(AdapterAddOn(load_adapter(path), strength) for path, strength in adapters)
         return cls(model, addons, micro_batches, guide)
 
     @property
@@ -409,7 +420,8 @@ class Pipeline:
                 "guide_sha256": self.guide.digest,
             }
         for addon in self.addons:
-            recipe |= addon.recipe
+            for key, value in addon.recipe.items():
+                recipe[key] = recipe.get(key, []) + value if isinstance(value, list) else value
         return recipe
 
     # --- from a request to a batch

@@ -201,6 +201,15 @@ class Adapted(keras.Model):
         return prediction
 
 
+def innermost(network):
+    """The network in which kernels are named, inside control branches and other adapters."""
+    while True:
+        inner = getattr(network, "base", None) or getattr(network, "network", None)
+        if inner is None:
+            return network
+        network = inner
+
+
 def merged(factors, rank):
     """The sum of products of factors as one product of a lower rank.
 

@@ -1,0 +1,370 @@
+"""Adapter files: safetensors in the key convention of kohya's sd-scripts, with our block names.
+
+    lora_unet_in1_blocks_0_residual_conv1.lora_down.weight    (r, I, k, k), or (r, I)
+    lora_unet_in1_blocks_0_residual_conv1.lora_up.weight      (O, r, 1, 1), or (O, r)
+    lora_unet_in1_blocks_0_residual_conv1.alpha               a number
+    lora_te_...                                               of the text encoder
+
+The header says which kernel each key means, over which model the adapter was trained, and how.
+
+    python -m ddpm.adapters show anna.safetensors
+    python -m ddpm.adapters merge a.safetensors:0.6 b.safetensors:0.4 --rank 8 --out c.safetensors
+    python -m ddpm.adapters extract tuned.weights.h5 --base model.weights.h5 --ranks "*=8" \
+        --out d.safetensors
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import numpy as np
+
+from common.cli import printable, sentences
+from common.files import sha256, write_bytes
+
+_HEADER = "portraits_from_scratch"
+_FORMAT = 1
+_TEXT = "conditioner/text/"
+_PARTS = ("lora_down.weight", "lora_up.weight", "alpha")
+ENDING = ".safetensors"
+MAX_BYTES = 500_000_000  # of a file that is read
+
+
+@dataclass(frozen=True, eq=False)
+class AdapterFile:
+    """What an adapter file holds.
+
+    Args:
+        factors: {name of a kernel: (down (..., I, r), up (r, O), alpha)}, float32.
+        base_digest: of the model that it was trained over.
+        about: what else its header says: trigger word, recipe.
+        path: of the file, or None.
+        digest: the first 12 hexadecimal digits of the file's SHA-256.
+    """
+
+    factors: dict
+    base_digest: str
+    about: dict = field(default_factory=dict)
+    path: Path | None = None
+    digest: str = ""
+
+    @property
+    def ranks(self):
+        """{name of a kernel: rank}."""
+        return {name: up.shape[0] for name, (_, up, _) in self.factors.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class AdapterAddOn:
+    """An adapter at a strength: an add-on of a `Pipeline`.
+
+    Args:
+        file: `AdapterFile`.
+        strength: 0 is as if it were not there.
+    """
+
+    file: AdapterFile
+    strength: float = 1.0
+    conditions = {}  # noqa: RUF012  (it adds none)
+
+    @property
+    def recipe(self):
+        """What the recipe of a picture says of it."""
+        name = self.file.path.name if self.file.path else None
+        own = {"file": name, "sha256": self.file.digest, "strength": self.strength}
+        return {"adapters": [own]}
+
+    def note(self, model):
+        """A sentence where it was trained over another model than this one, else None."""
+        if self.file.base_digest == model.digest:
+            return None
+        return f"{self.file.path} was trained over other weights than {model.path}."
+
+    def apply(self, network):
+        """The network with the adapter on it.
+
+        Raises:
+            ValueError: if it belongs to a network of another form.
+        """
+        from ddpm.nets.adapters import Adapted, Adapter, innermost
+        from ddpm.nets.layers import named_weights
+
+        inside = innermost(network)
+        weights, adapters = named_weights(inside), []
+        for name, (down, up, _) in self.file.factors.items():
+            found = tuple(weights[name].shape) if name in weights else None
+            if found != (*down.shape[:-1], up.shape[-1]):
+                raise ValueError(
+                    f"{self.file.path} adapts networks of another form; use it with the model that "
+                    "it was trained over, or train one for this model: python train.py lora"
+                )
+        for alpha in dict.fromkeys(alpha for *_, alpha in self.file.factors.values()):
+            own = {n: f for n, f in self.file.factors.items() if f[2] == alpha}
+            shapes = {name: tuple(weights[name].shape) for name in own}
+            adapter = Adapter(shapes, {n: self.file.ranks[n] for n in own}, alpha)
+            for name, (down, up, _) in own.items():
+                adapter.down[name].assign(down)
+                adapter.up[name].assign(up)
+            adapters.append(adapter)
+        return Adapted(network, adapters, [self.strength] * len(adapters), inside)
+
+
+def key_of(name):
+    """The key of a kernel's matrices: "in1/blocks/0/residual/conv1/kernel" ->
+    "lora_unet_in1_blocks_0_residual_conv1"."""
+    name, prefix = name.removesuffix("/kernel"), "lora_unet_"
+    if name.startswith(_TEXT):
+        name, prefix = name.removeprefix(_TEXT), "lora_te_"
+    return prefix + name.replace("/", "_")
+
+
+def save_adapter(factors, path, base_digest, about=None, half=True):
+    """Write an adapter, whole or not at all.
+
+    Args:
+        factors: as of `AdapterFile`.
+        path: ends in ".safetensors".
+        base_digest: of the model that it was trained over.
+        about: what else the header is to say, as JSON can hold it.
+        half: store float16.
+
+    Raises:
+        ValueError: for another ending.
+        OSError: if the disk is full; an earlier file stays.
+    """
+    from safetensors.numpy import save
+
+    if Path(path).suffix.lower() != ENDING:
+        raise ValueError(f"{path} should be a file that ends in {ENDING}.")
+    arrays, dtype = {}, np.float16 if half else np.float32
+    for name, (down, up, alpha) in factors.items():
+        key = key_of(name)
+        if down.ndim == 4:  # (k, k, I, r) and (r, O), of convolutions as PyTorch has them
+            down, up = down.transpose(3, 2, 0, 1), up.T[:, :, None, None]
+        else:
+            down, up = down.T, up.T
+        values = (down.astype(dtype), up.astype(dtype), np.array(alpha, np.float32))
+        for part, value in zip(_PARTS, values, strict=True):
+            arrays[f"{key}.{part}"] = np.array(value, order="C")
+    header = {"format": _FORMAT, "kind": "adapter", "base_digest": base_digest}
+    header |= {"names": {key_of(name): name for name in factors}, "about": about or {}}
+    write_bytes(save(arrays, {_HEADER: json.dumps(header)}), path)
+
+
+def load_adapter(path):
+    """Read an adapter.
+
+    Args:
+        path: a file written by `save_adapter`.
+
+    Returns:
+        An `AdapterFile`.
+
+    Raises:
+        ValueError: one sentence, if there is no such file, or it is damaged or another's.
+    """
+    from safetensors import safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}.")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path} is too large for an adapter.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except Exception as error:  # damaged bytes surface as almost any type
+        raise ValueError(
+            f"{path} is not a readable adapter (damaged or not safetensors)."
+        ) from error
+    if not isinstance(header, dict):
+        raise ValueError(
+            f"{path} is not an adapter of this project: it does not say which kernels it means."
+        )
+    try:
+        if header["format"] != _FORMAT or header["kind"] != "adapter":
+            raise ValueError("another version's")
+        factors = _factors(header["names"], arrays)
+        base_digest, about = str(header["base_digest"]), dict(header["about"])
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(
+            f"{path} does not hold the matrices that it names; it was written by another version "
+            "or by other means. Train it again."
+        ) from error
+    return AdapterFile(factors, base_digest, about, path, sha256(path))
+
+
+def _factors(names, arrays):
+    """Matrices by kernel, checked."""
+    wanted = {f"{key}.{part}" for key in names for part in _PARTS}
+    if wanted != set(arrays) or not names:
+        raise ValueError("other keys")
+    factors = {}
+    for key, name in names.items():
+        down, up, alpha = (arrays[f"{key}.{part}"].astype(np.float32) for part in _PARTS)
+        if down.ndim == 4:
+            down, up = down.transpose(2, 3, 1, 0), up[:, :, 0, 0].T
+        else:
+            down, up = down.T, up.T
+        good = up.ndim == 2 and down.ndim in (2, 4) and down.shape[-1] == up.shape[0] > 0
+        if not good or key_of(str(name)) != key or alpha.shape != ():
+            raise ValueError("other shapes")
+        if not all(np.isfinite(array).all() for array in (down, up, alpha)):
+            raise ValueError("not numbers")
+        factors[str(name)] = (down, up, float(alpha))
+    return factors
+
+
+def merge(files, shares, rank):
+    """Several adapters as one: the sum of share times delta, brought back to a rank.
+
+    Args:
+        files: list of `AdapterFile`.
+        shares: a number for each.
+        rank: of the result, at most; None for the largest of theirs.
+
+    Returns:
+        (factors as of `AdapterFile`, {name of a kernel: the share of the sum that is lost}).
+    """
+    from ddpm.nets.adapters import merged
+
+    rank = rank or max(max(file.ranks.values()) for file in files)
+    factors, lost = {}, {}
+    for name in dict.fromkeys(name for file in files for name in file.factors):
+        found = [
+            (share * alpha / up.shape[0], down, up)
+            for file, share in zip(files, shares, strict=True)
+            if name in file.factors
+            for down, up, alpha in [file.factors[name]]
+        ]
+        down, up, lost[name] = merged(found, rank)
+        factors[name] = (down, up, float(up.shape[0]))
+    return factors, lost
+
+
+def extract(tuned, base, ranks):
+    """What a model differs by from the one that it was tuned from, as an adapter.
+
+    Args:
+        tuned, base: {name: array} of the weights.
+        ranks: {name of a kernel: rank}.
+
+    Returns:
+        As `merge`.
+    """
+    from ddpm.nets.adapters import merged
+
+    factors, lost = {}, {}
+    for name, rank in ranks.items():
+        delta = np.asarray(tuned[name], np.float32) - np.asarray(base[name], np.float32)
+        identity = np.eye(delta.shape[-1], dtype=np.float32)
+        down, up, lost[name] = merged([(1.0, delta, identity)], rank)
+        factors[name] = (down, up, float(up.shape[0]))
+    return factors, lost
+
+
+def parse_adapter(words):
+    """FILE[:STRENGTH] -> (`Path`, float).
+
+    Raises:
+        ValueError: for a strength that is no number from -4 to 4.
+    """
+    match = re.fullmatch(r"(.+\.safetensors)(?::([^:]*))?", words, re.IGNORECASE)
+    try:
+        path, strength = Path(match.group(1)), float(match.group(2) or 1.0)
+    except (AttributeError, ValueError):
+        path, strength = None, np.nan
+    if not -4 <= strength <= 4:
+        raise ValueError(
+            f"an adapter is FILE{ENDING} or FILE{ENDING}:STRENGTH, a number from -4 to 4. "
+            f"Received: {words!r}."
+        )
+    return path, strength
+
+
+# --- the command
+
+
+@click.group(context_settings={"show_default": True})
+def main():
+    """Look into adapters, merge several, take one out of a tuned model."""
+
+
+OUT = click.option("--out", type=Path, required=True, help=f"Of the adapter, ending in {ENDING}.")
+
+
+@main.command()
+@click.argument("path", type=Path)
+@sentences()
+def show(path):
+    """Say what is in an adapter, block by block."""
+    from ddpm.nets.adapters import block_of
+
+    file = load_adapter(path)
+    numbers = sum(down.size + up.size for down, up, _ in file.factors.values())
+    size = path.stat().st_size / 1e6
+    click.echo(f"{printable(path)}: {numbers:,} numbers, {size:.2f} MB, over {file.base_digest}.")
+    for key, value in file.about.items():
+        click.echo(f"{key}: {value}")
+    blocks = {}
+    for name, (down, up, alpha) in file.factors.items():
+        delta = alpha / up.shape[0] * np.tensordot(down, up, 1)
+        blocks.setdefault(block_of(name), []).append((up.shape[0], float(np.sum(delta**2))))
+    for block, found in blocks.items():
+        ranks = sorted({rank for rank, _ in found})
+        length = np.sqrt(sum(square for _, square in found))
+        click.echo(
+            f"{block:12} {len(found):3} kernels, rank {', '.join(map(str, ranks))}, "
+            f"length {length:.3g}"
+        )
+
+
+@main.command(name="merge")
+@click.argument("adapters", nargs=-1, required=True, metavar="FILE[:SHARE]...")
+@click.option("--rank", type=click.IntRange(1), help="Of the result.  [default: the largest]")
+@OUT
+@sentences()
+def merge_command(adapters, rank, out):
+    """Merge adapters by shares, as the sum of what they add to each kernel."""
+    pairs = [parse_adapter(words) for words in adapters]
+    files, shares = [load_adapter(path) for path, _ in pairs], [share for _, share in pairs]
+    bases = sorted({file.base_digest for file in files})
+    if len(bases) > 1:
+        raise ValueError(f"the adapters were trained over several models: {', '.join(bases)}.")
+    factors, lost = merge(files, shares, rank)
+    about = {
+        "merged": [{"sha256": f.digest, "share": s} for f, s in zip(files, shares, strict=True)]
+    }
+    save_adapter(factors, out, bases[0], about)
+    click.echo(f"{printable(out)}: {max(lost.values()):.1%} of a kernel's change lost at most.")
+
+
+@main.command(name="extract")
+@click.argument("tuned", type=Path)
+@click.option("--base", type=Path, required=True, help="The model that it was tuned from.")
+@click.option("--ranks", default="*=8", help="BLOCK=RANK, several with commas between them.")
+@OUT
+@sentences()
+def extract_command(tuned, base, ranks, out):
+    """Take what a tuned model differs by from its base, as an adapter."""
+    from common.devices import start_backend
+    from ddpm.bundle import load_model
+    from ddpm.nets.adapters import parse_ranks, ranks_of
+    from ddpm.nets.layers import named_weights
+
+    start_backend()
+    models = [load_model(path, "float32") for path in (tuned, base)]
+    weights = [named_weights(model.network) for model in models]
+    names = ranks_of(models[1].network, parse_ranks(ranks))
+    if any(n not in weights[0] or weights[0][n].shape != weights[1][n].shape for n in names):
+        raise ValueError(f"{tuned} is a network of another form than {base}.")
+    factors, lost = extract(*weights, names)
+    save_adapter(factors, out, models[1].digest, {"extracted": models[0].digest})
+    click.echo(f"{printable(out)}: {max(lost.values()):.1%} of a kernel's change lost at most.")
+
+
+if __name__ == "__main__":
+    main()
