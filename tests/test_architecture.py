@@ -26,6 +26,7 @@ FLOORS = (
     ("nets",),
     ("presets",),
     ("bundle",),
+    ("adapters",),
     ("pipeline",),
     ("cli", "training"),
     ("average",),
@@ -39,6 +40,7 @@ FACTORIES = {
     ("ddpm.conditions.inpaint", "keras"),
     ("ddpm.presets", "ddpm.training.autoencoding"),
     ("ddpm.presets", "ddpm.training.objectives"),
+    ("ddpm.presets", "ddpm.training.sharpening"),
 }
 
 
