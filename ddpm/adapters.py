@@ -301,7 +301,7 @@ OUT = click.option("--out", type=Path, required=True, help=f"Of the adapter, end
 @sentences()
 def show(path):
     """Say what is in an adapter, block by block."""
-    from ddpm.nets.adapters import block_of
+    from ddpm.nets.ranks import block_of
 
     file = load_adapter(path)
     numbers = sum(down.size + up.size for down, up, _ in file.factors.values())
@@ -352,8 +352,9 @@ def extract_command(tuned, base, ranks, out):
     """Take what a tuned model differs by from its base, as an adapter."""
     from common.devices import start_backend
     from ddpm.bundle import load_model
-    from ddpm.nets.adapters import parse_ranks, ranks_of
+    from ddpm.nets.adapters import ranks_of
     from ddpm.nets.layers import named_weights
+    from ddpm.nets.ranks import parse_ranks
 
     start_backend()
     models = [load_model(path, "float32") for path in (tuned, base)]

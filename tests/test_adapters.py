@@ -7,11 +7,12 @@ from keras import ops
 from layer_checks import randomise
 
 from ddpm.conditions.text import TextSettings
-from ddpm.nets.adapters import Adapted, Adapter, block_of, merged, parse_ranks, ranks_of
+from ddpm.nets.adapters import Adapted, Adapter, merged, ranks_of
 from ddpm.nets.config import MPUNetConfig, UNetConfig
 from ddpm.nets.control import Controlled
 from ddpm.nets.layers import named_weights
 from ddpm.nets.mp_unet import MPUNet
+from ddpm.nets.ranks import block_of, parse_ranks
 from ddpm.nets.unet import UNet
 
 TEXT = TextSettings(("a", "red", "disc"), length=5, width=16, layers=1, head_width=8)

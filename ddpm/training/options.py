@@ -67,6 +67,16 @@ VAE = click.Option(
 SHARPENED = click.Option(
     ["--vae"], type=Path, help="The autoencoder to begin with.  [default: the shipped one]"
 )
+RANKS = click.Option(
+    ["--ranks"],
+    help="BLOCK=RANK, several with commas between them; 0 leaves a block alone: in0=8,out*=4,*=0.  "
+    "[default: *=4]",
+)
+ALPHA = click.Option(
+    ["--alpha"],
+    type=click.FloatRange(0, min_open=True),
+    help="Scale of what is added, times the rank.  [default: the rank]",
+)
 OTHERS = click.Option(
     ["--others"],
     type=Path,
@@ -80,5 +90,6 @@ OWN = {
     "inpaint": (WEIGHTS,),
     "vae": (VAE_PRESET, OTHERS, START_FROM),
     "sharpen": (SHARPENED, OTHERS),
+    "lora": (WEIGHTS, RANKS, ALPHA),
 }
 OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)

@@ -43,6 +43,8 @@ class Options:
     start_from: Path | None = None
     others: Path | None = None
     vae: Path | None = None
+    ranks: str | None = None
+    alpha: float | None = None
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
@@ -57,7 +59,7 @@ class Options:
 
 # Options that a run is made of: it keeps them when it goes on.
 LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
-LASTING += ("seed", "vae")
+LASTING += ("seed", "vae", "ranks", "alpha")
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ def _same_options(config, options, out):
         "start_from": (said["start_from"],),
         "others": (said.get("others"),),
         "vae": (said.get("vae"),),
+        "ranks": (said.get("ranks"),),
+        "alpha": (said.get("alpha"),),
         "weights": (said["weights"] and Path(said["weights"]).resolve(),),
     }
     for name, values in started.items():

@@ -4,6 +4,7 @@
     control    a control branch over a model, which stays as it is
     inpaint    a model goes on, conditioned on mask and masked picture
     vae        an autoencoder, whose latents a model can then be trained on
+    lora       an adapter over a model, which stays as it is
     sharpen    an autoencoder's decoder goes on alone, for sharper pictures of the same latents
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
@@ -17,6 +18,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -31,6 +33,7 @@ from common.devices import (
     use_xla,
 )
 from common.files import copy_file, folder_lock
+from ddpm.adapters import save_adapter
 from ddpm.bundle import (
     FILES,
     default_vae,
@@ -55,6 +58,7 @@ from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
 from ddpm.conditions.inpaint import often_full
 from ddpm.conditions.text import Tokenizer
+from ddpm.nets.ranks import parse_ranks
 from ddpm.presets import PRESETS, VAES
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
 
@@ -62,6 +66,20 @@ P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
 )
 SHARPEN = {"epochs": 20, "learning_rate": 0.003, "warmup_steps": 50, "decay_steps": 1000}
+# An adapter over a model: a few hundred steps, whatever the rate of the model's own training.
+LORA = {
+    "epochs": 300,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "warmup_steps": 20,
+    "decay_steps": 0,
+    "plain_rate": 1.0,
+    "clip_norm": 1.0,
+    "ema_decay": 0.98,
+    "sample_epochs": 0,
+    "snapshot_epochs": 0,
+}
+RANKS, ADAPTER = "*=4", "adapter.safetensors"
 MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 
@@ -168,12 +186,25 @@ def sharpen(options, data):
     )
 
 
+def lora(options, data):
+    """Train an adapter: a few low-rank matrices that teach a model a person or a style."""
+    ranks = parse_ranks(options.ranks or RANKS)  # fails early, if it does
+    run = _open_over_model("lora", options, lambda p: p.with_(run=LORA, data={"p_crop": 0.0}))
+    return _train(
+        run,
+        data,
+        make=partial(_lora_parts, ranks=parse_ranks(run.options.ranks) if run.config else ranks),
+        use="Draw with it: python sample.py --adapter {}/" + ADAPTER,
+    )
+
+
 TASKS = {
     "base": base,
     "control": control,
     "inpaint": inpaint,
     "vae": vae,
     "sharpen": sharpen,
+    "lora": lora,
 }
 
 
@@ -329,11 +360,7 @@ def _control_parts(run, dtype, pictures):
     """A control branch over a model that stays as it is."""
     from ddpm.nets.control import Controlled
 
-    base = load_model(run.options.weights, dtype)
-    if run.config and run.config["base_digest"] != base.digest:
-        raise ValueError(
-            f"{base.path} is not the model that {run.out} was trained over; bring it back."
-        )
+    base = _unchanged_base(run, dtype)
     path, preset = run.out / FILES["control"], run.preset
     return _Parts(
         make_network=lambda: Controlled(base.network, KINDS, preset.codec.stride),
@@ -356,6 +383,58 @@ def _vae_parts(run, dtype, pictures):
         preview=lambda network: reconstructions(network, few[:PREVIEWED]),
         what="Autoencoder",
     )
+
+
+def _lora_parts(run, dtype, pictures, ranks):
+    """An adapter over a model that stays as it is."""
+    from ddpm.nets.adapters import Adapted, Adapter, ranks_of
+    from ddpm.nets.layers import named_weights
+
+    base = _unchanged_base(run, dtype)
+    found = ranks_of(base.network, ranks)
+    if not found:
+        raise ValueError("every rank is 0: nothing would be trained; give --ranks some above 0.")
+    shapes = {name: tuple(named_weights(base.network)[name].shape) for name in found}
+
+    def make_network():
+        adapter = Adapter(shapes, found, run.options.alpha)
+        adapter.begin(base.network)
+        return Adapted(base.network, [adapter])
+
+    def write(network):
+        (adapter,) = network.adapters
+        factors = {
+            name: (
+                np.array(adapter.down[name]),
+                np.array(adapter.up[name]),
+                adapter.scale(name) * found[name],
+            )
+            for name in found
+        }
+        about = {"pictures": len(pictures.images), "preset": run.preset.name}
+        save_adapter(factors, run.out / ADAPTER, base.digest, about)
+
+    return _Parts(
+        make_network=make_network,
+        write=write,
+        trained=lambda network: network.adapters[0],
+        what="Adapter",
+        base_digest=base.digest,
+    )
+
+
+def _unchanged_base(run, dtype):
+    """The model that a run trains something over.
+
+    Raises:
+        ValueError: if it is another than the run began with.
+    """
+    base = load_model(run.options.weights, dtype)
+    if run.config and run.config["base_digest"] != base.digest:
+        raise ValueError(
+            f"{base.path} is not the model that {run.out} was trained over; bring it back."
+        )
+    return base
 
 
 def _sharpen_parts(run, dtype, pictures):
@@ -488,7 +567,8 @@ def _fit_to_pictures(run, pictures, folder):
                 "faces64."
             )
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
-    if "identity" in preset.network.conditions and pictures.identities is None:
+    unknown = "identity" in preset.network.conditions and pictures.identities is None
+    if unknown and run.task == "base":
         raise ValueError(
             f"nothing says who is in the pictures of {folder}, and the preset {preset.name} learns "
             "from it. Make a set that does with: python -m data"
@@ -626,6 +706,8 @@ def _batch_builder(run, pictures, data, hints, fingerprint, dtype):
         source = replace(source, make_hints=data.hints(pictures.images, cache))
     if "inpaint" in conditions:
         source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
+    if pictures.identities is None:
+        conditions.pop("identity", None)  # nobody, in every picture
     if "identity" in conditions:
         known = data.embeddings(pictures.images, run.out)
         source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})

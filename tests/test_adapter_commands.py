@@ -1,0 +1,52 @@
+"""`train.py lora`, as a user runs it: an adapter that draws, goes on and is refused."""
+
+import numpy as np
+import pytest
+from conftest import eager_training
+
+import train
+from ddpm.adapters import AdapterAddOn, load_adapter
+from ddpm.bundle import load_model
+from ddpm.nets.ranks import block_of
+from ddpm.pipeline import Pipeline, Request
+
+COMMON = ("--batch-size", 8, "--precision", "float32")
+
+
+@pytest.fixture
+def learned(conditional, captioned, tmp_path, call):
+    """A run of an adapter over a model with words."""
+    out = tmp_path / "lora"
+    words = ("lora", "--weights", conditional, "--data", captioned, "--out", out, *COMMON)
+    with eager_training():
+        told, _ = call(train.main, *words, "--epochs", 1, "--ranks", "in0=2,*=1", "--alpha", 2)
+    assert "Adapter: 0.0 M parameters" in told and "--adapter" in told
+    return out
+
+
+def test_an_adapter_is_trained_draws_and_goes_on(learned, conditional, call):
+    file, model = load_adapter(learned / "adapter.safetensors"), load_model(conditional, "float32")
+    assert file.base_digest == model.digest
+    assert {rank for name, rank in file.ranks.items() if block_of(name) == "in0"} == {2}
+    assert {rank for name, rank in file.ranks.items() if block_of(name) != "in0"} == {1}
+    assert all(alpha == 2 for *_, alpha in file.factors.values())
+    assert any(np.abs(up).max() > 0 for _, up, _ in file.factors.values())
+    request = Request(n=1, prompts=("",), steps=2)
+    plain = Pipeline(model).draw(request)
+    assert not np.array_equal(Pipeline(model, [AdapterAddOn(file, 4.0)]).draw(request), plain)
+    with eager_training():
+        told, _ = call(train.main, "lora", "--resume", "--out", learned, "--epochs", 2)
+    assert "Resuming at step" in told
+    assert load_adapter(learned / "adapter.safetensors").ranks == file.ranks
+
+
+def test_ranks_that_mean_nothing_are_refused(conditional, captioned, tmp_path, call):
+    out = tmp_path / "lora"
+    words = ("lora", "--weights", conditional, "--data", captioned, "--out", out, *COMMON)
+    for ranks, sentence in (
+        ("in0", "BLOCK=RANK"),
+        ("in9=2", "no block is called in9"),
+        ("*=0", "every rank is 0"),
+    ):
+        _, complaint = call(train.main, *words, "--ranks", ranks, code=2)
+        assert sentence in complaint and not (out / "adapter.safetensors").exists()
