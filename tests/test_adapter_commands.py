@@ -9,6 +9,7 @@ from ddpm.adapters import AdapterAddOn, load_adapter
 from ddpm.bundle import load_model
 from ddpm.nets.ranks import block_of
 from ddpm.pipeline import Pipeline, Request
+from ddpm.training.batches import WithPrior
 
 COMMON = ("--batch-size", 8, "--precision", "float32")
 
@@ -50,3 +51,31 @@ def test_ranks_that_mean_nothing_are_refused(conditional, captioned, tmp_path, c
     ):
         _, complaint = call(train.main, *words, "--ranks", ranks, code=2)
         assert sentence in complaint and not (out / "adapter.safetensors").exists()
+
+
+@pytest.mark.parametrize("task", ["lora", "dreambooth"])
+def test_half_of_a_batch_is_of_the_class(task, conditional, captioned, discs, tmp_path, call):
+    out = tmp_path / task
+    words = (task, "--weights", conditional, "--data", captioned, "--prior", discs, "--out", out)
+    with eager_training():
+        told, _ = call(train.main, *words, *COMMON, "--epochs", 1)
+        assert "Done." in told
+        told, _ = call(train.main, task, "--resume", "--out", out, "--epochs", 2)
+    assert "Resuming at step" in told
+    _, complaint = call(train.main, task, "--resume", "--out", out, "--prior", captioned, code=2)
+    assert "was started with --prior" in complaint
+
+
+def test_batches_with_a_prior():
+    def builder(name):
+        def build(indices, mirrored, rng):
+            return {"x0": np.array([[name, i] for i in indices])}
+
+        return build
+
+    build = WithPrior(builder(0), builder(1), 3)
+    rng = np.random.default_rng(0)
+    batch = build(np.arange(5, 12), np.zeros(7, bool), rng)["x0"]
+    assert batch[:, 0].tolist() == [0, 0, 0, 0, 1, 1, 1] and batch[:4, 1].tolist() == [5, 6, 7, 8]
+    seen = [build(np.arange(6), np.zeros(6, bool), rng)["x0"][3:, 1] for _ in range(40)]
+    assert set(np.ravel(seen)) == {0, 1, 2}

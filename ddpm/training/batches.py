@@ -90,6 +90,32 @@ class BatchBuilder:
         return {"x0": np.stack(x0), **condition}
 
 
+class WithPrior:
+    """Batches of which a half are other pictures of the same class, so that a model which learns a
+    person does not forget what people look like.
+
+    Args:
+        build: makes batches of the pictures that are learned.
+        prior: likewise, of those of the class.
+        n: how many of the class there are.
+
+    Reference:
+        Ruiz et al. 2023, DreamBooth (arXiv:2208.12242), equation 2 with lambda = 1: a batch of each
+        a step, their losses summed; there the class is drawn by the model itself.
+    """
+
+    def __init__(self, build, prior, n):
+        self.build, self.prior, self.n = build, prior, n
+
+    def __call__(self, indices, mirrored, rng):
+        """One batch, as `BatchBuilder` makes it: the first half of the pictures asked for, then as
+        many of the class as are missing."""
+        own = (len(indices) + 1) // 2
+        first = self.build(indices[:own], mirrored[:own], rng)
+        second = self.prior(rng.integers(0, self.n, len(indices) - own), mirrored[own:], rng)
+        return {name: np.concatenate([array, second[name]]) for name, array in first.items()}
+
+
 class PixelWindows:
     """Windows cut out of pictures, for models that diffuse pixels.
 

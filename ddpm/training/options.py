@@ -67,6 +67,11 @@ VAE = click.Option(
 SHARPENED = click.Option(
     ["--vae"], type=Path, help="The autoencoder to begin with.  [default: the shipped one]"
 )
+PRIOR = click.Option(
+    ["--prior"],
+    type=Path,
+    help="Folder of other pictures of the class, half of each batch, against forgetting.",
+)
 RANKS = click.Option(
     ["--ranks"],
     help="BLOCK=RANK, several with commas between them; 0 leaves a block alone: in0=8,out*=4,*=0.  "
@@ -90,6 +95,7 @@ OWN = {
     "inpaint": (WEIGHTS,),
     "vae": (VAE_PRESET, OTHERS, START_FROM),
     "sharpen": (SHARPENED, OTHERS),
-    "lora": (WEIGHTS, RANKS, ALPHA),
+    "lora": (WEIGHTS, PRIOR, RANKS, ALPHA),
+    "dreambooth": (WEIGHTS, PRIOR),
 }
 OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)

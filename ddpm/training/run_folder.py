@@ -43,6 +43,7 @@ class Options:
     start_from: Path | None = None
     others: Path | None = None
     vae: Path | None = None
+    prior: Path | None = None
     ranks: str | None = None
     alpha: float | None = None
     epochs: int | None = None
@@ -59,7 +60,7 @@ class Options:
 
 # Options that a run is made of: it keeps them when it goes on.
 LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
-LASTING += ("seed", "vae", "ranks", "alpha")
+LASTING += ("seed", "vae", "prior", "ranks", "alpha")
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def _same_options(config, options, out):
         "start_from": (said["start_from"],),
         "others": (said.get("others"),),
         "vae": (said.get("vae"),),
+        "prior": (said.get("prior"),),
         "ranks": (said.get("ranks"),),
         "alpha": (said.get("alpha"),),
         "weights": (said["weights"] and Path(said["weights"]).resolve(),),

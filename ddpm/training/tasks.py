@@ -5,6 +5,7 @@
     inpaint    a model goes on, conditioned on mask and masked picture
     vae        an autoencoder, whose latents a model can then be trained on
     lora       an adapter over a model, which stays as it is
+    dreambooth a whole model goes on with a few pictures
     sharpen    an autoencoder's decoder goes on alone, for sharper pictures of the same latents
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
@@ -79,6 +80,7 @@ LORA = {
     "sample_epochs": 0,
     "snapshot_epochs": 0,
 }
+PERSONAL = ("lora", "dreambooth")  # tasks that learn a person or a style from a few pictures
 RANKS, ADAPTER = "*=4", "adapter.safetensors"
 MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
@@ -188,13 +190,25 @@ def sharpen(options, data):
 
 def lora(options, data):
     """Train an adapter: a few low-rank matrices that teach a model a person or a style."""
-    ranks = parse_ranks(options.ranks or RANKS)  # fails early, if it does
+    parse_ranks(options.ranks or RANKS)  # fails early, if it does
     run = _open_over_model("lora", options, lambda p: p.with_(run=LORA, data={"p_crop": 0.0}))
     return _train(
         run,
         data,
-        make=partial(_lora_parts, ranks=parse_ranks(run.options.ranks) if run.config else ranks),
+        make=partial(_lora_parts, ranks=parse_ranks(run.options.ranks or RANKS)),
         use="Draw with it: python sample.py --adapter {}/" + ADAPTER,
+    )
+
+
+def dreambooth(options, data):
+    """Teach a whole model a person or a style by a few pictures, beside others of the class."""
+    change = {"data": {"p_crop": 0.0}, "run": {**LORA, "learning_rate": 2e-4, "ema_decay": 0.9}}
+    run = _open_over_model("dreambooth", options, lambda p: p.with_(**change))
+    return _train(
+        run,
+        data,
+        begin=_starting_from(run.options.weights),
+        use="Sample from it: python sample.py --weights {}",
     )
 
 
@@ -205,6 +219,7 @@ TASKS = {
     "vae": vae,
     "sharpen": sharpen,
     "lora": lora,
+    "dreambooth": dreambooth,
 }
 
 
@@ -506,9 +521,11 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         found["fingerprint"] = fingerprint
         _write_config(run, machine, parts.base_digest, found)
         _bring_vae(run)
-        build = _batch_builder(run, pictures, data, hints, fingerprint, machine.dtype)
+        build = _batch_builder(run, run.out, pictures, data, hints, fingerprint, machine.dtype)
         if build and parts.preview is None:
             trainer.preview_condition = _preview_condition(build, len(pictures.images))
+        if run.options.prior:
+            build = _with_prior(run, build, data, machine.dtype)
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
         done = trainer.fit(pictures.images, run.preset.run.epochs, seconds, build=build)
@@ -568,7 +585,7 @@ def _fit_to_pictures(run, pictures, folder):
             )
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
     unknown = "identity" in preset.network.conditions and pictures.identities is None
-    if unknown and run.task == "base":
+    if unknown and run.task not in PERSONAL:
         raise ValueError(
             f"nothing says who is in the pictures of {folder}, and the preset {preset.name} learns "
             "from it. Make a set that does with: python -m data"
@@ -688,8 +705,22 @@ def _bring_vae(run):
         copy_file(find_vae(digest, model and find_bundle(model).parent), ours)
 
 
-def _batch_builder(run, pictures, data, hints, fingerprint, dtype):
-    """What makes batches with conditions, crops or latents; None where there are none."""
+def _with_prior(run, build, data, dtype):
+    """What makes batches of which half are pictures of the class."""
+    from ddpm.training.batches import WithPrior
+
+    pictures, folder = data.load(run.options.prior, run.preset)
+    own = replace(run, config=None)  # the pictures are not those that the run is made of
+    place = run.out / "prior"
+    place.mkdir(exist_ok=True)
+    fingerprint = _fingerprint(own, pictures, folder)
+    prior = _batch_builder(own, place, pictures, data, None, fingerprint, dtype)
+    return WithPrior(build, prior, len(pictures.images))
+
+
+def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
+    """What makes batches with conditions, crops or latents, with its caches in a place; None where
+    there are none of these."""
     from ddpm.training.batches import BatchBuilder
 
     preset = run.preset
@@ -699,26 +730,26 @@ def _batch_builder(run, pictures, data, hints, fingerprint, dtype):
         others = data.others(run.options.others, preset) if run.options.others else None
         return CropBuilder(pictures.images, others, preset.network.image_size)
     conditions = dict(preset.network.conditions)
-    cache = run.out / "points.npy"
+    cache = place / "points.npy"
     source = Source(pictures.images, pictures.captions, pictures.sizes)
     if hints is not None:
         conditions["hints"] = hints
         source = replace(source, make_hints=data.hints(pictures.images, cache))
     if "inpaint" in conditions:
         source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
-    if pictures.identities is None:
-        conditions.pop("identity", None)  # nobody, in every picture
+    if run.task in PERSONAL:
+        conditions.pop("identity", None)  # nobody: what is learned is to say who it is
     if "identity" in conditions:
-        known = data.embeddings(pictures.images, run.out)
+        known = data.embeddings(pictures.images, place)
         source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})
     if preset.codec.kind == "vae":
-        return _latent_builder(run, source, conditions, fingerprint, dtype)
-    if not conditions and not preset.data.p_crop:
+        return _latent_builder(run, place, source, conditions, fingerprint, dtype)
+    if not conditions and not preset.data.p_crop and run.task not in PERSONAL:
         return None
     return BatchBuilder(source, preset, conditions)
 
 
-def _latent_builder(run, source, conditions, fingerprint, dtype):
+def _latent_builder(run, place, source, conditions, fingerprint, dtype):
     """What makes batches of latents, which are computed first."""
     from ddpm.codec import latent_codec
     from ddpm.training.batches import BatchBuilder
@@ -732,7 +763,7 @@ def _latent_builder(run, source, conditions, fingerprint, dtype):
     vae = load_vae(find_vae(preset.codec.digest, run.out), dtype)
     # All windows of a picture at once; afterwards, of what is known of it, one.
     many = latent_codec(vae, preset.data.windows * (1 + preset.data.flip))
-    latents = compute_latents(run.out, replace(source, codec=many), preset, fingerprint)
+    latents = compute_latents(place, replace(source, codec=many), preset, fingerprint)
     source = replace(source, codec=latent_codec(vae, 1))
     return BatchBuilder(source, preset, conditions, LatentWindows(latents, source, preset))
 
