@@ -29,7 +29,7 @@ from ddpm.conditions.hints import ControlImage
 from ddpm.pipeline import Pipeline, Request
 
 STEPS = 3  # of an epoch
-FILE_OPTIONS = ("weights", "list_words", "out", "each", "gif", "zoom")
+FILE_OPTIONS = ("adapters", "weights", "list_words", "out", "each", "gif", "zoom")
 
 
 @pytest.fixture(scope="module")

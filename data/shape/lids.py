@@ -11,7 +11,7 @@ BLINKS = ("eyeBlinkRight", "eyeBlinkLeft")
 LASHES = 52  # an eye
 IRIS = 25.0  # degrees between the gaze and the edge of the iris
 MIDDLE_OF_LID = (0.312, 7.329, 1.388)  # rest position on the edge of the left upper lid
-RAISED, LOWERED = -1.1, 0.6  # how far lids may be moved to where they should rest
+RAISED, LOWERED = -2.2, 0.6  # how far lids may be moved to where they should rest
 LIFT = np.float32([0, 0.003, 0.020])  # dm that the dark edge of a lid stands before its skin
 
 
