@@ -72,23 +72,6 @@ def _race_rows(race):
     yield ["training renders", "", "", *cells]
 
 
-def _likeness(found):
-    """The identity condition's values of the template."""
-    head = ["embedding", "guidance", "picture drawn", "another view of the person"]
-    head += ["drawn without a face", "other people", "nearest is the right person"]
-    rows = [
-        [
-            name,
-            scale,
-            *(f"{values[key]:.2f}" for key in ("sample", "real", "nobody", "others")),
-            f"{values['first']:.0%}",
-        ]
-        for scale, embeddings in found["guidance"].items()
-        for name, values in embeddings.items()
-    ]
-    return {"table": table(head, rows), "people": found["people"], "steps": found["steps"]}
-
-
 def _step_rows(steps):
     """A line for each network: pictures a second and operations a second."""
     for preset, report in steps.items():
@@ -140,24 +123,14 @@ def context(results):
     head = ["channels", "parameters", "renders", "dlib cosine", "points off", "photographs"]
     head.append("64 pictures decoded")
     found = results.get("latent", {})
-    race, steps, likeness = (results.get(name) for name in ("race", "steps", "likeness"))
+    race, steps = results.get("race"), results.get("steps")
     kept = table(head, map(_rows, found.values())) if found else None
-    return {
-        "kept": kept,
-        "race": race and _race(race),
-        "steps": steps and _steps(steps),
-        "likeness": likeness and _likeness(likeness),
-    }
+    return {"kept": kept, "race": race and _race(race), "steps": steps and _steps(steps)}
 
 
 PAGE = Page(
     path="docs/latent.md",
-    files={
-        "latent": "latent.json",
-        "race": "race_latent.json",
-        "steps": "step_latent.json",
-        "likeness": "likeness.json",
-    },
+    files={"latent": "latent.json", "race": "race_latent.json", "steps": "step_latent.json"},
     context=context,
     pictures={
         "latent_kept": draw_kept,
