@@ -1,5 +1,9 @@
 """Batches in a fixed order, and their conditions."""
 
+import itertools
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -7,7 +11,7 @@ from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import HintSettings
 from ddpm.conditions.text import START, TextSettings, Tokenizer
 from ddpm.presets import PRESETS
-from ddpm.training.batches import BatchBuilder, batches
+from ddpm.training.batches import BatchBuilder, Feed, batches
 
 
 def numbered(n):
@@ -187,3 +191,33 @@ def test_built_batches_follow_the_seed_and_the_step(rng):
     for a, b in zip(whole[3:], late, strict=True):
         for name in ("x0", "tokens"):
             np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_a_feed_that_is_stopped_makes_no_more_and_waits_for_the_one_in_hand():
+    """As TensorFlow asks for batches: from a thread of its own, ahead of who trains."""
+    began, made, taken = threading.Event(), [], []
+
+    def slowly():
+        for i in itertools.count():
+            if i == 2:
+                began.set()
+                time.sleep(0.3)
+            made.append(i)
+            yield i
+
+    feed = Feed(slowly())
+    thread = threading.Thread(target=lambda: taken.extend(iter(feed)))
+    thread.start()
+    assert began.wait(10)
+    feed.stop()
+    assert made == [0, 1, 2]  # the third was waited for
+    thread.join(10)
+    assert not thread.is_alive() and taken == [0, 1, 2] and made == [0, 1, 2]
+
+
+def test_a_feed_that_nobody_asks_any_more_is_stopped_all_the_same():
+    feed = Feed(itertools.count())
+    batches_of = iter(feed)
+    assert [next(batches_of), next(batches_of)] == [0, 1]
+    feed.stop(patience=0.01)
+    assert list(batches_of) == []

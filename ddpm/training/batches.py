@@ -1,5 +1,7 @@
 """Batches in a fixed order: windows of pictures, and their conditions."""
 
+import threading
+
 import numpy as np
 
 from common.images import resize
@@ -45,6 +47,46 @@ def batches(images, batch_size, seed, start=0, flip=True, build=None):
             batch = np.where(mirrored[at, None, None, None], batch[:, :, ::-1], batch)
             yield (to_float(batch),)
         epoch, first = epoch + 1, 0
+
+
+class Feed:
+    """Batches that can be stopped.
+
+    TensorFlow asks for batches in a thread of its own, ahead of time. When the interpreter ends,
+    it waits for that thread while it holds the lock that Python needs: if a batch is being made
+    then, it waits for ever. So who trains stops the feed first.
+
+    Args:
+        batches: an iterator.
+    """
+
+    def __init__(self, batches):
+        self._batches, self._lock = batches, threading.Lock()
+        self._stopped, self._ended = threading.Event(), threading.Event()
+
+    def __iter__(self):
+        """A generator of the batches; it ends once the feed is stopped."""
+        try:
+            while True:
+                with self._lock:
+                    if self._stopped.is_set():
+                        return
+                    batch = next(self._batches)
+                yield batch
+        finally:
+            self._ended.set()
+
+    def stop(self, patience=0.2):
+        """Make no more batches, and wait for the one that is being made.
+
+        Args:
+            patience: seconds to wait besides until it has been handed over; where nobody asks for
+                another one, nobody will.
+        """
+        self._stopped.set()
+        with self._lock:
+            pass
+        self._ended.wait(patience)
 
 
 class BatchBuilder:

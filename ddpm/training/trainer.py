@@ -13,7 +13,7 @@ from common.sheets import grid, save_png
 from ddpm.bundle import FILES, Model
 from ddpm.nets.layers import named_weights
 from ddpm.pipeline import Pipeline, Request
-from ddpm.training.batches import batches
+from ddpm.training.batches import Feed, batches
 from ddpm.training.callbacks import Every, Log, Progress, StopAtNaN, StopWhen
 from ddpm.training.checkpoint import Checkpoints
 from ddpm.training.optimizer import OPTIMIZERS, WarmUp
@@ -174,15 +174,19 @@ class Trainer:
         while self.step < steps * epochs and not asked():
             # fit counts whole epochs: one that was cut short is finished by a fit of its own.
             epoch, done = divmod(self.step, steps)
-            self.model.fit(
-                batches(images, size, self.seed, self.step, flip, build),
-                initial_epoch=epoch,
-                epochs=epoch + 1 if done else epochs,
-                steps_per_epoch=steps - done,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
+            feed = Feed(batches(images, size, self.seed, self.step, flip, build))
+            try:
+                self.model.fit(
+                    iter(feed),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1 if done else epochs,
+                    steps_per_epoch=steps - done,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
+            finally:
+                feed.stop()
 
     def update_average(self):
         """Copy the averaged weights from the optimizer into `averaged`, under the constraints that
