@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from common.devices import (
 from ddpm.bundle import FILES, latents_of, save_model
 from ddpm.conditions import NoSettings
 from ddpm.nets.config import MPUNetConfig, UNetConfig
-from ddpm.presets import LATENTS, PRESETS, ObjectiveConfig, Preset, RunConfig
+from ddpm.presets import LATENTS, PORTRAITS256, PRESETS, UNIT_RATES, Preset, RunConfig
 
 FOLDER = Path("runs/race")
 MARKS = 7  # of them, the last is the end
@@ -54,16 +55,13 @@ def _latent(name, network, objective=None, **run):
     return Preset(
         name=name,
         network=network,
-        objective=ObjectiveConfig(
-            **{"schedule": "cosine", "prediction": "v", "weighting": "plain", **(objective or {})}
-        ),
-        data=PRESETS["portraits256"].data,
+        objective=replace(PORTRAITS256.objective, **(objective or {})),
+        data=PORTRAITS256.data,
         run=RunConfig(**{"batch_size": 16, "warmup_steps": 100, "decay_steps": 2000, **run}),
         codec=LATENTS,
     ).with_conditions(size_crop=NoSettings())
 
 
-MP_RUN = {"learning_rate": 0.01, "plain_rate": 0.05, "clip_norm": 0.0}
 MP = MPUNetConfig(widths=(64, 128, 192), blocks=(2, 2, 2), attention=(16, 8), head_width=32)
 # Networks for latents of 32 x 32 x 8: the U-Net, and magnitude-preserving ones on two grids, the
 # finer one also with EDM2's noise levels and weights, and with Muon.
@@ -83,15 +81,15 @@ CANDIDATES = {
             ),
             learning_rate=4e-4,
         ),
-        _latent("latent_mp", MP, **MP_RUN),
-        _latent("latent_mp_muon", MP, optimizer="muon", **MP_RUN),
-        _latent("latent_mp_levels", MP, {"log_normal": (-0.4, 1.0), "balance": True}, **MP_RUN),
+        _latent("latent_mp", MP, **UNIT_RATES),
+        _latent("latent_mp_muon", MP, optimizer="muon", **UNIT_RATES),
+        _latent("latent_mp_levels", MP, {"log_normal": (-0.4, 1.0), "balance": True}, **UNIT_RATES),
         _latent(
             "latent_mp_coarse",
             MPUNetConfig(
                 widths=(192, 256), blocks=(2, 2), attention=(16, 8), patch=2, head_width=64
             ),
-            **MP_RUN,
+            **UNIT_RATES,
         ),
     )
 }

@@ -23,6 +23,7 @@ import numpy as np
 
 from common.cli import printable, sentences
 from common.files import sha256, write_bytes
+from ddpm.bundle import note_of_base
 
 _HEADER = "portraits_from_scratch"
 _FORMAT = 1
@@ -67,7 +68,11 @@ class AdapterAddOn:
 
     file: AdapterFile
     strength: float = 1.0
-    conditions = {}  # noqa: RUF012  (it adds none)
+
+    @property
+    def conditions(self):
+        """The conditions that it adds to those of the model: none."""
+        return {}
 
     @property
     def recipe(self):
@@ -78,9 +83,7 @@ class AdapterAddOn:
 
     def note(self, model):
         """A sentence where it was trained over another model than this one, else None."""
-        if self.file.base_digest == model.digest:
-            return None
-        return f"{self.file.path} was trained over other weights than {model.path}."
+        return note_of_base(self.file.path, self.file.base_digest, model)
 
     def apply(self, network):
         """The network with the adapter on it.
@@ -229,20 +232,11 @@ def merge(files, shares, rank):
     Returns:
         (factors as of `AdapterFile`, {name of a kernel: the share of the sum that is lost}).
     """
-    from ddpm.nets.adapters import merged
-
-    rank = rank or max(max(file.ranks.values()) for file in files)
-    factors, lost = {}, {}
-    for name in dict.fromkeys(name for file in files for name in file.factors):
-        found = [
-            (share * alpha / up.shape[0], down, up)
-            for file, share in zip(files, shares, strict=True)
-            if name in file.factors
-            for down, up, alpha in [file.factors[name]]
-        ]
-        down, up, lost[name] = merged(found, rank)
-        factors[name] = (down, up, float(up.shape[0]))
-    return factors, lost
+    rank, deltas = rank or max(max(file.ranks.values()) for file in files), {}
+    for file, share in zip(files, shares, strict=True):
+        for name, (down, up, alpha) in file.factors.items():
+            deltas.setdefault(name, []).append((share * alpha / up.shape[0], down, up))
+    return _of_ranks(deltas, dict.fromkeys(deltas, rank))
 
 
 def extract(tuned, base, ranks):
@@ -255,13 +249,21 @@ def extract(tuned, base, ranks):
     Returns:
         As `merge`.
     """
+    deltas = {}
+    for name in ranks:
+        delta = np.asarray(tuned[name], np.float32) - np.asarray(base[name], np.float32)
+        deltas[name] = [(1.0, delta, np.eye(delta.shape[-1], dtype=np.float32))]
+    return _of_ranks(deltas, ranks)
+
+
+def _of_ranks(deltas, ranks):
+    """Sums of products, {name: what `nets.adapters.merged` takes}, brought to ranks by name; as
+    `merge`."""
     from ddpm.nets.adapters import merged
 
     factors, lost = {}, {}
-    for name, rank in ranks.items():
-        delta = np.asarray(tuned[name], np.float32) - np.asarray(base[name], np.float32)
-        identity = np.eye(delta.shape[-1], dtype=np.float32)
-        down, up, lost[name] = merged([(1.0, delta, identity)], rank)
+    for name, products in deltas.items():
+        down, up, lost[name] = merged(products, ranks[name])
         factors[name] = (down, up, float(up.shape[0]))
     return factors, lost
 

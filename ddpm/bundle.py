@@ -110,9 +110,7 @@ class ControlAddOn:
 
     def note(self, model):
         """A sentence where it was trained over another model than this one, else None."""
-        if self.base_digest == model.digest:
-            return None
-        return f"{self.path} was trained over other weights than {model.path}."
+        return note_of_base(self.path, self.base_digest, model)
 
     def apply(self, network):
         """The network with the branch on it.
@@ -125,6 +123,13 @@ class ControlAddOn:
         controlled = Controlled(network, self.kinds, self.stride)
         load_weights(controlled.branch, self.path)
         return controlled
+
+
+def note_of_base(path, base_digest, model):
+    """A sentence where a file was trained over another model than this one, else None."""
+    if base_digest == model.digest:
+        return None
+    return f"{path} was trained over other weights than {model.path}."
 
 
 @dataclass(frozen=True)
@@ -650,13 +655,11 @@ def default_control(model_path, shipped=None, runs=None):
     Raises:
         ValueError: if there is none.
     """
-    path = _made_for(model_path, "control", shipped, runs)
-    if path:
-        return path
-    raise ValueError(
+    missing = (
         f"no control branch has been trained over {model_path}; train one (python train.py control "
         f"--weights {model_path}) or name a file with --control-weights."
     )
+    return _made_for(model_path, "control", shipped, runs, missing)
 
 
 def default_guide(model_path, shipped=None, runs=None):
@@ -672,20 +675,24 @@ def default_guide(model_path, shipped=None, runs=None):
     Raises:
         ValueError: if there is none.
     """
-    path = _made_for(model_path, "guide", shipped, runs)
-    if path:
-        return path
-    raise ValueError(
+    missing = (
         f"there is no weaker version of {model_path} to guide it; name one with --guide-weights, "
         "or leave --autoguidance away."
     )
+    return _made_for(model_path, "guide", shipped, runs, missing)
 
 
-def _made_for(model_path, kind, shipped, runs):
-    """The first file of a kind that was made for a model, or None."""
+def _made_for(model_path, kind, shipped, runs, missing):
+    """The first file of a kind that was made for a model.
+
+    Raises:
+        ValueError: with the sentence `missing`, if there is none.
+    """
     digest = sha256(model_path)
-    files = _candidates(kind, shipped, runs)
-    return next((path for path in files if _read_header(path)["base_digest"] == digest), None)
+    for path in _candidates(kind, shipped, runs):
+        if _read_header(path)["base_digest"] == digest:
+            return path
+    raise ValueError(missing)
 
 
 def default_vae(shipped=None, runs=None):

@@ -251,14 +251,14 @@ class Pipeline:
         for addon in self.addons:
             self.conditions |= addon.conditions
         self.schedule = model.preset.objective.make_schedule()
-        self._micro_batches = 1 if use_xla() else micro_batches
+        self._xla = use_xla()
+        self._micro_batches = 1 if self._xla else micro_batches
         self._strong, self._weak = self._make_denoiser(model), guide and self._make_denoiser(guide)
         self.nfe = 0  # network evaluations a picture of the last `draw`
         self._last_fit = (None, None)  # the last request, and how it counts here
 
     def _make_denoiser(self, model):
         """(x_t, t, condition) -> x0_hat of a model with the add-ons, counting evaluations."""
-        from common.devices import use_xla
         from ddpm.core.denoiser import x0_denoiser
 
         network = model.network
@@ -269,7 +269,7 @@ class Pipeline:
             network,
             objective.make_schedule(),
             objective.prediction,
-            xla=use_xla(),
+            xla=self._xla,
             micro_batches=self._micro_batches,
         )
         denoise = drop_inactive_hints(denoise)

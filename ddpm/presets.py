@@ -329,9 +329,11 @@ VAES = {
     for channels in (8, 4, 16)
 }
 
+# Of networks over latents whose kernels are of unit length: those take EDM2's rate, other weights
+# a twentieth of it.
+UNIT_RATES = {"learning_rate": 0.01, "plain_rate": 0.05, "clip_norm": 0.0}
 # Portraits of 256 px, over latents of 8 x 8 pixels a cell. Data of deviation 1 and v: EDM's
-# preconditioning (`nets.mp_unet`). Kernels of unit length take EDM2's rate; other weights a
-# twentieth of it.
+# preconditioning (`nets.mp_unet`).
 PORTRAITS256 = Preset(
     name="portraits256",
     network=MPUNetConfig(
@@ -347,20 +349,16 @@ PORTRAITS256 = Preset(
             "inpaint": NoSettings(),
         },
     ),
-    objective=ObjectiveConfig(
-        schedule="cosine", prediction="v", weighting="plain", timestep_bias=1.0
-    ),
+    objective=ObjectiveConfig(schedule="cosine", prediction="v", weighting="plain"),
     data=DataConfig(p_crop=0.1, p_downscale=0.1, windows=2),
     run=RunConfig(
         batch_size=16,
-        learning_rate=0.01,
         warmup_steps=200,
         decay_steps=6000,
-        plain_rate=0.05,
-        clip_norm=0.0,
         ema_decay=0.9995,
         sample_epochs=10,
         snapshot_epochs=5,
+        **UNIT_RATES,
     ),
     codec=LATENTS,
 )

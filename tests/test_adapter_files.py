@@ -83,7 +83,6 @@ def test_a_pipeline_draws_with_it_and_at_strength_0_as_without(files):
     assert [a["strength"] for a in recipe["adapters"]] == [0.7, -0.5]
     assert recipe["adapters"][0]["sha256"] == load_adapter(first).digest
     # By hand: kernels plus both deltas.
-    weights = named_weights(make("unet"))
     network = make("unet")
     weights = named_weights(network)
     for path, strength in ((first, 0.7), (second, -0.5)):

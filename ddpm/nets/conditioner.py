@@ -94,6 +94,43 @@ class Conditioner(keras.layers.Layer):
         return {**super().get_config(), "width": self.width, "conditions": conditions}
 
 
+class UShape:
+    """What networks of levels down and up have in common, whatever their layers: a mixin.
+
+    They have `config`; levels in0, in1, ... (in0 is the finest), mid, and out0, out1, ... (out0 is
+    the coarsest); `embed`, `embed_input`, `encode` and `decode`.
+    """
+
+    def down_levels(self):
+        """The levels on the way down, in0 first."""
+        return [getattr(self, f"in{i}") for i in range(self.config.levels)]
+
+    def up_levels(self):
+        """The levels on the way up, out0 first."""
+        return [getattr(self, f"out{i}") for i in range(self.config.levels)]
+
+    def call(self, x_t, t, condition=None, training=False):
+        """Predict from noisy pictures and their timesteps.
+
+        Args:
+            x_t: float32 (B, H, W, channels), H and W multiples of the config's `stride`.
+            t: int32 or float32 (B,).
+            condition: dict of arrays (`ddpm.conditions`), a row a picture; what is missing is null.
+            training: whether dropout is at work.
+
+        Returns:
+            float32 (B, H, W, channels).
+
+        Raises:
+            ValueError: if the levels cannot halve H or W, or it takes no such condition.
+        """
+        check_inputs(self.config, x_t, condition)
+        context = self.embed(t, condition)
+        h, skips = self.encode(self.embed_input(x_t, condition), context, training=training)
+        h = self.mid(h, context, training=training)
+        return self.decode(h, skips, context, training=training)
+
+
 def check_inputs(config, x_t, condition):
     """Refuse a condition or a size that a U-Net does not take.
 

@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from ddpm.conditions import CONDITIONS
-from ddpm.nets.conditioner import BlockContext, Conditioner, check_inputs, input_images
+from ddpm.nets.conditioner import BlockContext, Conditioner, UShape, input_images
 from ddpm.nets.config import MPUNetConfig
 from ddpm.nets.layers import (
     affine_swish,
@@ -214,7 +214,7 @@ class MPLevel(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
-class MPUNet(keras.Model):
+class MPUNet(UShape, keras.Model):
     """A U-Net whose every layer keeps unit magnitude, so that it needs no normalisation layers.
 
     Levels are named as in `UNet` (in0, in1, ..., mid, out0, ...). Every block on the way up takes
@@ -261,14 +261,6 @@ class MPUNet(keras.Model):
             dtype=self.dtype_policy,
         )
 
-    def down_levels(self):
-        """The levels on the way down, in0 first."""
-        return [getattr(self, f"in{i}") for i in range(self.config.levels)]
-
-    def up_levels(self):
-        """The levels on the way up, out0 first."""
-        return [getattr(self, f"out{i}") for i in range(self.config.levels)]
-
     def build(self, input_shape):
         if self.built:
             return
@@ -290,18 +282,6 @@ class MPUNet(keras.Model):
             width = level.build_from(width, context, skips)[-1]
         self.head.build((None, None, None, width))
         self.built = True
-
-    def call(self, x_t, t, condition=None, training=False):
-        """Predict from noisy latents and their timesteps; arguments and errors as `UNet.call`.
-
-        Returns:
-            float32 (B, H, W, channels).
-        """
-        check_inputs(self.config, x_t, condition)
-        context = self.embed(t, condition)
-        h, skips = self.encode(self.embed_input(x_t, condition), context, training=training)
-        h = self.mid(h, context, training=training)
-        return self.decode(h, skips, context, training=training)
 
     def embed(self, t, condition=None):
         """The `BlockContext`: silu(time + pooled conditions), tokens, token mask.

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from ddpm.conditions import CONDITIONS
-from ddpm.nets.conditioner import BlockContext, Conditioner, check_inputs, input_images
+from ddpm.nets.conditioner import BlockContext, Conditioner, UShape, input_images
 from ddpm.nets.config import UNetConfig
 from ddpm.nets.layers import (
     CrossAttention,
@@ -165,7 +165,7 @@ class Level(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
-class UNet(keras.Model):
+class UNet(UShape, keras.Model):
     """The attention U-Net of DDPM.
 
         x_t -> stem -> in0 -> in1 -> ... -> mid -> out0 -> out1 ... -> head
@@ -231,14 +231,6 @@ class UNet(keras.Model):
             dtype=self.dtype_policy,
         )
 
-    def down_levels(self):
-        """The levels on the way down, in0 first."""
-        return [getattr(self, f"in{i}") for i in range(self.config.levels)]
-
-    def up_levels(self):
-        """The levels on the way up, out0 first."""
-        return [getattr(self, f"out{i}") for i in range(self.config.levels)]
-
     def build(self, input_shape):
         if self.built:
             return
@@ -262,27 +254,6 @@ class UNet(keras.Model):
         self.norm.build((None, None, None, width))
         self.head.build((None, None, None, width))
         self.built = True
-
-    def call(self, x_t, t, condition=None, training=False):
-        """Predict from noisy pictures and their timesteps.
-
-        Args:
-            x_t: float32 (B, H, W, channels), H and W multiples of the config's `stride`.
-            t: int32 or float32 (B,).
-            condition: dict of arrays (`ddpm.conditions`), a row a picture; what is missing is null.
-            training: whether dropout is at work.
-
-        Returns:
-            float32 (B, H, W, channels).
-
-        Raises:
-            ValueError: if the levels cannot halve H or W, or it takes no such condition.
-        """
-        check_inputs(self.config, x_t, condition)
-        context = self.embed(t, condition)
-        h, skips = self.encode(self.embed_input(x_t, condition), context, training=training)
-        h = self.mid(h, context, training=training)
-        return self.decode(h, skips, context, training=training)
 
     def embed(self, t, condition=None):
         """The `BlockContext`: SiLU(time + pooled conditions), tokens, token mask."""

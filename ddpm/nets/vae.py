@@ -107,11 +107,15 @@ class Autoencoder(keras.Model):
 
     def encoder_layers(self):
         """The layers of the way from pictures to latents."""
-        blocks = [block for i in range(len(self.config.encoder_widths)) for block in self._enc(i)]
+        levels = (getattr(self, f"enc{i}") for i in range(len(self.config.encoder_widths)))
+        blocks = [block for level in levels for block in level]
         return [self.enc_stem, self.enc_down, *blocks, self.enc_head]
 
-    def _enc(self, level):
-        return getattr(self, f"enc{level}")
+    def freeze_encoder(self):
+        """Let the latents stay what they are, whatever is trained. Returns the network itself."""
+        for layer in self.encoder_layers():
+            layer.trainable = False
+        return self
 
     def encode(self, x):
         """Pictures to latents without noise.

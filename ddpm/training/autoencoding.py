@@ -72,15 +72,16 @@ def reconstruction_error(x, y, weights):
     """Mean absolute errors of pixels, of differences and of coarser scales: (B, H, W, C) twice ->
     (B,)."""
     error = x - y
-    total = _mean(ops.abs(error)) + weights.gradients * (
-        _mean(ops.abs(error[:, 1:] - error[:, :-1]))
-        + _mean(ops.abs(error[:, :, 1:] - error[:, :, :-1]))
+    total = mean_of_picture(ops.abs(error)) + weights.gradients * (
+        mean_of_picture(ops.abs(error[:, 1:] - error[:, :-1]))
+        + mean_of_picture(ops.abs(error[:, :, 1:] - error[:, :, :-1]))
     )
     for _ in range(2):
         error = halve(error)
-        total = total + weights.coarse * _mean(ops.abs(error))
+        total = total + weights.coarse * mean_of_picture(ops.abs(error))
     return total
 
 
-def _mean(x):
+def mean_of_picture(x):
+    """(B, H, W, C) -> (B,)."""
     return ops.mean(x, axis=(1, 2, 3))

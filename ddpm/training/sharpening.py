@@ -7,8 +7,14 @@ from keras import ops
 
 from ddpm.nets.layers import space_to_depth
 from ddpm.nets.mp_layers import MPConv, mp_silu, with_ones
-from ddpm.presets import AutoencodingConfig
-from ddpm.training.autoencoding import reconstruction_error
+from ddpm.training.autoencoding import (
+    AutoencodingObjective,
+    mean_of_picture,
+    reconstruction_error,
+)
+
+LATE = 300  # steps after which the decoder hears the critic
+WEIGHT, LIMIT = 0.05, 1.0  # of the critic's number in the decoder's loss, and how far it counts
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
@@ -55,7 +61,7 @@ class PatchCritic(keras.Model):
 
 
 @keras.saving.register_keras_serializable(package="ddpm")
-class SharpeningObjective(keras.Model):
+class SharpeningObjective(AutoencodingObjective):
     """Reconstruction by a decoder whose errors a critic of patches sees.
 
     The critic learns to tell pictures from decoded ones by the hinge loss; the decoder, besides its
@@ -76,14 +82,9 @@ class SharpeningObjective(keras.Model):
     """
 
     def __init__(self, network, config=None, seed=0, micro_batches=1, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.network = network
-        self.loss_config = config or AutoencodingConfig()
+        super().__init__(network.freeze_encoder(), config, seed, micro_batches, **kwargs)
         self.critic = PatchCritic(dtype=network.dtype_policy)
-        self.seed_generator = keras.random.SeedGenerator(seed)
         self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False, name="steps")
-        for layer in network.encoder_layers():
-            layer.trainable = False
 
     def call(self, inputs, training=None):
         """One draw of the objective.
@@ -104,20 +105,9 @@ class SharpeningObjective(keras.Model):
         constants = [ops.stop_gradient(ops.convert_to_tensor(v)) for v in self.critic.variables]
         convincing, _ = self.critic.stateless_call(constants, [], y)
         switched_on = ops.cast(self.steps >= LATE, "float32")
-        loss = loss - WEIGHT * switched_on * _mean(ops.minimum(convincing, LIMIT))
+        loss = loss - WEIGHT * switched_on * mean_of_picture(ops.minimum(convincing, LIMIT))
         if training:
             self.steps.assign(self.steps + 1.0)
-        decoded = self.critic(ops.stop_gradient(y))
-        return loss + _mean(ops.relu(1.0 - self.critic(x))) + _mean(ops.relu(1.0 + decoded))
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The mean over the batch of what `call` returned."""
-        return ops.mean(y_pred)
-
-
-LATE = 300  # steps after which the decoder hears the critic
-WEIGHT, LIMIT = 0.05, 1.0  # of the critic's number in the decoder's loss, and how far it counts
-
-
-def _mean(x):
-    return ops.mean(x, axis=(1, 2, 3))
+        true, decoded = self.critic(x), self.critic(ops.stop_gradient(y))
+        loss = loss + mean_of_picture(ops.relu(1.0 - true))
+        return loss + mean_of_picture(ops.relu(1.0 + decoded))

@@ -464,14 +464,8 @@ def _sharpen_parts(run, dtype, pictures):
     path, preset = run.out / FILES["vae"], run.preset
     few = [np.asarray(pictures.images[i]) for i in _spread(len(pictures.images), PREVIEWED)]
 
-    def make_network():
-        network = load_vae(base.path, dtype).network
-        for layer in network.encoder_layers():
-            layer.trainable = False
-        return network
-
     return _Parts(
-        make_network=make_network,
+        make_network=lambda: load_vae(base.path, dtype).network.freeze_encoder(),
         write=lambda network: save_vae(
             network, preset, path, base.mean, base.deviation, latents=base.latents
         ),
