@@ -31,7 +31,7 @@ DISK_FULL = "the disk is full; make room and draw again."
 @click.option(
     "--weights",
     type=Path,
-    help="Run folder or weights file.  [default: the one in weights/, else the newest run]",
+    help="Run folder, weights file, or a shipped model's name.  [default: portraits64]",
 )
 @click.option(
     "--prompt",

@@ -142,8 +142,8 @@ def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, o
     from data import load_images
 
     presets = [read_preset(path) for path in weights]
-    size = presets[0].network.image_size
-    if any(preset.network.image_size != size for preset in presets):
+    size = presets[0].size
+    if any(preset.size != size for preset in presets):
         raise ValueError("models of several sizes were named; measure each by itself.")
     real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
     drawn = []

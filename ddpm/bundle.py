@@ -28,6 +28,7 @@ from ddpm.conditions.hints import HintSettings
 from ddpm.presets import Preset
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+FIRST = "portraits64.weights.h5"  # of the shipped models, the one taken when none is named
 RUNS = Path("runs")
 # In a run folder, by kind.
 FILES = {
@@ -594,10 +595,11 @@ def _take_words(weight, rows, vocabulary, old_words):
 
 
 def find_bundle(path, kind="model"):
-    """The weights file that a path means: itself, or the one in a run folder.
+    """The weights file that a path means: itself, the one in a run folder, or a shipped one by its
+    name ("portraits256").
 
     Args:
-        path: of a file or a folder.
+        path: of a file or a folder, or a name.
         kind: a word of `FILES`.
 
     Raises:
@@ -614,7 +616,10 @@ def find_bundle(path, kind="model"):
             )
         return files[0]
     if not path.exists():
-        raise ValueError(f"there is no file or folder {path}.")
+        shipped = Path(SHIPPED) / f"{path.name}.weights.h5"
+        if len(path.parts) != 1 or not shipped.exists():
+            raise ValueError(f"there is no file or folder {path}.")
+        return shipped
     return path
 
 
@@ -744,8 +749,10 @@ def find_vae(digest, folder=None, shipped=None, runs=None):
 
 
 def _candidates(kind, shipped, runs):
-    """Files of one kind: the shipped ones, then those in run folders, the newest first."""
-    files = sorted(Path(SHIPPED if shipped is None else shipped).glob("*.weights.h5"))
+    """Files of one kind: the shipped ones, `FIRST` before others, then those in run folders, the
+    newest first."""
+    files = Path(SHIPPED if shipped is None else shipped).glob("*.weights.h5")
+    files = sorted(files, key=lambda path: (path.name != FIRST, path.name))
     found = Path(RUNS if runs is None else runs).glob(f"*/{FILES[kind]}")
     files += sorted(found, key=lambda path: -path.stat().st_mtime)
     return [path for path in files if _is(path, kind)]

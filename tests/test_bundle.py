@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from ddpm import bundle
 from ddpm.bundle import (
     MAX_CAPTIONS,
     default_control,
@@ -277,6 +278,22 @@ def test_the_default_is_what_is_shipped_then_the_newest_run(tmp_path):
     assert default_weights(False, shipped, runs) == runs / "new" / "model.weights.h5"
     (shipped / "faces64.weights.h5").write_bytes(b"")
     assert default_weights(False, shipped, runs) == shipped / "faces64.weights.h5"
+    (shipped / "portraits64.weights.h5").write_bytes(b"")  # though it comes after by its name
+    assert default_weights(False, shipped, runs) == shipped / "portraits64.weights.h5"
+
+
+def test_a_shipped_model_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "mine256.weights.h5").write_bytes(b"")
+    assert find_bundle("mine256") == tmp_path / "weights" / "mine256.weights.h5"
+    for path in ("mine64", "elsewhere/mine256"):
+        with pytest.raises(ValueError, match=f"there is no file or folder {path}"):
+            find_bundle(path)
+    (tmp_path / "mine256").mkdir()  # what lies here comes first
+    with pytest.raises(ValueError, match="holds no weights file"):
+        find_bundle("mine256")
 
 
 def test_the_config_comes_back(tmp_path):

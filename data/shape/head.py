@@ -27,6 +27,7 @@ BONE = 0.2  # share of a brow's height by which its bone moves; the rest is wher
 CLOSED_BROW = -0.025  # dm that brows may stand below their usual place over closed eyes
 LIDS = (7.332, 7.24)  # rest heights of the middles of the lids' edges
 CLEAR = 1.065  # radii of the eyeball from its middle that skin in front of it keeps
+LEAST_GAP = 0.3  # of the base mesh's opening between the lids, that a blink closes at least
 YOUNG, OLD = 25.0, 90.0  # years at which the macro targets were modelled
 
 # A feature that is a pair of targets goes from -1 (first) to +1 (second).
@@ -302,7 +303,8 @@ def express(head, vertices, units):
         head: a `Head`.
         vertices: float32 (V, 3), a neutral face.
         units: {ARKit unit name: strength in [0, 1]}. Those of the eyes go as far as the eye is
-            large; lids close as far as they are open, so that they meet on every face.
+            large; lids close as far as they are open, so that they meet on every face, but can
+            still be moved where a narrow mesh has them shut.
 
     Returns:
         float32 (V, 3), a copy.
@@ -311,7 +313,7 @@ def express(head, vertices, units):
     for name, strength in units.items():
         larger = 1.0
         if name.startswith("eyeBlink"):
-            larger = _gap(head, vertices, name) / _gap(head, head.rest, name)
+            larger = max(_gap(head, vertices, name) / _gap(head, head.rest, name), LEAST_GAP)
         elif name.startswith("eye"):
             larger = _eye_width(head, vertices, name) / _eye_width(head, head.rest, name)
         _add(moved, head, "unit/" + name, strength * larger)
