@@ -100,7 +100,7 @@ def face_paint(albedo, gloss, rest, person, view):
     blotch = noise(0, at.side * 150 + shift, at.y * 150)
     nostrils = _nostrils(at)
     red = _redness(at, person, blotch) + nostrils
-    dark = _darkness(at, person, lids.closed(view.units)) + 4.4 * nostrils
+    dark = _darkness(at, person, lids.closed(view.units)) + 3.4 * nostrils
     fold = _folds(at, person, view)
     paint = albedo[on] * np.exp(-red[:, None] * BLOOD - dark[:, None] * PIGMENT)
     paint *= 1 - np.clip(fold, -0.25, 0.8)[:, None] * np.float32([0.86, 1.0, 1.03])
@@ -187,7 +187,7 @@ def _folds(at, person, view):
     total += _forehead(at, person, dict(view.units)) * front
     total += _wings(at)
     if own.dimples and smile > 0.2:
-        total += 0.3 * own.dimples * smile * at.spot(0.40, 6.62, 0.018, 0.045) * front
+        total += 0.2 * own.dimples * smile * at.spot(0.40, 6.62, 0.024, 0.045) * front
     if own.cleft:
         total += 0.22 * own.cleft * np.exp(-((at.x / 0.016) ** 2)) * at.spot(0, 6.27, 1, 0.06)
     philtrum = np.exp(-((at.x / 0.022) ** 2)) - 0.7 * np.exp(-(((at.x - 0.050) / 0.016) ** 2))
@@ -308,7 +308,7 @@ def _marks(paint, at, person):
         dx, dy = at.side - sx, at.y - sy
         along, off = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
         scar = step(0.09, 0.05, np.abs(along)) * np.exp(-((off / 0.007) ** 2)) * (at.z > 0.8)
-        paint = paint * (1 + scar[:, None] * np.float32([0.22, 0.14, 0.16]))
+        paint = paint * (1 + scar[:, None] * np.float32([0.15, 0.10, 0.11]))
     return paint
 
 

@@ -122,7 +122,7 @@ def sample_complexion(rng, origin, male, age, tone, dark):
 
 def _sample_scar(rng):
     place = rng.uniform(-0.5, 0.5), rng.uniform(6.3, 7.9), rng.uniform(0, np.pi)
-    return tuple(round(float(value), 3) for value in place) if rng.random() < 0.04 else ()
+    return tuple(round(float(value), 3) for value in place) if rng.random() < 0.02 else ()
 
 
 def _normal(rng, middle, spread, low, high):

@@ -181,13 +181,13 @@ def _sample_shot(rng, tall):
         vignette=float(rng.uniform(0, 0.3)),
         white=_sample_white(rng),
         contrast=float(np.clip(np.exp(rng.normal(0.02, 0.1)), 0.8, 1.3)),
-        saturation=float(np.clip(rng.normal(0.95, 0.13), 0.6, 1.3)),
+        saturation=float(np.clip(rng.normal(0.93, 0.1), 0.6, 1.2)),
     )
 
 
 def _sample_white(rng):
     """Gains of the white balance: mostly warmer or colder, hardly ever greener."""
-    warm, green, all_ = rng.normal(0, (0.045, 0.014, 0.05))
+    warm, green, all_ = rng.normal(0, (0.035, 0.012, 0.05))
     return tuple(map(float, np.exp([all_ + warm, all_ + green, all_ - warm])))
 
 

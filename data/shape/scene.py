@@ -29,6 +29,7 @@ SKIN, EYE, TEETH, TONGUE, HAIR, BEARD, GLASSES, HAT, JEWEL, SCARF, COLLAR = rang
 # Columns of what a vertex knows.
 POSITION, NORMAL, REST, KNOWN = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 COLUMNS = 12
+GUMS = 0.07  # dm that lower teeth and tongue are held back
 LINING = 0.06  # dm that the mouth's lining is held back, so that thin lips do not show it
 
 
@@ -167,6 +168,8 @@ def _dressed_body(head, plain, normals, person, view):
     body = express(head, plain, units)
     # Lower teeth stay behind the lip of a short chin when the jaw drops.
     body[head.of_group("lower-teeth")] += np.float32([0, 0.11, -0.14]) * dict(view.units)["jawOpen"]
+    for group in ("lower-teeth", "tongue"):  # gums stood out of a short chin below the lip
+        body[head.of_group(group)] -= np.float32([0, 0, GUMS])
     body[:, 2] -= LINING * np.where(head.masks["lips"] > 0.1, 0, head.masks["inside-mouth"])
     body = cartoon.exaggerate(head, body, plain, view.style)
     body = clothes.dress(body, normals, head.rest, view.garment)
