@@ -88,7 +88,7 @@ def test_scalp_is_painted_with_the_hair_that_stands_on_it():
 def test_the_scalp_fades_to_skin_over_millimetres_rather_than_at_a_rim():
     rng = np.random.default_rng(0)
     x = rng.uniform(-0.3, 0.3, 40000).astype(np.float32)
-    rest = np.stack([x, rng.uniform(7.7, 8.4, 40000), np.full(40000, 1.35)], 1).astype(np.float32)
+    rest = np.stack([x, rng.uniform(7.6, 8.4, 40000), np.full(40000, 1.35)], 1).astype(np.float32)
     above = hairline_distance(rest)
     part = np.full(len(rest), PART["skin"], np.uint8)
     painted = paint._scalp_paint(np.ones_like(rest), rest, np.zeros(3), CUTS["cropped"], part, 0)

@@ -127,7 +127,8 @@ def _scalp_paint(albedo, rest, hair, cut, part, seed):
     if not cut.strands:
         return _shaven(albedo, rest, hair, cut, seed, u, v)
     hairs = noise(2, v * 2.1, u * 3.4)  # along the hairs that stand on it
-    line = hairline_distance(rest, cut.recede) + 0.03 * noise(0, u * 2, v * 2)
+    uneven = 0.03 + 0.05 * min(cut.recede, 0.6)
+    line = hairline_distance(rest, cut.recede) + uneven * noise(0, u * 2, v * 2)
     dense = step(-0.02, 0.24 + 0.3 * min(cut.recede, 0.6), line + 0.015 * hairs)
     short = cut.length < 0.1
     amount = dense * (0.8 + 0.06 * hairs.clip(-1.5, 1.5) if short else 0.985)

@@ -19,7 +19,7 @@ from data.shape.skull import Skull
 # The hairline of a rest head: height over the angle round the skull, from the middle of the
 # forehead (0) to the nape.
 HAIRLINE_ANGLE = (0.0, 0.4, 0.62, 0.80, 0.98, 1.15, 1.32, 1.62, 1.90, 2.30, 3.15)
-HAIRLINE_HEIGHT = (7.90, 7.84, 7.69, 7.46, 7.22, 7.05, 7.10, 7.20, 6.98, 6.76, 6.68)
+HAIRLINE_HEIGHT = (7.85, 7.79, 7.65, 7.44, 7.22, 7.05, 7.10, 7.20, 6.98, 6.76, 6.68)
 DOWN = np.array([0, -1, 0], np.float32)
 BRUSHED = np.array([0, -0.6, -0.35], np.float32)  # how short hair at the sides lies
 # Where tied hair meets, as a direction from the middle of the skull.
@@ -31,8 +31,8 @@ ROOTS = 16000  # candidate roots on the whole head; a cut takes those on its sca
 BORDER = 0.20  # dm from the hairline over which hair becomes dense, long and thick
 LOCKS = 260  # places on the scalp about which strands gather
 LOOSE_SHARE = 0.1  # of the strands follow no lock and are finer: they catch the light
-SHORT_SHARE = 0.16  # of the strands are the short fine hairs in front of the others
-SHORT_LENGTH, SHORT_WIDTH = 0.13, 0.007  # dm, of those at most
+SHORT_SHARE = 0.24  # of the strands are the short fine hairs in front of the others
+SHORT_LENGTH, SHORT_WIDTH = 0.13, 0.0055  # dm, of those at most
 FRONT = 0.16  # dm from the hairline over which those stand
 PARTING = 0.006  # dm on each side of a parting on which nothing grows
 PARTING_FADE = 0.012  # dm over which the scalp is seen beside it
@@ -120,7 +120,7 @@ def grow(vertices, normals, cut, rng, where=None):
     top = np.clip((rest[:, 1] - 7.55) / 0.5, 0, 1).astype(np.float32)
     tint = (0.5 * rng.random(count) + 0.5 * _sway_phase(root) / (2 * np.pi)).astype(np.float32)
     length = cut.length * np.exp(cut.spread * np.clip(rng.normal(size=count), -1.7, 1.2))
-    dense = np.clip(0.25 + above / BORDER, 0.25, 1)
+    dense = np.clip(0.15 + above / BORDER, 0.15, 1)
     least = 0.2 if cut.length < 0.5 else 0.6  # long hair is long at the hairline as well
     length = length * (cut.fade + (1 - cut.fade) * top) * np.clip(dense + least, 0, 1)
     short = _short(count) if where is None else np.zeros(count, bool)
@@ -146,7 +146,7 @@ def grow(vertices, normals, cut, rng, where=None):
         tint = np.concatenate([tint, rng.random(len(loose))])
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
     width = cut.width * np.exp(rng.normal(0, 0.3, len(points)))
-    width[:count] *= np.where(_loose(count), 0.45, 1) * np.clip(dense, 0.3, 1)
+    width[:count] *= np.where(_loose(count), 0.45, 1) * np.clip(dense, 0.2, 1)
     fine = width[:count] * SHORT_WIDTH / cut.width
     width[:count] = np.where(short, np.minimum(fine, width[:count]), width[:count])
     return Strands(*(a.astype(np.float32) for a in (points, outward, width, tint)))
@@ -158,9 +158,10 @@ def _roots(vertices, normals, cut, rng, where):
     head = load_head()
     triangle, weights, rest = _candidates()
     if where is None:
-        above = hairline_distance(rest, cut.recede) + rng.normal(0.06, 0.025, ROOTS)
+        stray = 0.025 + 0.07 * min(cut.recede, 0.6)  # a border that goes back is no line
+        above = hairline_distance(rest, cut.recede) + rng.normal(0.06, stray, ROOTS)
         wide = BORDER * (1 + 1.5 * min(cut.recede, 0.6))  # hair that goes back thins out first
-        share = np.clip(above / wide, 0, 1) ** 0.6 * ~on_parting(rest, cut)
+        share = np.clip(above / wide, 0, 1) * ~on_parting(rest, cut)
         front = step(-0.02, 0.10, above) * np.exp(-((above / FRONT) ** 2))
         front *= step(-0.2, 0.4, rest[:, 2]) * ~on_parting(rest, cut)
     else:
