@@ -309,7 +309,7 @@ def plot_distances(race, picture):
         highest = sum(race["floor"][name]["kernel"])
         axis.axhline(highest, color="grey", linestyle=":", label="training renders, at most")
         axis.set(xscale="log", yscale="log", title=name, xlabel="minutes")
-        marks = [0.5 * race["minutes"] / 2**i for i in range(0, 7, 2)]
+        marks = sorted(seconds / 60)[:: -1 - (len(seconds) > 4)]
         axis.set_xticks(marks, [f"{minutes:.2g}" for minutes in marks])
         axis.minorticks_off()
     axes[0].set_ylabel("kernel distance to held-out renders")
