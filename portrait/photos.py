@@ -36,8 +36,8 @@ LEAST = {"size": 0.5, "inside": 0.7, "exposure": 0.3, "sharpness": 0.4}
 ALIKE = 0.75
 FRONTAL = 0.85  # of `score.frontal_score`, from which a face looks at the camera: 23 degrees
 WIDER, LOWER = 0.30, 0.15  # the square: of the face's width on each side; of its height
-CLEAN = 0.85  # noise and compression of `facekit.quality`, below which the skin is smoothed
-SMOOTHING = 0.5  # strength, see `retouch.smooth_skin`
+CLEAN = 0.95  # noise and compression of `facekit.quality`, below which the skin is smoothed
+SMOOTHING, DENOISING = 0.5, 0.6  # strengths, see `facekit.retouch`
 HAZE = 0.3  # of the person's mask, up to which it is background
 TONE = (204, 204, 202)  # sRGB of the renderer's light grey backdrop
 BACKGROUND = "before a light grey background"
@@ -220,8 +220,8 @@ def enlarged(picture, size):
 
 
 def smoothed(picture, skin, width):
-    """A face with its skin smoothed, by `retouch.smooth_skin`."""
-    return retouch.smooth_skin(picture, skin, SMOOTHING, width)
+    """A face without noise and with its skin smoothed, by `retouch`."""
+    return retouch.smooth_skin(retouch.denoise(picture, DENOISING), skin, SMOOTHING, width)
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ class Tools:
     Args:
         restore: (uint8 (S, S, 3), size) -> uint8 (size, size, 3): a small face, enlarged.
         retouch: (uint8 (S, S, 3), skin float32 (S, S), width of the face in pixels) -> uint8
-            (S, S, 3): a face with its skin smoothed.
+            (S, S, 3): a noisy face, with its skin smoothed.
     """
 
     restore: Callable = enlarged
@@ -284,12 +284,13 @@ def prepare(image, face, quality, tools=None):
     square = square_round(face_box(face), image.shape)
     there = face.through(square.matrix(SIZE))
     picture = square.cut(image)
+    retouched = min(quality.noise, quality.compression) < CLEAN
+    if retouched:  # first, for noise that is enlarged passes for structure
+        here = face.moved(-square.left, -square.top)
+        skin = masks.regions(here, picture.shape)["skin"]
+        picture = tools.retouch(picture, skin, masks.face_width(here))
     restored = square.side < SIZE
     picture = tools.restore(picture, SIZE) if restored else resize(picture, SIZE)
-    retouched = min(quality.noise, quality.compression) < CLEAN
-    if retouched:
-        skin = masks.regions(there, picture.shape)["skin"]
-        picture = tools.retouch(picture, skin, masks.face_width(there))
     person = resize(_within(square, masks.person(image, face)), SIZE)
     # Half a haze round the hair would be learned; and a face is never cut into, whatever the
     # segmentation thinks of it.

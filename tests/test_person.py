@@ -196,7 +196,7 @@ def test_a_face_is_mended_by_its_own_scores_and_by_the_tools_that_are_given(pict
     made = photos.prepare(image, face, replace(clean, noise=1.0, compression=1.0), tools)
     assert asked == [] and not made.restored and not made.retouched
     made = photos.prepare(image, face, replace(clean, noise=0.5), tools)
-    assert asked == [("retouch", 256, True, True)] and made.retouched
+    assert asked == [("retouch", made.square.side, True, True)] and made.retouched
     asked.clear()
     small = np.ascontiguousarray(image[::4, ::4])
     face = largest(detect(small))
