@@ -169,31 +169,22 @@ def _say(text, err=False):
 
 def _scored(photos, embedder, workers, out=None, file=None):
     """Measure and rank; returns the photos and the name of the embedder."""
-    from common.images import find_images
+    from facekit.folder import photos_but_results, ranked
 
-    paths = find_images(photos)
+    paths = photos_but_results(photos, out)
     if out is not None:
-        paths = _without_results(paths, photos, out)
         check_writable(out / "photo")
     if file is not None:
         check_writable(file)
-    # Said before the imports: they and the start of the processes take seconds.
     _say(f"Measuring {count(len(paths), 'photo')} ...", err=True)
-    from facekit.folder import for_each, measure
     from facekit.identity import load_embedder
-    from facekit.score import Measured, rank
 
-    chosen = load_embedder(embedder)  # fails here, once, where its package is missing
-    measured = {}
-    for path, result in for_each(functools.partial(measure, embedder=chosen.name), paths, workers):
-        if isinstance(result, ValueError):
-            result = Measured(str(path), problem=str(result).removeprefix(f"{path}: ").rstrip("."))
-        measured[path] = result
-    for path in paths:
-        if measured[path].problem:
-            _say(f"Skipped {path}: {measured[path].problem}.", err=True)
-    # In the order of `paths`, for results come as they become ready: equal photos keep their order.
-    return rank([measured[path] for path in paths], chosen.same), chosen.name
+    scored = ranked(paths, embedder, workers)
+    reasons = {photo.path: photo.reason for photo in scored if photo.best is None}
+    for path in map(str, paths):
+        if path in reasons:
+            _say(f"Skipped {path}: {reasons[path]}.", err=True)
+    return scored, load_embedder(embedder).name
 
 
 def _table(scored, top, embedder):
@@ -247,31 +238,15 @@ def _names(paths, root):
     return names
 
 
-def _without_results(paths, photos, out):
-    """The photos that do not lie in the folder for the results, if it is a folder among them.
-
-    Raises:
-        ValueError: the results would lie beside the photos and could overwrite them.
-    """
-    out = out.resolve()
-    if out == (photos if photos.is_dir() else photos.parent).resolve():
-        raise ValueError(f"{out} holds the photos themselves: choose another folder for --out.")
-    left = [path for path in paths if out not in path.resolve().parents]
-    if not left:
-        raise ValueError(f"{photos}: no pictures but those in {out}.")
-    return left
-
-
 def _run(job, photos, workers, out):
     """Run a job on each photo: {path: result} of those that succeeded, a line for each other.
 
     Raises:
         ValueError: none went well.
     """
-    from common.images import find_images
-    from facekit.folder import for_each
+    from facekit.folder import for_each, photos_but_results
 
-    paths = _without_results(find_images(photos), photos, out)
+    paths = photos_but_results(photos, out)
     check_writable(out / "photo")
     job = functools.partial(job, names=_names(paths, photos))
     done, skipped = {}, {}

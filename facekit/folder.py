@@ -8,16 +8,18 @@ import multiprocessing
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 
 from common.cli import progress
 from common.devices import core_count
 from common.files import is_disk_full
-from common.images import ImageError, read_image
+from common.images import ImageError, find_images, read_image
 from facekit.detect import detect
 from facekit.identity import load_embedder
 from facekit.quality import quality
-from facekit.score import Measured, MeasuredFace, fingerprint
+from facekit.score import Measured, MeasuredFace, fingerprint, rank
 
+NO_FACE = "no face found"
 MIN_PARALLEL = 6  # files; with fewer a second process takes longer to start than it saves
 
 
@@ -40,7 +42,57 @@ def measure(path, embedder="auto"):
     faces = tuple(
         MeasuredFace(face, quality(image, face), who.embed(image, face.points5)) for face in found
     )
-    return Measured(str(path), faces, fingerprint(image), "" if faces else "no face found")
+    return Measured(str(path), faces, fingerprint(image), "" if faces else NO_FACE)
+
+
+def ranked(paths, embedder="auto", workers=None):
+    """Photos measured and sorted, see `facekit.score.rank`. One that cannot be used is a photo
+    without faces, whose reason says why.
+
+    Args:
+        paths: list of files.
+        embedder: its name, as for `facekit.identity.load_embedder`.
+        workers: processes; by default one a core.
+
+    Returns:
+        list of `facekit.score.Scored`, best first; of equal ones in the order of `paths`.
+
+    Raises:
+        ValueError: an embedder that is unknown or missing.
+        OSError: the disk is full.
+    """
+    chosen = load_embedder(embedder)  # fails here, once, where its package is missing
+    measured = {}
+    for path, found in for_each(partial(measure, embedder=chosen.name), paths, workers):
+        if isinstance(found, ValueError):
+            found = Measured(str(path), problem=str(found).removeprefix(f"{path}: ").rstrip("."))
+        measured[path] = found
+    return rank([measured[path] for path in paths], chosen.same)
+
+
+def photos_but_results(photos, out):
+    """The photos at a path, but for those in the folder for the results, where it lies among them.
+
+    Args:
+        photos: a file, or a folder.
+        out: folder for the results; None where there is none.
+
+    Returns:
+        list of Path, in order of name.
+
+    Raises:
+        ValueError: no photos; or the results would lie beside them and could overwrite them.
+    """
+    paths = find_images(photos)
+    if out is None:
+        return paths
+    out = out.resolve()
+    if out == (photos if photos.is_dir() else photos.parent).resolve():
+        raise ValueError(f"{out} holds the photos themselves: choose another folder for --out.")
+    left = [path for path in paths if out not in path.resolve().parents]
+    if not left:
+        raise ValueError(f"{photos}: no pictures but those in {out}.")
+    return left
 
 
 def for_each(function, paths, workers=None, unit=" photos"):

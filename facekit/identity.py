@@ -53,18 +53,26 @@ def load_embedder(name="auto"):
     Raises:
         ValueError: an unknown name, or an embedder whose package or weights are missing.
     """
+    return {"dlib": _dlib, "encoder": _encoder}[embedder_name(name)]()
+
+
+def embedder_name(name="auto"):
+    """The embedder that `load_embedder` would load, which takes seconds: a word of `EMBEDDERS`.
+
+    Raises:
+        ValueError: an unknown name, or an embedder whose package is missing.
+    """
     if name == "auto":
         name = next(iter(available()), "encoder")
-    if name == "dlib":
-        if "dlib" not in available():
-            raise ValueError(
-                "dlib is not installed; run: pip install 'portraits-from-scratch[identity]', "
-                "or use the project's own encoder."
-            )
-        return _dlib()
-    if name == "encoder":
-        return _encoder()
-    raise ValueError(f"an embedding is one of auto, {', '.join(EMBEDDERS)}. Received: {name!r}.")
+    if name not in EMBEDDERS:
+        words = ", ".join(EMBEDDERS)
+        raise ValueError(f"an embedding is one of auto, {words}. Received: {name!r}.")
+    if name == "dlib" and "dlib" not in available():
+        raise ValueError(
+            "dlib is not installed; run: pip install 'portraits-from-scratch[identity]', "
+            "or use the project's own encoder."
+        )
+    return name
 
 
 def similarity(a, b):

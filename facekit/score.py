@@ -61,6 +61,11 @@ class ScoredFace:
     same: bool
     reason: str
 
+    @property
+    def as_reference(self):
+        """How well it shows the person: id x quality x angle."""
+        return self.total * self.angle
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -155,7 +160,7 @@ def rank(photos, same):
     copies = _near_duplicates(rows)
     rows.sort(key=lambda row: (_group(row[2], row[0].path in copies), _order(row[2])))
     eligible = [r for r in rows if r[2] is not None and r[2].same and r[0].path not in copies]
-    chosen = max(eligible, key=lambda r: r[2].total * r[2].angle, default=None)
+    chosen = max(eligible, key=lambda r: r[2].as_reference, default=None)
     return [
         Scored(
             path=photo.path,
@@ -168,6 +173,26 @@ def rank(photos, same):
         )
         for place, (photo, faces, best) in enumerate(rows, 1)
     ]
+
+
+def appearances(scored, same):
+    """On how many photos the person is, and on how many whoever else is on the most of them; a
+    near-duplicate does not count.
+
+    Args:
+        scored: list of Scored, of `rank`.
+        same: as for `rank`.
+
+    Returns:
+        (int, int).
+    """
+    photos = [p for p in scored if p.faces and not p.near_duplicate_of]
+    person = sum(any(face.same for face in photo.faces) for photo in photos)
+    others = [[f.measured.embedding for f in photo.faces if not f.same] for photo in photos]
+    middle = main_person(others, same)
+    if middle is None:
+        return person, 0
+    return person, sum(any(similarity(e, middle) > same for e in faces) for faces in others)
 
 
 def as_records(scored):

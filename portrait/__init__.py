@@ -1,4 +1,5 @@
-"""The studio: a face of one photo painted into another by the diffusion model.
+"""The studio: a face of one photo painted into another by the diffusion model, and people learned
+from photos.
 
 The only place that knows both `ddpm`, which paints, and `facekit`, which finds, fuses and masks.
 
@@ -7,7 +8,9 @@ The only place that knows both `ddpm`, which paints, and `facekit`, which finds,
     painter.py       the diffusion model as one call: picture, mask and hints in, picture out
     session.py       choose -> reconstruct -> score -> keep: what every front end calls
     files.py         the template's file, painted into without touching the rest
-    report.py        all stages on a page
+    photos.py        which photos of a person are learned from, and their squares
+    person.py        the folder of a learned person
+    report.py        pages: all stages of a portrait, the photos of a person
     supervision.py   hints and masks from faces, for training
-    __main__.py      python -m portrait reconstruct
+    __main__.py      python -m portrait reconstruct, learn
 """

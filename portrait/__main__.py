@@ -1,4 +1,4 @@
-"""`python -m portrait reconstruct`: a face of one photo painted into another."""
+"""`python -m portrait`: faces painted from one photo into another, people learned from photos."""
 
 import os
 from dataclasses import fields
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from common.cli import note, printable, progress, sentences
+from common.cli import count, note, printable, progress, sentences
 from common.devices import start_backend
 from common.files import check_writable, write_text
 from common.images import find_images, image_format
@@ -26,7 +26,7 @@ def _settings(command):
 
 @click.group(context_settings={"show_default": True})
 def main():
-    """Paint portraits into photographs."""
+    """Learn people from photos, and paint portraits into photographs."""
 
 
 @main.command()
@@ -91,6 +91,63 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
         template = session.template.image
         write_text(render(template, image, portraits, names, settings, painter.name), page)
     click.echo(", ".join(printable(path) for path in (out, page, steps_dir) if path))
+
+
+@main.command()
+@click.argument("photos", type=Path)
+@click.option("--out", type=Path, required=True, help="The person's folder; its name is the word.")
+@click.option("--noun", default="", help="What the person is: woman, man, girl ...")
+@click.option("--top", type=click.IntRange(5), default=15, help="How many photos at most.")
+@click.option("--identity", "embedder", default="auto", help="Who is it: dlib, encoder or auto.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--overwrite", is_flag=True, help="Replace a person learned from other photos.")
+@sentences()
+def learn(photos, out, noun, top, embedder, workers, overwrite):
+    """Choose and prepare the PHOTOS, a folder, that a person is learned from."""
+    from portrait import person
+
+    wanted = person.want(photos, out, noun, top, embedder)
+    if person.is_learned(out, wanted, overwrite):
+        found = person.read_record(out)
+        used = count(len(found["photos"]), "square")
+        click.echo(printable(f"{out} is ready already: {used} of {wanted.trigger}."))
+        return
+    click.echo(f"Measuring {count(len(wanted.paths), 'photo')} ...", err=True)
+    choice = person.survey(wanted, workers)
+    _table(choice, wanted)
+    if choice.problem:
+        page = person.refuse(out, wanted, choice)
+        seen = f"; see {page}." if page else "."
+        raise ValueError(f"{photos}: {choice.problem}{seen}")
+    click.echo(f"Preparing {count(len(choice.used), 'square')} ...", err=True)
+    made = person.keep(out, wanted, choice, workers=workers)
+    mended = [sum(one.restored for one in made), sum(one.retouched for one in made)]
+    click.echo(
+        printable(
+            f"{out}: {count(len(made), 'square')} of {wanted.trigger}, {mended[0]} enlarged, "
+            f"{mended[1]} smoothed; see {out / person.PAGE}."
+        )
+    )
+
+
+def _table(choice, wanted):
+    """Print which photos count, and why the others do not."""
+    rows = [(printable(wanted.name_of(v.photo.path)), v) for v in choice.verdicts]
+    width = max(len(name) for name, _ in rows)
+    click.echo(f"rank  id    quality  total  {'photo':{width}}  (likeness by {wanted.embedder})")
+    for place, (name, verdict) in enumerate(rows, 1):
+        best = verdict.photo.best
+        numbers = "   -        -      -"
+        if best is not None:
+            numbers = f"{best.id:4.2f}  {best.measured.quality.total:7.2f}  {best.total:5.2f}"
+        marks = [
+            f"<- {word}"
+            for word, marked in (("reference", choice.reference), ("pivot", choice.pivot))
+            if marked is verdict.photo
+        ]
+        said = "  ".join(filter(None, [verdict.reason, *marks]))
+        rank = f"{place:4}" if verdict.counts else "   -"
+        click.echo(f"{rank}  {numbers}  {name:{width}}  {printable(said)}".rstrip())
 
 
 def _check(photo, references, faces, out, page, steps_dir, since):

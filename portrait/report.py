@@ -1,4 +1,5 @@
-"""A page that shows every stage of a portrait: one file that opens anywhere."""
+"""Pages: every stage of a portrait, and the photos that a person is learned from; each is one file
+that opens anywhere."""
 
 from functools import cache
 from importlib.resources import files
@@ -6,7 +7,10 @@ from importlib.resources import files
 import jinja2
 import numpy as np
 
-from facekit.report import embedded
+from common.cli import printable
+from common.images import read_image
+from facekit import draw
+from facekit.report import SHOWN, embedded
 
 TITLES = {
     "crop": "the template's face",
@@ -34,7 +38,7 @@ def render(template, result, portraits, references, settings, model):
     Returns:
         str: HTML with the pictures inside.
     """
-    return _page().render(
+    return _page("report.html").render(
         before=embedded(template),
         after=embedded(result),
         faces=[
@@ -76,8 +80,71 @@ def _square(scene):
     return scene.reference[top:bottom, left:right]
 
 
+def render_person(wanted, choice, prepared=(), captions=()):
+    """The page of a person.
+
+    Args:
+        wanted: `person.Wanted`.
+        choice: `photos.Choice`.
+        prepared, captions: `photos.Prepared` and str of each photo that counts; none where nobody
+            can be learned.
+
+    Returns:
+        str: HTML with the pictures inside.
+    """
+    squares = [
+        {"picture": embedded(made.image), "caption": caption, "mended": _mended(made)}
+        for made, caption in zip(prepared, captions, strict=True)
+    ]
+    return _page("person.html").render(
+        trigger=wanted.trigger,
+        embedder=wanted.embedder,
+        problem=printable(choice.problem),
+        squares=squares,
+        used=len(choice.used),
+        photos=[_photo(verdict, wanted, choice) for verdict in choice.verdicts[:SHOWN]],
+        left_out=max(0, len(choice.verdicts) - SHOWN),
+    )
+
+
+def _photo(verdict, wanted, choice):
+    photo, best = verdict.photo, verdict.photo.best
+    scores = [] if best is None else [
+        ("likeness", best.id),
+        ("quality", best.measured.quality.total),
+        ("angle", best.angle),
+        ("total", best.total),
+    ]  # fmt: skip
+    return {
+        "name": printable(wanted.name_of(photo.path)),
+        "counts": verdict.counts,
+        "reason": printable(verdict.reason),
+        "picture": _framed(photo),
+        "scores": scores,
+        "marks": [
+            word
+            for word, marked in (("reference", choice.reference), ("pivot", choice.pivot))
+            if marked is photo
+        ],
+    }
+
+
+def _framed(photo):
+    """A photo with its faces framed, as a data URL; empty where it cannot be read."""
+    try:
+        image = read_image(photo.path)
+    except ValueError:
+        return ""
+    return embedded(draw.boxes(image, [scored.measured.face for scored in photo.faces]))
+
+
+def _mended(made):
+    words = (("enlarged", made.restored), ("skin smoothed", made.retouched))
+    return ", ".join(word for word, done in words if done)
+
+
 @cache
-def _page():
-    text = (files("portrait") / "assets" / "report.html").read_text(encoding="utf-8")
+def _page(name):
+    text = (files("portrait") / "assets" / name).read_text(encoding="utf-8")
     # Names of files come from users: escaped, always.
     return jinja2.Environment(autoescape=True, trim_blocks=True).from_string(text)

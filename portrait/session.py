@@ -224,13 +224,10 @@ def best_of(folder, embedder="auto"):
     Raises:
         ValueError: if there is none with a face.
     """
-    from facekit.folder import for_each, measure
-    from facekit.score import rank
+    from facekit.folder import ranked
 
-    same = load_embedder(embedder).same
-    results = sorted(for_each(partial(measure, embedder=embedder), find_images(folder)))
-    measured = [found for _, found in results if not isinstance(found, ValueError)]
-    best = next((photo for photo in rank(measured, same) if photo.reference), None)
+    photos = ranked(find_images(folder), embedder)
+    best = next((photo for photo in photos if photo.reference), None)
     if best is None:
         raise ValueError(f"{folder}: no face found in any photo.")
     return Path(best.path), best.best.measured.face
