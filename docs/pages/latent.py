@@ -10,9 +10,7 @@ from docs.pages.results import plot_distances, with_interval
 from docs.shared import (
     ROOT,
     Page,
-    pyplot,
     read_results,
-    save_figure,
     save_picture,
     table,
 )
@@ -69,87 +67,6 @@ def draw_race(models):
 def _best_weight(run, feature):
     found = run["autoguided"]
     return min(found, key=lambda weight: found[weight][feature]["kernel"][0])
-
-
-def plot_autoguidance(models):
-    """Distance against the weight of autoguidance, a panel a kind of features."""
-    found = read_results(PAGE)["autoguidance"]
-    plain, *cells = found["cells"]
-    names = list(found["floor"])
-    figure, axes = pyplot().subplots(
-        1, len(names), figsize=(4 * len(names), 3.4), layout="constrained"
-    )
-    for axis, name in zip(axes, names, strict=True):
-        for label, line in _lines(cells).items():
-            values = [
-                plain["features"][name]["kernel"],
-                *(c["features"][name]["kernel"] for c in line),
-            ]
-            middle, half = np.array(values).T
-            axis.errorbar(
-                [1, *(c["weight"] for c in line)], middle, half, marker="o", label=label, capsize=3
-            )
-        axis.set(title=name, xlabel="weight")
-    axes[0].set_ylabel("kernel distance to held-out renders")
-    axes[0].legend(fontsize="small")
-    save_figure(figure, "latent_autoguidance")
-
-
-def _lines(cells):
-    """The cells of a grid by guide and interval, by increasing weight."""
-    lines = {}
-    for cell in sorted(cells, key=lambda c: c["weight"]):
-        label = f"{cell['guide'].removesuffix('.weights.h5')}, {_interval(cell)}"
-        lines.setdefault(label, []).append(cell)
-    return lines
-
-
-def _interval(cell):
-    low, high = cell["interval"]
-    return "always" if (low, high) == (0, 1) else f"{low:.0%} to {high:.0%}"
-
-
-def draw_autoguidance(models):
-    """The same noise without a guide, and at each weight, always; from what the grid left."""
-    found = read_results(PAGE)["autoguidance"]
-    guide = found["cells"][1]["guide"]
-    chosen = [c for c in found["cells"] if c["guide"] in (None, guide) and c["interval"] == [0, 1]]
-    rows = [np.load(ROOT / "runs" / "autoguidance" / c["picture"])[:SHOWN] for c in chosen]
-    save_picture(grid(np.concatenate(rows)[:, ::2, ::2], columns=SHOWN), "latent_autoguidance_grid")
-
-
-def _autoguidance(found):
-    """The grid's values of the template."""
-    head = ["guide", "weight", "over", "faces found"]
-    head += [f"kernel x 1000, {name}" for name in found["floor"]]
-    rows = [
-        [
-            (cell["guide"] or "none").removesuffix(".weights.h5"),
-            f"{cell['weight']:g}",
-            _interval(cell),
-            f"{cell['faces']:.0%}",
-            *(with_interval("kernel", cell["features"][n]["kernel"]) for n in found["floor"]),
-        ]
-        for cell in found["cells"]
-    ]
-    return {"table": table(head, rows), "samples": found["samples"], "steps": found["steps"]}
-
-
-def _likeness(found):
-    """The identity condition's values of the template."""
-    head = ["embedding", "guidance", "picture drawn", "another view of the person"]
-    head += ["drawn without a face", "other people", "nearest is the right person"]
-    rows = [
-        [
-            name,
-            scale,
-            *(f"{values[key]:.2f}" for key in ("sample", "real", "nobody", "others")),
-            f"{values['first']:.0%}",
-        ]
-        for scale, embeddings in found["guidance"].items()
-        for name, values in embeddings.items()
-    ]
-    return {"table": table(head, rows), "people": found["people"], "steps": found["steps"]}
 
 
 def _race_rows(race):
@@ -222,8 +139,6 @@ def context(results):
         "race": _race,
         "heat": _race,
         "steps": _steps,
-        "autoguidance": _autoguidance,
-        "likeness": _likeness,
     }
     made = {name: name in results and make(results[name]) for name, make in parts.items()}
     return {"kept": kept, **made}
@@ -236,8 +151,6 @@ PAGE = Page(
         "race": "race_latent.json",
         "heat": "race_latent_muon.json",
         "steps": "step_latent.json",
-        "autoguidance": "autoguidance.json",
-        "likeness": "likeness.json",
     },
     context=context,
     pictures={
@@ -245,7 +158,5 @@ PAGE = Page(
         "latent_race": plot_race,
         "latent_race_samples": draw_race,
         "latent_heat": plot_heat,
-        "latent_autoguidance": plot_autoguidance,
-        "latent_autoguidance_grid": draw_autoguidance,
     },
 )
