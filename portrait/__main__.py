@@ -96,7 +96,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
 @main.command()
 @click.argument("photos", type=Path)
 @click.option("--out", type=Path, required=True, help="The person's folder; its name is the word.")
-@click.option("--noun", default="", help="What the person is: woman, man, girl ...")
+@click.option("--noun", default="", help="What the person is: woman or man")
 @click.option("--top", type=click.IntRange(5), default=15, help="How many photos at most.")
 @click.option("--identity", "embedder", default="auto", help="Who is it: dlib, encoder or auto.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
