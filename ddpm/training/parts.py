@@ -16,8 +16,12 @@ from ddpm.bundle import (
     vocabulary_of,
 )
 from ddpm.conditions.hints import KINDS
+from ddpm.conditions.text import SPECIAL, TABLE
+from ddpm.tokens import grown, new_words, save_tokens
+from ddpm.training.triggers import token_of
 
-ADAPTER = "adapter.safetensors"  # in a run folder
+# In a run folder.
+ADAPTER, LEARNED = "adapter.safetensors", "learned_embeds.safetensors"
 MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 
 
@@ -86,7 +90,7 @@ def lora_parts(run, dtype, pictures, ranks):
     from ddpm.nets.adapters import Adapted, Adapter, ranks_of
     from ddpm.nets.layers import named_weights
 
-    base = _unchanged_base(run, dtype)
+    base, make_words = _with_room(run, dtype)
     found = ranks_of(base.network, ranks)
     if not found:
         raise ValueError("every rank is 0: nothing would be trained; give --ranks some above 0.")
@@ -95,10 +99,10 @@ def lora_parts(run, dtype, pictures, ranks):
     def make_network():
         adapter = Adapter(shapes, found, run.options.alpha)
         adapter.begin(base.network)
-        return Adapted(base.network, [adapter])
+        return Adapted(base.network, [adapter, *make_words()])
 
     def write(network):
-        (adapter,) = network.adapters
+        adapter, *words = network.adapters
         factors = {
             name: (
                 np.array(adapter.down[name]),
@@ -107,8 +111,9 @@ def lora_parts(run, dtype, pictures, ranks):
             )
             for name in found
         }
-        about = {"pictures": len(pictures.images), "preset": run.preset.name}
-        save_adapter(factors, run.out / ADAPTER, base.digest, about)
+        learned = {run.options.trigger: np.array(words[0].vectors)} if words else {}
+        about = _about(run, pictures)
+        save_adapter(factors, run.out / ADAPTER, base.digest, about, words=learned)
 
     return Parts(
         make_network=make_network,
@@ -117,6 +122,64 @@ def lora_parts(run, dtype, pictures, ranks):
         what="Adapter",
         base_digest=base.digest,
     )
+
+
+def invert_parts(run, dtype, pictures):
+    """The vectors of a new word of a model that stays as it is."""
+    from ddpm.nets.adapters import Adapted
+
+    base, make_words = _with_room(run, dtype)
+
+    def write(network):
+        (words,) = network.adapters
+        learned = {run.options.token: np.array(words.vectors)}
+        save_tokens(learned, run.out / LEARNED, base.digest, _about(run, pictures))
+
+    return Parts(
+        make_network=lambda: Adapted(base.network, make_words()),
+        write=write,
+        trained=lambda network: network.adapters[0],
+        what="Word",
+        base_digest=base.digest,
+    )
+
+
+def _with_room(run, dtype):
+    """The unchanged base of a run with rows for the words that the run adds, and what makes the
+    part that learns them: () -> list of `nets.tokens.Words`, at most one."""
+    from ddpm.nets.layers import named_weights
+    from ddpm.nets.tokens import Words, first_vectors
+
+    base = _unchanged_base(run, dtype)
+    new = new_words(run.preset, base.preset)
+    if not new:
+        return base, list
+    table = np.array(named_weights(base.network)[TABLE])
+    like = token_of(base.preset, run.options.init_word)
+    start = first_vectors(table[SPECIAL:], new, like and like - SPECIAL)
+
+    def make_words():
+        words = Words(len(table), new, table.shape[1])
+        words.vectors.assign(start)
+        return [words]
+
+    return grown(base, run.preset, np.zeros_like(start)), make_words
+
+
+def _about(run, pictures):
+    """What the header of a learned file says of its training."""
+    options, run_config = run.options, run.preset.run
+    recipe = {
+        "task": run.task,
+        "epochs": run_config.epochs,
+        "batch_size": run_config.batch_size,
+        "learning_rate": run_config.learning_rate,
+        "seed": options.seed or 0,
+        "init_word": options.init_word,
+    }
+    about = {"trigger": options.trigger, "pictures": len(pictures.images)}
+    about |= {"preset": run.preset.name, "recipe": recipe}
+    return {key: value for key, value in about.items() if value is not None}
 
 
 def _unchanged_base(run, dtype):

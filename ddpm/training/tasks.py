@@ -6,6 +6,7 @@
     vae        an autoencoder, whose latents a model can then be trained on
     lora       an adapter over a model, which stays as it is
     dreambooth a whole model goes on with a few pictures
+    invert     a new word of a model, which stays as it is: textual inversion
     sharpen    an autoencoder's decoder goes on alone, for sharper pictures of the same latents
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
@@ -53,12 +54,15 @@ from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
 from ddpm.conditions.inpaint import often_full
-from ddpm.conditions.text import Tokenizer
+from ddpm.conditions.text import SPECIAL, TABLE, Tokenizer, word_of
 from ddpm.nets.ranks import parse_ranks
 from ddpm.presets import PRESETS, VAES
+from ddpm.tokens import new_words
 from ddpm.training.parts import (
     ADAPTER,
+    LEARNED,
     control_parts,
+    invert_parts,
     lora_parts,
     model_parts,
     sharpen_parts,
@@ -66,6 +70,7 @@ from ddpm.training.parts import (
     vae_parts,
 )
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
+from ddpm.training.triggers import PERSONAL, of_class, token_of, with_trigger
 
 P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
@@ -84,7 +89,7 @@ LORA = {
     "sample_epochs": 0,
     "snapshot_epochs": 0,
 }
-PERSONAL = ("lora", "dreambooth")  # tasks that learn a person or a style from a few pictures
+INVERT_RATE = 2e-3
 RANKS = "*=4"
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 
@@ -210,8 +215,25 @@ def dreambooth(options, data):
     return _train(
         run,
         data,
-        begin=_starting_from(run.options.weights),
+        begin=_knowing_more(run.options),
         use="Sample from it: python sample.py --weights {}",
+    )
+
+
+def invert(options, data):
+    """Learn a word: vectors of a new token that make a model draw a person or a style."""
+    # Nothing is dropped: what a picture without words teaches is none of the word's.
+    change = {"data": {"p_crop": 0.0}, "run": {**LORA, "learning_rate": INVERT_RATE}}
+    change |= {"objective": {"p_uncond": 0.0}}
+    run = _open_over_model("invert", options, lambda p: p.with_(**change))
+    if run.options.token is None:
+        raise ValueError('name the word to learn, such as --token "<anna>".')
+    word = word_of(run.options.token)
+    return _train(
+        run,
+        data,
+        make=invert_parts,
+        use=f'Draw with it: python sample.py --prompt "a photo of {word}" --adapter {{}}/{LEARNED}',
     )
 
 
@@ -223,6 +245,7 @@ TASKS = {
     "sharpen": sharpen,
     "lora": lora,
     "dreambooth": dreambooth,
+    "invert": invert,
 }
 
 
@@ -272,6 +295,27 @@ def _starting_from(path):
     if path is None:
         return None
     return lambda network, preset: start_from(network, path, vocabulary_of(preset))
+
+
+def _knowing_more(options):
+    """Begin with the weights of a model, and the vector of a new word where its like is."""
+    begin_with_model = _starting_from(options.weights)
+
+    def begin(network, preset):
+        from ddpm.nets.layers import named_weights
+        from ddpm.nets.tokens import first_vectors
+
+        taken, base = begin_with_model(network, preset), read_preset(options.weights)
+        new = new_words(preset, base)
+        if new:
+            weight = named_weights(network)[TABLE]
+            table, like = np.array(weight), token_of(base, options.init_word)
+            known = table[SPECIAL:-new]
+            table[-new:] = first_vectors(known, new, like and like - SPECIAL)
+            weight.assign(table)
+        return taken
+
+    return begin
 
 
 def _check_kinds(branch):
@@ -359,6 +403,8 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None):
     """
     pictures, folder = data.load(run.options.data, run.preset)
     fingerprint = _fingerprint(run, pictures, folder)
+    if run.task in PERSONAL:
+        run, pictures = with_trigger(run, pictures, folder)
     run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
     machine = _start_backend(run)
     parts = make(run, machine.dtype, pictures)
@@ -567,6 +613,9 @@ def _with_prior(run, build, data, dtype):
     from ddpm.training.batches import WithPrior
 
     pictures, folder = data.load(run.options.prior, run.preset)
+    if "text" in run.preset.network.conditions:
+        captions = of_class(pictures.captions, len(pictures.images), run.options.init_word)
+        pictures = replace(pictures, captions=captions)
     own = replace(run, config=None)  # the pictures are not those that the run is made of
     place = run.out / "prior"
     place.mkdir(exist_ok=True)
