@@ -11,13 +11,14 @@ from common.cli import count, note, printable, sentences
 from common.devices import one_core_per_micro_batch
 from common.sheets import grid, labelled_grid, save_gif, save_png
 from ddpm import cli
-from ddpm.adapters import parse_adapter
+from ddpm.adapters import load_addon, parse_adapter
 from ddpm.bundle import default_weights, find_bundle, read_preset, vocabulary_of
 from ddpm.conditions.identity import check_face
 from ddpm.conditions.inpaint import METHODS
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from ddpm.pipeline import Pipeline, check_request
+from ddpm.tokens import preset_with_words
 
 DISK_FULL = "the disk is full; make room and draw again."
 
@@ -68,7 +69,8 @@ DISK_FULL = "the disk is full; make room and draw again."
     "--adapter",
     "adapters",
     multiple=True,
-    help="FILE.safetensors[:STRENGTH]: of a person or a style; may be repeated.",
+    help="FILE.safetensors[:STRENGTH]: of a person or a style; may be repeated. A file of learned "
+    "words has no strength.",
 )
 @click.option("--face", type=Path, help="Photo of who is to be seen, of a model with identities.")
 @click.option("--init", type=Path, help="Photo to paint in: in --mask, else in its head's square.")
@@ -121,7 +123,7 @@ def main(weights, list_words, adapters, face, out, each, gif, zoom, **options):
     request = cli.read_request(**options)
     adapters = [parse_adapter(words) for words in adapters]
     path = find_bundle(weights or default_weights(words=request.has_words or list_words))
-    preset = read_preset(path)
+    preset = preset_with_words(read_preset(path), [load_addon(*pair) for pair in adapters], path)
     if list_words:
         cli.list_words(vocabulary_of(preset), path)
         return

@@ -4,8 +4,13 @@
     lora_unet_in1_blocks_0_residual_conv1.lora_up.weight      (O, r, 1, 1), or (O, r)
     lora_unet_in1_blocks_0_residual_conv1.alpha               a number
     lora_te_...                                               of the text encoder
+    bundle_emb.<anna>.string_to_param.*                       (vectors, W) of the trigger word
 
-The header says which kernel each key means, over which model the adapter was trained, and how.
+The header says which kernel each key means, over which model the adapter was trained, and how. The
+trigger word is in the file where the model does not know it: a vocabulary of face words has none to
+spare for a name, and an adapter of kernels alone could only bend a word that says something else.
+
+Files of learned words (`ddpm/tokens.py`) are taken wherever adapters are, but have no strength.
 
     python -m ddpm.adapters show anna.safetensors
     python -m ddpm.adapters merge a.safetensors:0.6 b.safetensors:0.4 --rank 8 --out c.safetensors
@@ -13,7 +18,6 @@ The header says which kernel each key means, over which model the adapter was tr
         --out d.safetensors
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +25,17 @@ from pathlib import Path
 import click
 import numpy as np
 
-from common.cli import printable, sentences
-from common.files import sha256, write_bytes
+from common.cli import count, printable, sentences
+from common.files import sha256
 from ddpm.bundle import note_of_base
+from ddpm.tensors import ENDING, OTHER, read_tensors, write_tensors
+from ddpm.tokens import KIND as TOKEN
+from ddpm.tokens import TokenAddOn, checked_words, tokens_of
 
-_HEADER = "portraits_from_scratch"
-_FORMAT = 1
+KIND = "adapter"
 _TEXT = "conditioner/text/"
 _PARTS = ("lora_down.weight", "lora_up.weight", "alpha")
-ENDING = ".safetensors"
-MAX_BYTES = 500_000_000  # of a file that is read
+_BUNDLED = ("bundle_emb.", ".string_to_param.*")  # before and behind a token
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,7 @@ class AdapterFile:
         about: what else its header says: trigger word, recipe.
         path: of the file, or None.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
+        words: {token: float32 (vectors, width)}, words that the model does not know.
     """
 
     factors: dict
@@ -50,6 +56,7 @@ class AdapterFile:
     about: dict = field(default_factory=dict)
     path: Path | None = None
     digest: str = ""
+    words: dict = field(default_factory=dict)
 
     @property
     def ranks(self):
@@ -75,11 +82,16 @@ class AdapterAddOn:
         return {}
 
     @property
+    def words(self):
+        """The words that it adds to the model's vocabulary: {token: float32 (vectors, width)}."""
+        return self.file.words
+
+    @property
     def recipe(self):
         """What the recipe of a picture says of it."""
         name = self.file.path.name if self.file.path else None
         own = {"file": name, "sha256": self.file.digest, "strength": self.strength}
-        return {"adapters": [own]}
+        return {"adapters": [own | ({"words": list(self.words)} if self.words else {})]}
 
     def note(self, model):
         """A sentence where it was trained over another model than this one, else None."""
@@ -123,7 +135,7 @@ def key_of(name):
     return prefix + name.replace("/", "_")
 
 
-def save_adapter(factors, path, base_digest, about=None, half=True):
+def save_adapter(factors, path, base_digest, about=None, half=True, words=None):
     """Write an adapter, whole or not at all.
 
     Args:
@@ -131,16 +143,13 @@ def save_adapter(factors, path, base_digest, about=None, half=True):
         path: ends in ".safetensors".
         base_digest: of the model that it was trained over.
         about: what else the header is to say, as JSON can hold it.
-        half: store float16.
+        half: store float16; words are float32 all the same.
+        words: as of `AdapterFile`.
 
     Raises:
         ValueError: for another ending.
         OSError: if the disk is full; an earlier file stays.
     """
-    from safetensors.numpy import save
-
-    if Path(path).suffix.lower() != ENDING:
-        raise ValueError(f"{path} should be a file that ends in {ENDING}.")
     arrays, dtype = {}, np.float16 if half else np.float32
     for name, (down, up, alpha) in factors.items():
         key = key_of(name)
@@ -151,9 +160,12 @@ def save_adapter(factors, path, base_digest, about=None, half=True):
         values = (down.astype(dtype), up.astype(dtype), np.array(alpha, np.float32))
         for part, value in zip(_PARTS, values, strict=True):
             arrays[f"{key}.{part}"] = np.array(value, order="C")
-    header = {"format": _FORMAT, "kind": "adapter", "base_digest": base_digest}
-    header |= {"names": {key_of(name): name for name in factors}, "about": about or {}}
-    write_bytes(save(arrays, {_HEADER: json.dumps(header)}), path)
+    for token, vectors in (words or {}).items():
+        arrays[token.join(_BUNDLED)] = np.array(vectors, np.float32)
+    header = {"kind": KIND, "base_digest": base_digest, "about": about or {}}
+    header |= {"names": {key_of(name): name for name in factors}}
+    header |= {"words": list(words)} if words else {}
+    write_tensors(arrays, header, path)
 
 
 def load_adapter(path):
@@ -168,36 +180,55 @@ def load_adapter(path):
     Raises:
         ValueError: one sentence, if there is no such file, or it is damaged or another's.
     """
-    from safetensors import safe_open
+    return _adapter_of(path, *read_tensors(path))
 
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}.")
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path} is too large for an adapter.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except Exception as error:  # damaged bytes surface as almost any type
+
+def load_addon(path, strength=1.0):
+    """Read an adapter or learned words, whichever a file holds.
+
+    Args:
+        path: a file written by `save_adapter` or `tokens.save_tokens`.
+        strength: of an adapter.
+
+    Returns:
+        An `AdapterAddOn` or a `TokenAddOn`.
+
+    Raises:
+        ValueError: as `load_adapter`, and for words at another strength than 1.
+    """
+    found = _read(path)
+    if isinstance(found, AdapterFile):
+        return AdapterAddOn(found, strength)
+    if strength != 1:
         raise ValueError(
-            f"{path} is not a readable adapter (damaged or not safetensors)."
-        ) from error
-    if not isinstance(header, dict):
-        raise ValueError(
-            f"{path} is not an adapter of this project: it does not say which kernels it means."
+            f"{path} holds {', '.join(found.words)}, and a word has no strength: it is in the "
+            f"prompt or not; leave :{strength:g} away."
         )
+    return TokenAddOn(found)
+
+
+def _read(path):
+    """The `AdapterFile` or `TokenFile` of a file."""
+    header, arrays = read_tensors(path)
+    read = tokens_of if header.get("kind") == TOKEN else _adapter_of
+    return read(path, header, arrays)
+
+
+def _adapter_of(path, header, arrays):
+    """An `AdapterFile` of what `read_tensors` found."""
+    if header.get("kind") == TOKEN:
+        raise ValueError(f"{path} holds learned words, not an adapter's matrices.")
     try:
-        if header["format"] != _FORMAT or header["kind"] != "adapter":
-            raise ValueError("another version's")
+        if header["kind"] != KIND:
+            raise ValueError("another kind")
+        names = {token: token.join(_BUNDLED) for token in header.get("words", ())}
+        bundled = {token: arrays.pop(key) for token, key in names.items()}
+        words = checked_words(names, bundled) if names else {}
         factors = _factors(header["names"], arrays)
         base_digest, about = str(header["base_digest"]), dict(header["about"])
     except Exception as error:  # settings of another make surface as almost any type
-        raise ValueError(
-            f"{path} does not hold the matrices that it names; it was written by another version "
-            "or by other means. Train it again."
-        ) from error
-    return AdapterFile(factors, base_digest, about, path, sha256(path))
+        raise ValueError(OTHER.format(path)) from error
+    return AdapterFile(factors, base_digest, about, Path(path), sha256(path), words)
 
 
 def _factors(names, arrays):
@@ -302,26 +333,36 @@ OUT = click.option("--out", type=Path, required=True, help=f"Of the adapter, end
 @click.argument("path", type=Path)
 @sentences()
 def show(path):
-    """Say what is in an adapter, block by block."""
+    """Say what is in an adapter, block by block, or in a file of learned words."""
+    file = _read(path)
+    factors = file.factors if isinstance(file, AdapterFile) else {}
+    numbers = sum(down.size + up.size for down, up, _ in factors.values())
+    numbers += sum(vectors.size for vectors in file.words.values())
+    size = path.stat().st_size / 1e6
+    lines = [f"{path}: {numbers:,} numbers, {size:.2f} MB, over {file.base_digest}."]
+    for key, value in file.about.items():
+        inner = value.items() if isinstance(value, dict) else ()
+        lines.append(f"{key}: {', '.join(f'{k} {v}' for k, v in inner) or value}")
+    for token, vectors in file.words.items():
+        lengths = ", ".join(f"{length:.3g}" for length in np.linalg.norm(vectors, axis=1))
+        rows = count(len(vectors), "vector")
+        lines.append(f"word {token}: {rows} of {vectors.shape[1]} numbers, length {lengths}")
+    for line in [*lines, *_blocks(factors)]:
+        click.echo(printable(line))
+
+
+def _blocks(factors):
+    """A line about each block that an adapter changes."""
     from ddpm.nets.ranks import block_of
 
-    file = load_adapter(path)
-    numbers = sum(down.size + up.size for down, up, _ in file.factors.values())
-    size = path.stat().st_size / 1e6
-    click.echo(f"{printable(path)}: {numbers:,} numbers, {size:.2f} MB, over {file.base_digest}.")
-    for key, value in file.about.items():
-        click.echo(f"{key}: {value}")
     blocks = {}
-    for name, (down, up, alpha) in file.factors.items():
+    for name, (down, up, alpha) in factors.items():
         delta = alpha / up.shape[0] * np.tensordot(down, up, 1)
         blocks.setdefault(block_of(name), []).append((up.shape[0], float(np.sum(delta**2))))
     for block, found in blocks.items():
-        ranks = sorted({rank for rank, _ in found})
+        ranks = ", ".join(map(str, sorted({rank for rank, _ in found})))
         length = np.sqrt(sum(square for _, square in found))
-        click.echo(
-            f"{block:12} {len(found):3} kernels, rank {', '.join(map(str, ranks))}, "
-            f"length {length:.3g}"
-        )
+        yield f"{block:12} {len(found):3} kernels, rank {ranks}, length {length:.3g}"
 
 
 @main.command(name="merge")
@@ -336,11 +377,15 @@ def merge_command(adapters, rank, out):
     bases = sorted({file.base_digest for file in files})
     if len(bases) > 1:
         raise ValueError(f"the adapters were trained over several models: {', '.join(bases)}.")
+    words = [token for file in files for token in file.words]
+    if len(set(words)) < len(words):
+        raise ValueError("two of the adapters have the same word; it can mean one of them only.")
     factors, lost = merge(files, shares, rank)
     about = {
         "merged": [{"sha256": f.digest, "share": s} for f, s in zip(files, shares, strict=True)]
     }
-    save_adapter(factors, out, bases[0], about)
+    words = {token: vectors for file in files for token, vectors in file.words.items()}
+    save_adapter(factors, out, bases[0], about, words=words)
     click.echo(f"{printable(out)}: {max(lost.values()):.1%} of a kernel's change lost at most.")
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from common.files import sha256, write_bytes
 from ddpm.codec import PIXELS, latent_codec
 from ddpm.conditions.hints import HintSettings
+from ddpm.conditions.text import SPECIAL, TABLE
 from ddpm.presets import Preset
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
@@ -41,7 +42,6 @@ MAX_CAPTIONS = 1000  # kept in a model
 _FORMAT = 2
 _HEADER = "portraits_from_scratch"
 _CAPTIONS = "captions"  # the array that holds captions, as JSON
-_TOKEN_EMBEDDING = "conditioner/text/token_embedding/embeddings"
 _STEM = "stem/kernel"
 _OTHER = (
     "{} does not hold the weights of the model that it describes; it was written by another "
@@ -103,6 +103,11 @@ class ControlAddOn:
     def conditions(self):
         """The conditions that it adds to those of the model: {name: settings}."""
         return {"hints": HintSettings(self.kinds)}
+
+    @property
+    def words(self):
+        """The words that it adds to the model's vocabulary: none."""
+        return {}
 
     @property
     def recipe(self):
@@ -545,7 +550,7 @@ def start_from(network, path, vocabulary=()):
             if name not in file:
                 continue
             value = file[name][()].astype(np.float32)
-            if name == _TOKEN_EMBEDDING and old_words != tuple(vocabulary):
+            if name == TABLE and old_words != tuple(vocabulary):
                 taken += _take_words(weight, value, vocabulary, old_words)
             elif value.shape == tuple(weight.shape):
                 weight.assign(value)
@@ -577,8 +582,6 @@ def vocabulary_of(preset):
 def _take_words(weight, rows, vocabulary, old_words):
     """Take over the embeddings of the words that both vocabularies have: rows are words, so an
     equal number of them says nothing. Returns the number of parameters."""
-    from ddpm.conditions.text import SPECIAL
-
     value = np.array(weight)
     if rows.shape[1] != value.shape[1]:
         return 0

@@ -14,6 +14,7 @@ from common.files import check_place
 from common.images import read_named
 from common.sheets import fitting_zoom, grid_shape
 from ddpm.conditions.hints import ControlImage
+from ddpm.conditions.text import spoken
 from ddpm.conditions.vocabulary import by_kind
 from ddpm.pipeline import Request
 
@@ -245,5 +246,5 @@ def list_words(vocabulary, name):
     """
     if not vocabulary:
         raise ValueError(f"{name} was trained without words.")
-    for kind, words in by_kind(vocabulary).items():
+    for kind, words in by_kind(spoken(vocabulary)).items():
         click.echo(f"{kind}: {', '.join(words)}")

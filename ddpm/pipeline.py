@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ddpm.adapters import AdapterAddOn, load_adapter
+from ddpm.adapters import load_addon
 from ddpm.bundle import (
     default_control,
     default_guide,
@@ -28,10 +28,11 @@ from ddpm.conditions.hints import control_windows, drop_inactive_hints
 from ddpm.conditions.identity import check_face
 from ddpm.conditions.inpaint import METHODS, blended, composite, mask_of_cells
 from ddpm.conditions.size_crop import requested
-from ddpm.conditions.text import prompts_of, tokenizer_of
+from ddpm.conditions.text import prompts_of, tokenizer_of, word_of
 from ddpm.core.samplers import SAMPLERS, PictureNoise, sample_repaint, sdedit_start
 from ddpm.core.schedule import SPACINGS
 from ddpm.core.wrappers import autoguided, clipped, conditioned, guided, projected, scheduled
+from ddpm.tokens import with_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,8 +236,8 @@ class Pipeline:
     Args:
         model: a `bundle.Model`.
         addons: what is put on the network, in this order, such as a `bundle.ControlAddOn`: each has
-            `conditions`, {name: settings}, `recipe`, a dict, `note(model) -> sentence or None` and
-            `apply(network) -> network`.
+            `conditions`, {name: settings}, `words`, {token: vectors}, `recipe`, a dict,
+            `note(model) -> sentence or None` and `apply(network) -> network`.
         micro_batches: compute batches as so many independent parts, see `denoiser.x0_denoiser`;
             must divide every request's batch size.
         guide: a weaker version of the model, a `bundle.Model`, for autoguidance.
@@ -246,7 +247,9 @@ class Pipeline:
         # Here, so that a request can be read and refused before a backend starts.
         from common.devices import use_xla
 
-        self.model, self.addons, self.guide = model, tuple(addons), guide
+        self.addons = tuple(addons)
+        model, guide = with_words(model, addons), guide and with_words(guide, addons)
+        self.model, self.guide = model, guide
         self.conditions = dict(model.config.conditions)
         for addon in self.addons:
             self.conditions |= addon.conditions
@@ -300,7 +303,7 @@ class Pipeline:
             micro_batches: see the class.
             guide: file or run folder of a weaker version, for autoguidance; "default" for the one
                 that was written for the model; None for none.
-            adapters: pairs (file, strength).
+            adapters: pairs (file, strength), of adapters and of learned words.
 
         Returns:
             A `Pipeline`.
@@ -320,7 +323,7 @@ class Pipeline:
         if control is not None:
             path = default_control(model.path) if control == "default" else control
             addons = (load_control(path, model.preset),)
-        addons += tuple(AdapterAddOn(load_adapter(path), strength) for path, strength in adapters)
+        addons += tuple(load_addon(path, strength) for path, strength in adapters)
         return cls(model, addons, micro_batches, guide)
 
     @property
@@ -386,7 +389,18 @@ class Pipeline:
             found += [tokenizer.describe(text, request.strict) for text in texts if text]
         found += [control.warning() for control in request.controls]
         found += [addon.note(self.model) for addon in self.addons]
+        found += [self._unsaid(request, addon) for addon in self.addons]
         return [sentence for sentence in found if sentence]
+
+    def _unsaid(self, request, addon):
+        """A sentence where an add-on has words of which no prompt says any, else None."""
+        if not addon.words or "tokens" in request.arrays:
+            return None
+        tokenizer = tokenizer_of(self.model.config.conditions["text"])
+        said = {word for text in request.prompts for word in tokenizer.read(text, request.strict)}
+        if said.intersection(map(word_of, addon.words)):
+            return None
+        return f"no prompt says {' or '.join(addon.words)}, which {addon.file.path} teaches."
 
     def recipe(self, request):
         """How the pictures of a request are made, as JSON can hold it: what a PNG file carries."""

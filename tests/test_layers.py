@@ -280,7 +280,8 @@ CONTRACT = [
     ),
 ]
 # Not layers of a network: they hold one, to train it and to draw with it, and are never saved; and
-# an adapter's matrices, which see no pictures (test_adapters.py).
+# an adapter's matrices and the vectors of new words, which see no pictures (test_adapters.py,
+# test_adapter_words.py).
 HOLDERS = {
     "Adapted",
     "Adapter",
@@ -288,6 +289,7 @@ HOLDERS = {
     "DenoisingObjective",
     "DenoisingStep",
     "SharpeningObjective",
+    "Words",
 }
 
 

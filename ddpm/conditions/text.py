@@ -3,7 +3,7 @@ is trained on.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +14,9 @@ from ddpm.conditions.vocabulary import describe, resolve, split
 PAD, START = 0, 1  # a row of tokens is START, the words, then PAD up to the model's length
 SPECIAL = 2  # the first word's token
 MAX_VOCABULARY = 8192
+MORE = "#"  # "anna#2" is the second vector of the word "anna"; no text has such a word
+TABLE = "conditioner/text/token_embedding/embeddings"  # of vectors, by its name in a network
+MAX_WORD = 40  # letters of a learned word
 _MIRROR = {"left": "right", "right": "left"}
 
 
@@ -22,7 +25,8 @@ class TextSettings:
     """Settings of the text condition.
 
     Args:
-        vocabulary: the words, in the order of their tokens; training fills it in.
+        vocabulary: the words, in the order of their tokens; training fills it in. A word of
+            several vectors (`with_word`) has an entry for each.
         length: tokens of a row, START included.
         width: elements of a token's vector.
         layers: transformer layers of the text encoder.
@@ -42,14 +46,16 @@ class Tokenizer:
     Case and punctuation do not count; hyphens within a word do ("t-shirt").
 
     Args:
-        words: the words known, in the order of their tokens.
+        words: the words known, in the order of their tokens; as `TextSettings.vocabulary`.
         length: tokens of a row, START included.
     """
 
     def __init__(self, words, length=48):
-        self.words = tuple(words)
-        self.length = length
-        self._tokens = {word: i + SPECIAL for i, word in enumerate(self.words)}
+        self.words = spoken(words)
+        self.length, self._size = length, len(words) + SPECIAL
+        self._tokens = {word: () for word in self.words}
+        for i, entry in enumerate(words):
+            self._tokens[entry.partition(MORE)[0]] += (i + SPECIAL,)
 
     @classmethod
     def of(cls, captions, length=48):
@@ -66,7 +72,7 @@ class Tokenizer:
 
     def __len__(self):
         """Number of different tokens."""
-        return len(self.words) + SPECIAL
+        return self._size
 
     def encode(self, prompt, strict=False):
         """The tokens of one prompt. Words that the model does not know are replaced by synonyms or
@@ -83,13 +89,18 @@ class Tokenizer:
             ValueError: where no known word is left, for an unknown word if `strict`, for too many
                 words.
         """
-        words = resolve(prompt, self.words, strict).words
-        if len(words) >= self.length:
+        words = self.read(prompt, strict)
+        tokens = self._tokens_of(words)
+        if len(tokens) >= self.length:
             raise ValueError(
-                f"a prompt has at most {self.length - 1} words. Received: {len(words)} words, "
+                f"a prompt has at most {self.length - 1} words. Received: {len(tokens)} words, "
                 f"{' '.join(words[:5])} ..."
             )
-        return self._row(words)
+        return self._row(tokens)
+
+    def read(self, prompt, strict=False):
+        """The words of a prompt that the model is told, a tuple; args and errors as `encode`."""
+        return resolve(prompt, self.words, strict).words
 
     def describe(self, prompt, strict=False):
         """What was replaced or left out of a prompt, in one line, or None."""
@@ -105,7 +116,7 @@ class Tokenizer:
             int32 (N, length).
         """
         known = ([w for w in split(caption) if w in self._tokens] for caption in captions)
-        return np.stack([self._row(words[: self.length - 1]) for words in known])
+        return np.stack([self._row(self._tokens_of(w)[: self.length - 1]) for w in known])
 
     def mirrored(self, tokens):
         """The tokens of the mirrored pictures' captions: left and right change places. Where the
@@ -120,13 +131,52 @@ class Tokenizer:
         other = np.arange(len(self), dtype=np.int32)
         for word, opposite in _MIRROR.items():
             if word in self._tokens:
-                other[self._tokens[word]] = self._tokens.get(opposite, PAD)
+                (token,), (mirrored,) = self._tokens[word], self._tokens.get(opposite, (PAD,))
+                other[token] = mirrored
         return other[tokens]
 
-    def _row(self, words):
+    def _tokens_of(self, words):
+        return [token for word in words for token in self._tokens[word]]
+
+    def _row(self, tokens):
         row = np.full(self.length, PAD, np.int32)
-        row[: len(words) + 1] = [START, *(self._tokens[word] for word in words)]
+        row[: len(tokens) + 1] = [START, *tokens]
         return row
+
+
+def spoken(vocabulary):
+    """The words of a vocabulary that a prompt can say, a tuple: of a word of several vectors, the
+    word alone."""
+    return tuple(entry for entry in vocabulary if MORE not in entry)
+
+
+def word_of(token):
+    """A token as captions and prompts have it, which know neither case nor brackets: "<Anna>" ->
+    "anna".
+
+    Raises:
+        ValueError: if it is not one word.
+    """
+    words = split(token)
+    bare = token.removeprefix("<").removesuffix(">").replace("’", "'")
+    if len(words) != 1 or len(words[0]) != len(bare) or len(bare) > MAX_WORD:
+        raise ValueError(
+            'a token is one word of letters, digits and hyphens, such as "<anna>". '
+            f"Received: {token[:MAX_WORD]!r}."
+        )
+    return words[0]
+
+
+def with_word(settings, word, vectors=1):
+    """`TextSettings` that know another word.
+
+    Args:
+        settings: `TextSettings`.
+        word: as of `word_of`, not yet in the vocabulary.
+        vectors: tokens that it takes in a row.
+    """
+    entries = (word, *(f"{word}{MORE}{i}" for i in range(2, vectors + 1)))
+    return replace(settings, vocabulary=(*settings.vocabulary, *entries))
 
 
 @lru_cache(maxsize=8)

@@ -82,6 +82,22 @@ ALPHA = click.Option(
     type=click.FloatRange(0, min_open=True),
     help="Scale of what is added, times the rank.  [default: the rank]",
 )
+TRIGGER = click.Option(
+    ["--trigger"],
+    help="The word that captions call the person or the style by; it joins the words that the "
+    "model knows.  [default: the name of --data, where pictures have no captions]",
+)
+TOKEN = click.Option(["--token"], help='The word to learn, such as "<anna>".  [required]')
+VECTORS = click.Option(
+    ["--vectors"],
+    type=click.IntRange(1, 4),
+    help="That it is made of, a token of a prompt each.  [default: 1]",
+)
+INIT_WORD = click.Option(
+    ["--init-word"],
+    help="A word that the model knows, near to the new one, where that begins: woman.  "
+    "[default: the middle of all words]",
+)
 OTHERS = click.Option(
     ["--others"],
     type=Path,
@@ -95,7 +111,8 @@ OWN = {
     "inpaint": (WEIGHTS,),
     "vae": (VAE_PRESET, OTHERS, START_FROM),
     "sharpen": (SHARPENED, OTHERS),
-    "lora": (WEIGHTS, PRIOR, RANKS, ALPHA),
-    "dreambooth": (WEIGHTS, PRIOR),
+    "lora": (WEIGHTS, PRIOR, RANKS, ALPHA, TRIGGER, INIT_WORD),
+    "dreambooth": (WEIGHTS, PRIOR, TRIGGER, INIT_WORD),
+    "invert": (WEIGHTS, TOKEN, VECTORS, INIT_WORD),
 }
 OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)

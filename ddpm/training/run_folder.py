@@ -27,6 +27,11 @@ class Options:
         start_from: weights to begin with, where they fit.
         others: folder of pictures that are no faces, for an autoencoder.
         vae: the autoencoder whose latents a model is trained on.
+        prior: folder of other pictures of the class.
+        ranks, alpha: of an adapter.
+        trigger: the word that captions call the person or the style by.
+        token: the word that is learned; `vectors` it takes.
+        init_word: a known word that is near to it.
         epochs, batch_size, lr, sample_epochs: of the preset, otherwise.
         precision: "auto", "float32" or "bfloat16".
         seed: of weights, noise and order.
@@ -46,6 +51,10 @@ class Options:
     prior: Path | None = None
     ranks: str | None = None
     alpha: float | None = None
+    trigger: str | None = None
+    token: str | None = None
+    vectors: int | None = None
+    init_word: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
@@ -60,7 +69,7 @@ class Options:
 
 # Options that a run is made of: it keeps them when it goes on.
 LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
-LASTING += ("seed", "vae", "prior", "ranks", "alpha")
+LASTING += ("seed", "vae", "prior", "ranks", "alpha", "trigger", "token", "vectors", "init_word")
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,10 @@ def _same_options(config, options, out):
         "prior": (said.get("prior"),),
         "ranks": (said.get("ranks"),),
         "alpha": (said.get("alpha"),),
+        "trigger": (said.get("trigger"),),
+        "token": (said.get("token"),),
+        "vectors": (said.get("vectors") or 1,),
+        "init_word": (said.get("init_word"),),
         "weights": (said["weights"] and Path(said["weights"]).resolve(),),
     }
     for name, values in started.items():

@@ -6,6 +6,7 @@
     vae        an autoencoder, whose latents a model can then be trained on
     lora       an adapter over a model, which stays as it is
     dreambooth a whole model goes on with a few pictures
+    invert     a new word of a model, which stays as it is: textual inversion
     sharpen    an autoencoder's decoder goes on alone, for sharper pictures of the same latents
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
@@ -34,7 +35,6 @@ from common.devices import (
     use_xla,
 )
 from common.files import copy_file, folder_lock
-from ddpm.adapters import save_adapter
 from ddpm.bundle import (
     FILES,
     default_vae,
@@ -43,14 +43,10 @@ from ddpm.bundle import (
     find_vae,
     latents_of,
     load_control,
-    load_model,
     load_vae,
     load_weights,
     read_preset,
     read_vae,
-    save_control,
-    save_model,
-    save_vae,
     start_from,
     vocabulary_of,
 )
@@ -58,10 +54,23 @@ from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
 from ddpm.conditions.inpaint import often_full
-from ddpm.conditions.text import Tokenizer
+from ddpm.conditions.text import SPECIAL, TABLE, Tokenizer, word_of
 from ddpm.nets.ranks import parse_ranks
 from ddpm.presets import PRESETS, VAES
+from ddpm.tokens import new_words
+from ddpm.training.parts import (
+    ADAPTER,
+    LEARNED,
+    control_parts,
+    invert_parts,
+    lora_parts,
+    model_parts,
+    sharpen_parts,
+    spread,
+    vae_parts,
+)
 from ddpm.training.run_folder import LASTING, check_still_new, open_run, write_config
+from ddpm.training.triggers import PERSONAL, of_class, token_of, with_trigger
 
 P_UNCOND_CONTROL = (
     0.3  # probability that words, size and crop, or both are dropped: hints should do
@@ -80,9 +89,8 @@ LORA = {
     "sample_epochs": 0,
     "snapshot_epochs": 0,
 }
-PERSONAL = ("lora", "dreambooth")  # tasks that learn a person or a style from a few pictures
-RANKS, ADAPTER = "*=4", "adapter.safetensors"
-MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
+INVERT_RATE = 2e-3
+RANKS = "*=4"
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 
 
@@ -152,7 +160,7 @@ def control(options, data):
         run,
         data,
         begin=_branch_from(run.options.start_from),
-        make=_control_parts,
+        make=control_parts,
         hints=HintSettings(),
         use="Use it: python sample.py --control canny=edges.png --control-weights {}",
     )
@@ -168,7 +176,7 @@ def vae(options, data):
         run,
         data,
         begin=_vae_from(run.options.start_from),
-        make=_vae_parts,
+        make=vae_parts,
         use="Train a model on its latents: python train.py --preset portraits256 --vae {}",
     )
 
@@ -183,7 +191,7 @@ def sharpen(options, data):
     return _train(
         run.settle(preset),
         data,
-        make=_sharpen_parts,
+        make=sharpen_parts,
         use="Put it beside a model of the same latents, in place of the other autoencoder: {}",
     )
 
@@ -195,7 +203,7 @@ def lora(options, data):
     return _train(
         run,
         data,
-        make=partial(_lora_parts, ranks=parse_ranks(run.options.ranks or RANKS)),
+        make=partial(lora_parts, ranks=parse_ranks(run.options.ranks or RANKS)),
         use="Draw with it: python sample.py --adapter {}/" + ADAPTER,
     )
 
@@ -207,8 +215,25 @@ def dreambooth(options, data):
     return _train(
         run,
         data,
-        begin=_starting_from(run.options.weights),
+        begin=_knowing_more(run.options),
         use="Sample from it: python sample.py --weights {}",
+    )
+
+
+def invert(options, data):
+    """Learn a word: vectors of a new token that make a model draw a person or a style."""
+    # Nothing is dropped: what a picture without words teaches is none of the word's.
+    change = {"data": {"p_crop": 0.0}, "run": {**LORA, "learning_rate": INVERT_RATE}}
+    change |= {"objective": {"p_uncond": 0.0}}
+    run = _open_over_model("invert", options, lambda p: p.with_(**change))
+    if run.options.token is None:
+        raise ValueError('name the word to learn, such as --token "<anna>".')
+    word = word_of(run.options.token)
+    return _train(
+        run,
+        data,
+        make=invert_parts,
+        use=f'Draw with it: python sample.py --prompt "a photo of {word}" --adapter {{}}/{LEARNED}',
     )
 
 
@@ -220,6 +245,7 @@ TASKS = {
     "sharpen": sharpen,
     "lora": lora,
     "dreambooth": dreambooth,
+    "invert": invert,
 }
 
 
@@ -269,6 +295,27 @@ def _starting_from(path):
     if path is None:
         return None
     return lambda network, preset: start_from(network, path, vocabulary_of(preset))
+
+
+def _knowing_more(options):
+    """Begin with the weights of a model, and the vector of a new word where its like is."""
+    begin_with_model = _starting_from(options.weights)
+
+    def begin(network, preset):
+        from ddpm.nets.layers import named_weights
+        from ddpm.nets.tokens import first_vectors
+
+        taken, base = begin_with_model(network, preset), read_preset(options.weights)
+        new = new_words(preset, base)
+        if new:
+            weight = named_weights(network)[TABLE]
+            table, like = np.array(weight), token_of(base, options.init_word)
+            known = table[SPECIAL:-new]
+            table[-new:] = first_vectors(known, new, like and like - SPECIAL)
+            weight.assign(table)
+        return taken
+
+    return begin
 
 
 def _check_kinds(branch):
@@ -340,147 +387,7 @@ class _Machine:
         return PRECISIONS[self.precision]
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What a task trains, and how it is written.
-
-    Args:
-        make_network: () -> network, see `Trainer`.
-        write: (averaged network) -> None.
-        trained: (network) -> the part of it that is trained.
-        what: it is called.
-        preview: see `Trainer`.
-        base_digest: of the model that it is trained over, or None.
-    """
-
-    make_network: Callable
-    write: Callable
-    trained: Callable = lambda network: network
-    what: str = "Network"
-    preview: Callable | None = None
-    base_digest: str | None = None
-
-
-def _model_parts(run, dtype, pictures):
-    """A model of its own."""
-    path, preset = run.out / FILES["model"], run.preset
-    captions = pictures.captions or () if vocabulary_of(preset) else ()
-    return _Parts(
-        make_network=lambda: preset.make_network(dtype),
-        write=lambda network: save_model(network, preset, path, captions=captions),
-    )
-
-
-def _control_parts(run, dtype, pictures):
-    """A control branch over a model that stays as it is."""
-    from ddpm.nets.control import Controlled
-
-    base = _unchanged_base(run, dtype)
-    path, preset = run.out / FILES["control"], run.preset
-    return _Parts(
-        make_network=lambda: Controlled(base.network, KINDS, preset.codec.stride),
-        write=lambda network: save_control(network.branch, preset, path, base.digest),
-        trained=lambda network: network.branch,
-        what="Control branch",
-        base_digest=base.digest,
-    )
-
-
-def _vae_parts(run, dtype, pictures):
-    """An autoencoder."""
-    from ddpm.training.reconstruction import reconstructions, statistics
-
-    path, preset = run.out / FILES["vae"], run.preset
-    few = [np.asarray(pictures.images[i]) for i in _spread(len(pictures.images), MEASURED)]
-    return _Parts(
-        make_network=lambda: preset.make_network(dtype),
-        write=lambda network: save_vae(network, preset, path, *statistics(network, few)),
-        preview=lambda network: reconstructions(network, few[:PREVIEWED]),
-        what="Autoencoder",
-    )
-
-
-def _lora_parts(run, dtype, pictures, ranks):
-    """An adapter over a model that stays as it is."""
-    from ddpm.nets.adapters import Adapted, Adapter, ranks_of
-    from ddpm.nets.layers import named_weights
-
-    base = _unchanged_base(run, dtype)
-    found = ranks_of(base.network, ranks)
-    if not found:
-        raise ValueError("every rank is 0: nothing would be trained; give --ranks some above 0.")
-    shapes = {name: tuple(named_weights(base.network)[name].shape) for name in found}
-
-    def make_network():
-        adapter = Adapter(shapes, found, run.options.alpha)
-        adapter.begin(base.network)
-        return Adapted(base.network, [adapter])
-
-    def write(network):
-        (adapter,) = network.adapters
-        factors = {
-            name: (
-                np.array(adapter.down[name]),
-                np.array(adapter.up[name]),
-                adapter.scale(name) * found[name],
-            )
-            for name in found
-        }
-        about = {"pictures": len(pictures.images), "preset": run.preset.name}
-        save_adapter(factors, run.out / ADAPTER, base.digest, about)
-
-    return _Parts(
-        make_network=make_network,
-        write=write,
-        trained=lambda network: network.adapters[0],
-        what="Adapter",
-        base_digest=base.digest,
-    )
-
-
-def _unchanged_base(run, dtype):
-    """The model that a run trains something over.
-
-    Raises:
-        ValueError: if it is another than the run began with.
-    """
-    base = load_model(run.options.weights, dtype)
-    if run.config and run.config["base_digest"] != base.digest:
-        raise ValueError(
-            f"{base.path} is not the model that {run.out} was trained over; bring it back."
-        )
-    return base
-
-
-def _sharpen_parts(run, dtype, pictures):
-    """An autoencoder whose encoder stays as it is."""
-    from ddpm.training.reconstruction import reconstructions
-
-    base = load_vae(run.options.vae, dtype)
-    if run.config and run.config["base_digest"] != base.latents:
-        raise ValueError(
-            f"{base.path} is not the autoencoder that {run.out} goes on from; bring it back."
-        )
-    path, preset = run.out / FILES["vae"], run.preset
-    few = [np.asarray(pictures.images[i]) for i in _spread(len(pictures.images), PREVIEWED)]
-
-    return _Parts(
-        make_network=lambda: load_vae(base.path, dtype).network.freeze_encoder(),
-        write=lambda network: save_vae(
-            network, preset, path, base.mean, base.deviation, latents=base.latents
-        ),
-        preview=lambda network: reconstructions(network, few),
-        what="Autoencoder",
-        base_digest=base.latents,
-    )
-
-
-def _spread(count, n):
-    """At most n numbers of pictures, evenly spread over a set of so many: int (min(count, n),)."""
-    return np.linspace(0, count - 1, min(count, n)).astype(int)
-
-
-def _train(run, data, use, begin=None, make=_model_parts, hints=None):
+def _train(run, data, use, begin=None, make=model_parts, hints=None):
     """Train to the end, or to a signal.
 
     Args:
@@ -488,7 +395,7 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
         data: `DataSource`.
         use: the sentence that says how to use the result, with {} for its folder.
         begin: (network, preset) -> (taken, all) parameters: other weights to begin with.
-        make: (run, dtype policy, pictures) -> `_Parts`.
+        make: (run, dtype policy, pictures) -> `Parts`.
         hints: `HintSettings` where control pictures are trained.
 
     Returns:
@@ -496,6 +403,8 @@ def _train(run, data, use, begin=None, make=_model_parts, hints=None):
     """
     pictures, folder = data.load(run.options.data, run.preset)
     fingerprint = _fingerprint(run, pictures, folder)
+    if run.task in PERSONAL:
+        run, pictures = with_trigger(run, pictures, folder)
     run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
     machine = _start_backend(run)
     parts = make(run, machine.dtype, pictures)
@@ -605,7 +514,7 @@ def _fingerprint(run, pictures, folder):
     """
     images = pictures.images
     digest = hashlib.sha256(str(getattr(images, "shape", len(images))).encode())
-    for i in _spread(len(images), FINGERPRINTED):
+    for i in spread(len(images), FINGERPRINTED):
         digest.update(np.ascontiguousarray(images[i]))
     if pictures.sizes is not None:
         digest.update("\n".join(pictures.captions or ()).encode())
@@ -704,6 +613,9 @@ def _with_prior(run, build, data, dtype):
     from ddpm.training.batches import WithPrior
 
     pictures, folder = data.load(run.options.prior, run.preset)
+    if "text" in run.preset.network.conditions:
+        captions = of_class(pictures.captions, len(pictures.images), run.options.init_word)
+        pictures = replace(pictures, captions=captions)
     own = replace(run, config=None)  # the pictures are not those that the run is made of
     place = run.out / "prior"
     place.mkdir(exist_ok=True)

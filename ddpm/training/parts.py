@@ -1,0 +1,224 @@
+"""What each task trains, and how it is written: `(run, dtype policy, pictures) -> Parts`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ddpm.adapters import save_adapter
+from ddpm.bundle import (
+    FILES,
+    load_model,
+    load_vae,
+    save_control,
+    save_model,
+    save_vae,
+    vocabulary_of,
+)
+from ddpm.conditions.hints import KINDS
+from ddpm.conditions.text import SPECIAL, TABLE
+from ddpm.tokens import grown, new_words, save_tokens
+from ddpm.training.triggers import token_of
+
+# In a run folder.
+ADAPTER, LEARNED = "adapter.safetensors", "learned_embeds.safetensors"
+MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a task trains, and how it is written.
+
+    Args:
+        make_network: () -> network, see `Trainer`.
+        write: (averaged network) -> None.
+        trained: (network) -> the part of it that is trained.
+        what: it is called.
+        preview: see `Trainer`.
+        base_digest: of the model that it is trained over, or None.
+    """
+
+    make_network: Callable
+    write: Callable
+    trained: Callable = lambda network: network
+    what: str = "Network"
+    preview: Callable | None = None
+    base_digest: str | None = None
+
+
+def model_parts(run, dtype, pictures):
+    """A model of its own."""
+    path, preset = run.out / FILES["model"], run.preset
+    captions = pictures.captions or () if vocabulary_of(preset) else ()
+    return Parts(
+        make_network=lambda: preset.make_network(dtype),
+        write=lambda network: save_model(network, preset, path, captions=captions),
+    )
+
+
+def control_parts(run, dtype, pictures):
+    """A control branch over a model that stays as it is."""
+    from ddpm.nets.control import Controlled
+
+    base = _unchanged_base(run, dtype)
+    path, preset = run.out / FILES["control"], run.preset
+    return Parts(
+        make_network=lambda: Controlled(base.network, KINDS, preset.codec.stride),
+        write=lambda network: save_control(network.branch, preset, path, base.digest),
+        trained=lambda network: network.branch,
+        what="Control branch",
+        base_digest=base.digest,
+    )
+
+
+def vae_parts(run, dtype, pictures):
+    """An autoencoder."""
+    from ddpm.training.reconstruction import reconstructions, statistics
+
+    path, preset = run.out / FILES["vae"], run.preset
+    few = [np.asarray(pictures.images[i]) for i in spread(len(pictures.images), MEASURED)]
+    return Parts(
+        make_network=lambda: preset.make_network(dtype),
+        write=lambda network: save_vae(network, preset, path, *statistics(network, few)),
+        preview=lambda network: reconstructions(network, few[:PREVIEWED]),
+        what="Autoencoder",
+    )
+
+
+def lora_parts(run, dtype, pictures, ranks):
+    """An adapter over a model that stays as it is."""
+    from ddpm.nets.adapters import Adapted, Adapter, ranks_of
+    from ddpm.nets.layers import named_weights
+
+    base, make_words = _with_room(run, dtype)
+    found = ranks_of(base.network, ranks)
+    if not found:
+        raise ValueError("every rank is 0: nothing would be trained; give --ranks some above 0.")
+    shapes = {name: tuple(named_weights(base.network)[name].shape) for name in found}
+
+    def make_network():
+        adapter = Adapter(shapes, found, run.options.alpha)
+        adapter.begin(base.network)
+        return Adapted(base.network, [adapter, *make_words()])
+
+    def write(network):
+        adapter, *words = network.adapters
+        factors = {
+            name: (
+                np.array(adapter.down[name]),
+                np.array(adapter.up[name]),
+                adapter.scale(name) * found[name],
+            )
+            for name in found
+        }
+        learned = {run.options.trigger: np.array(words[0].vectors)} if words else {}
+        about = _about(run, pictures)
+        save_adapter(factors, run.out / ADAPTER, base.digest, about, words=learned)
+
+    return Parts(
+        make_network=make_network,
+        write=write,
+        trained=lambda network: network.adapters[0],
+        what="Adapter",
+        base_digest=base.digest,
+    )
+
+
+def invert_parts(run, dtype, pictures):
+    """The vectors of a new word of a model that stays as it is."""
+    from ddpm.nets.adapters import Adapted
+
+    base, make_words = _with_room(run, dtype)
+
+    def write(network):
+        (words,) = network.adapters
+        learned = {run.options.token: np.array(words.vectors)}
+        save_tokens(learned, run.out / LEARNED, base.digest, _about(run, pictures))
+
+    return Parts(
+        make_network=lambda: Adapted(base.network, make_words()),
+        write=write,
+        trained=lambda network: network.adapters[0],
+        what="Word",
+        base_digest=base.digest,
+    )
+
+
+def _with_room(run, dtype):
+    """The unchanged base of a run with rows for the words that the run adds, and what makes the
+    part that learns them: () -> list of `nets.tokens.Words`, at most one."""
+    from ddpm.nets.layers import named_weights
+    from ddpm.nets.tokens import Words, first_vectors
+
+    base = _unchanged_base(run, dtype)
+    new = new_words(run.preset, base.preset)
+    if not new:
+        return base, list
+    table = np.array(named_weights(base.network)[TABLE])
+    like = token_of(base.preset, run.options.init_word)
+    start = first_vectors(table[SPECIAL:], new, like and like - SPECIAL)
+
+    def make_words():
+        words = Words(len(table), new, table.shape[1])
+        words.vectors.assign(start)
+        return [words]
+
+    return grown(base, run.preset, np.zeros_like(start)), make_words
+
+
+def _about(run, pictures):
+    """What the header of a learned file says of its training."""
+    options, run_config = run.options, run.preset.run
+    recipe = {
+        "task": run.task,
+        "epochs": run_config.epochs,
+        "batch_size": run_config.batch_size,
+        "learning_rate": run_config.learning_rate,
+        "seed": options.seed or 0,
+        "init_word": options.init_word,
+    }
+    about = {"trigger": options.trigger, "pictures": len(pictures.images)}
+    about |= {"preset": run.preset.name, "recipe": recipe}
+    return {key: value for key, value in about.items() if value is not None}
+
+
+def _unchanged_base(run, dtype):
+    """The model that a run trains something over.
+
+    Raises:
+        ValueError: if it is another than the run began with.
+    """
+    base = load_model(run.options.weights, dtype)
+    if run.config and run.config["base_digest"] != base.digest:
+        raise ValueError(
+            f"{base.path} is not the model that {run.out} was trained over; bring it back."
+        )
+    return base
+
+
+def sharpen_parts(run, dtype, pictures):
+    """An autoencoder whose encoder stays as it is."""
+    from ddpm.training.reconstruction import reconstructions
+
+    base = load_vae(run.options.vae, dtype)
+    if run.config and run.config["base_digest"] != base.latents:
+        raise ValueError(
+            f"{base.path} is not the autoencoder that {run.out} goes on from; bring it back."
+        )
+    path, preset = run.out / FILES["vae"], run.preset
+    few = [np.asarray(pictures.images[i]) for i in spread(len(pictures.images), PREVIEWED)]
+
+    return Parts(
+        make_network=lambda: load_vae(base.path, dtype).network.freeze_encoder(),
+        write=lambda network: save_vae(
+            network, preset, path, base.mean, base.deviation, latents=base.latents
+        ),
+        preview=lambda network: reconstructions(network, few),
+        what="Autoencoder",
+        base_digest=base.latents,
+    )
+
+
+def spread(count, n):
+    """At most n numbers of pictures, evenly spread over a set of so many: int (min(count, n),)."""
+    return np.linspace(0, count - 1, min(count, n)).astype(int)
