@@ -30,7 +30,7 @@ from common.files import sha256
 from ddpm.bundle import note_of_base
 from ddpm.tensors import ENDING, OTHER, read_tensors, write_tensors
 from ddpm.tokens import KIND as TOKEN
-from ddpm.tokens import TokenAddOn, checked_words, tokens_of
+from ddpm.tokens import TokenAddOn, checked_words, tokens_of, words_beyond
 
 KIND = "adapter"
 _TEXT = "conditioner/text/"
@@ -410,7 +410,8 @@ def extract_command(tuned, base, ranks, out):
     if any(n not in weights[0] or weights[0][n].shape != weights[1][n].shape for n in names):
         raise ValueError(f"{tuned} is a network of another form than {base}.")
     factors, lost = extract(*weights, names)
-    save_adapter(factors, out, models[1].digest, {"extracted": models[0].digest})
+    about, words = {"extracted": models[0].digest}, words_beyond(*models)
+    save_adapter(factors, out, models[1].digest, about, words=words)
     click.echo(f"{printable(out)}: {max(lost.values()):.1%} of a kernel's change lost at most.")
 
 

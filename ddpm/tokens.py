@@ -222,6 +222,23 @@ def grown(model, preset, vectors):
     return replace(model, network=network, preset=preset)
 
 
+def words_beyond(model, base):
+    """The words that a model has learned beyond those of the one it was tuned from: {word: float32
+    (1, width)}; none where the two count their words differently.
+
+    Args:
+        model, base: `bundle.Model`s.
+    """
+    from ddpm.nets.layers import named_weights
+
+    new, known = new_words(model.preset, base.preset), vocabulary_of(base.preset)
+    vocabulary = vocabulary_of(model.preset)
+    if new <= 0 or vocabulary[:-new] != known:
+        return {}
+    rows = np.asarray(named_weights(model.network)[TABLE])[-new:]
+    return {word: rows[i : i + 1] for i, word in enumerate(vocabulary[-new:])}
+
+
 def new_words(preset, base):
     """How many rows the vocabulary of a preset has beyond that of the one it was made of."""
     return len(vocabulary_of(preset)) - len(vocabulary_of(base))

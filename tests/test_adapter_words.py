@@ -81,7 +81,7 @@ def learned(conditional, photos, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "invert"
     words = ("--weights", conditional, "--data", photos, "--out", out, *ANNA, *COMMON)
     with eager_training():
-        invoke(train.main, "invert", *words, "--epochs", 1)
+        invoke(train.main, "invert", *words, "--epochs", 1, "--sample-epochs", 1)
     return out
 
 
@@ -105,6 +105,7 @@ def test_a_word_of_several_vectors_is_written_as_one_and_takes_as_many_tokens():
 
 
 def test_a_token_is_one_word():
+    assert word_of("Rene\u0301e") == "ren\u00e9e"
     assert [word_of(w) for w in ("<anna>", "Anna-Smith", "anna2")] == [
         "anna",
         "anna-smith",
@@ -175,6 +176,7 @@ def test_captions_of_their_own_win_and_templates_say_the_word(capsys):
 def test_a_folder_names_the_trigger(tmp_path):
     assert trigger_of(tmp_path / "Anna_Smith") == "anna-smith"
     assert trigger_of(tmp_path / "!!") == "somebody"
+    assert trigger_of(tmp_path / "portrait", ("portrait",)) == "my-portrait"
     assert len(trigger_of(tmp_path / ("a" * 90))) == 40
 
 
@@ -299,6 +301,7 @@ def test_only_the_vectors_train_and_the_base_stays(learned, conditional, photos)
     assert found.base_digest == model.digest
     assert found.about["trigger"] == "<anna>" and found.about["pictures"] == 24
     assert found.about["recipe"]["task"] == "invert"
+    assert (learned / "samples" / f"step-{STEPS:07d}.png").exists()
     vectors = found.words["<anna>"]
     table = np.array(named_weights(model.network)[TABLE])
     rows, width = table.shape
@@ -354,7 +357,7 @@ def test_what_cannot_be_learned_is_refused(
     refused(train.main, *resumed, "--token", "bob", says="was started with --token <anna>")
 
 
-def test_the_commands(learned, conditional, tmp_path, call, refused):
+def test_the_commands(learned, conditional, files, tmp_path, call, refused):
     path, picture = learned / "learned_embeds.safetensors", tmp_path / "a.png"
     told, _ = call(main, "show", path)
     assert "trigger: <anna>" in told and "word <anna>: 2 vectors of" in told and "invert" in told
@@ -369,6 +372,10 @@ def test_the_commands(learned, conditional, tmp_path, call, refused):
     refused(sample.main, *words, "--prompt", "anna", says="knows none of the words")
     refused(main, "merge", path, path, "--out", tmp_path / "c.safetensors",
             says="holds learned words")  # fmt: skip
+    bob, out = files[2], tmp_path / "c.safetensors"
+    refused(main, "merge", bob, bob, "--out", out, says="the same word")
+    call(main, "merge", bob, "--out", out)
+    np.testing.assert_array_equal(load_adapter(out).words["bob"], VECTORS[:1] + 1)
 
 
 def test_an_adapter_brings_its_trigger_word(conditional, photos, tmp_path, call):
@@ -407,3 +414,6 @@ def test_a_tuned_model_knows_its_trigger_word(conditional, photos, tmp_path, cal
     table, base = (np.array(named_weights(model.network)[TABLE]) for model in (new, old))
     like = base[vocabulary_of(old.preset).index("disc") + SPECIAL]
     assert 0 < np.abs(table[-1] - like).max() < 0.1
+    path = tmp_path / "extracted.safetensors"
+    call(main, "extract", out, "--base", conditional, "--ranks", "in0=2,*=0", "--out", path)
+    np.testing.assert_array_equal(load_adapter(path).words["anna"][0], table[-1])

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from ddpm.conditions.record import Condition
-from ddpm.conditions.vocabulary import describe, resolve, split
+from ddpm.conditions.vocabulary import describe, only_word, resolve, split
 
 PAD, START = 0, 1  # a row of tokens is START, the words, then PAD up to the model's length
 SPECIAL = 2  # the first word's token
@@ -157,14 +157,13 @@ def word_of(token):
     Raises:
         ValueError: if it is not one word.
     """
-    words = split(token)
-    bare = token.removeprefix("<").removesuffix(">").replace("’", "'")
-    if len(words) != 1 or len(words[0]) != len(bare) or len(bare) > MAX_WORD:
+    word = only_word(token.removeprefix("<").removesuffix(">"))
+    if word is None or len(word) > MAX_WORD:
         raise ValueError(
             'a token is one word of letters, digits and hyphens, such as "<anna>". '
             f"Received: {token[:MAX_WORD]!r}."
         )
-    return words[0]
+    return word
 
 
 def with_word(settings, word, vectors=1):

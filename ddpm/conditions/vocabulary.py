@@ -112,6 +112,12 @@ def split(text):
     return _WORD.findall(_normal(text).lower())
 
 
+def only_word(text):
+    """The word that a text consists of, as `split` has it; None if it is anything else."""
+    text = _normal(text).lower()
+    return text if _WORD.fullmatch(text) else None
+
+
 def resolve(prompt, vocabulary, strict=False):
     """A prompt in the words of a vocabulary.
 

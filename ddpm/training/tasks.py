@@ -89,7 +89,7 @@ LORA = {
     "sample_epochs": 0,
     "snapshot_epochs": 0,
 }
-INVERT_RATE = 2e-3
+INVERT_RATE = 5e-3  # elements of a word's vector are 0.07 in root mean square
 RANKS = "*=4"
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 

@@ -28,8 +28,8 @@ def with_trigger(run, pictures, folder):
     Args:
         run: `Run` of a task of `PERSONAL`.
         pictures: have `images` and `captions`.
-        folder: they come from; its name is the trigger word where some have no caption and none is
-            named.
+        folder: they come from; where some have no caption and no trigger word is named, it is the
+            folder's name.
 
     Returns:
         (run, pictures): a vocabulary that has the word, the options' `trigger` settled, and a
@@ -45,7 +45,7 @@ def with_trigger(run, pictures, folder):
     captions = list(pictures.captions or [""] * len(pictures.images))
     trigger = options.token or options.trigger
     if trigger is None and run.config is None and not all(captions):
-        trigger = trigger_of(folder)
+        trigger = trigger_of(folder, text.vocabulary)
     if trigger is None:
         if options.init_word:
             raise ValueError("--init-word says where a new word begins: add --trigger WORD.")
@@ -64,10 +64,12 @@ def _refuse_words(options):
             )
 
 
-def trigger_of(folder):
-    """The trigger word that a folder of pictures suggests: "Photos/Anna Smith" -> "anna-smith"."""
+def trigger_of(folder, vocabulary=()):
+    """The trigger word that a folder of pictures suggests: "Photos/Anna Smith" -> "anna-smith"; one
+    that says something already becomes "my-portrait"."""
     words = split(Path(folder).resolve().name.replace("_", " "))
-    return word_of("-".join(words)[:MAX_WORD].strip("-'") or "somebody")
+    word = "-".join(words)[:MAX_WORD].strip("-'") or "somebody"
+    return word if word not in vocabulary else f"my-{word}"[:MAX_WORD]
 
 
 def _knowing(run, trigger):
