@@ -121,9 +121,9 @@ def main(weights, list_words, adapters, face, out, each, gif, zoom, **options):
     inputs = [path for path in (options["init"], options["mask"], face) if path]
     cli.check_outputs(inputs, out, each, gif)
     request = cli.read_request(**options)
-    adapters = [parse_adapter(words) for words in adapters]
+    addons = [load_addon(*parse_adapter(words)) for words in adapters]
     path = find_bundle(weights or default_weights(words=request.has_words or list_words))
-    preset = preset_with_words(read_preset(path), [load_addon(*pair) for pair in adapters], path)
+    preset = preset_with_words(read_preset(path), addons, path)
     if list_words:
         cli.list_words(vocabulary_of(preset), path)
         return
@@ -145,9 +145,7 @@ def main(weights, list_words, adapters, face, out, each, gif, zoom, **options):
     micro_batches = one_core_per_micro_batch(request.batch_size)  # before the backend starts
     control = (options["control_weights"] or "default") if request.effective().controls else None
     guide = (options["guide_weights"] or "default") if request.autoguidance != 1 else None
-    pipeline = Pipeline.load(
-        path, control, micro_batches=micro_batches, guide=guide, adapters=adapters
-    )
+    pipeline = Pipeline.load(path, control, micro_batches=micro_batches, guide=guide, addons=addons)
     if face:
         request = replace(request, face=photograph.embed_person(*person))
     for sentence in (*notes, *pipeline.notes(request)):

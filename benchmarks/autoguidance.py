@@ -69,18 +69,9 @@ def cells(weights, guides, weight, interval, n, steps, seed, folder, distances):
 @sentences()
 def main(weights, guides, weight, interval, train, held_out, n, steps, seed, folder, out):
     """Measure autoguidance by weight and interval."""
-    from benchmarks.features import available, features
-    from benchmarks.quality import compare
-    from data import load_images
+    from benchmarks.quality import distances_to
 
-    size = read_preset(weights).size
-    real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
-    makers = features(available(), real)
-    known = {name: make(held) for name, make in makers.items()}
-
-    def distances(images):
-        return {name: compare(make(images), known[name]) for name, make in makers.items()}
-
+    distances, real = distances_to(train, held_out, read_preset(weights).size)
     folder.mkdir(parents=True, exist_ok=True)
     rows = list(cells(weights, guides, weight, interval, n, steps, seed, folder, distances))
     floor = distances(real[spread(real, n)])

@@ -80,6 +80,29 @@ def compare(drawn, held):
     }
 
 
+def distances_to(train, held_out, size):
+    """What compares pictures with held-out renders.
+
+    Args:
+        train, held_out: folders of the pictures that a model was trained on, and of others.
+        size: width and height of all, pixels.
+
+    Returns:
+        (function, pictures): uint8 (n, S, S, 3) -> {features: what `compare` finds}; and the
+        training pictures, uint8 (N, S, S, 3).
+    """
+    from data import load_images
+
+    real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
+    makers = features(available(), real)
+    known = {name: make(held) for name, make in makers.items()}
+
+    def distances(images):
+        return {name: compare(make(images), known[name]) for name, make in makers.items()}
+
+    return distances, real
+
+
 def share(found):
     """A share as [value, half of its interval]."""
     return [float(np.mean(found)), bootstrap(np.mean, found, rounds=400)]

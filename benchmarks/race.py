@@ -202,21 +202,11 @@ def race(presets, data, folder, minutes, seed, vae):
 
 def measure(presets, folder, data, held_out, n, steps, seed, vae, last):
     """Distances of what each kept weights file draws to held-out renders, at the last marks."""
-    from benchmarks.features import available, face_share, features
-    from benchmarks.quality import compare, draw_samples
-    from data import load_images
+    from benchmarks.features import face_share
+    from benchmarks.quality import distances_to, draw_samples
 
-    size = find_preset(presets[0], vae).size
-    real = np.asarray(load_images(data, size).images)
-    held = np.asarray(load_images(held_out, size).images)
-    makers = features(available(), real)
-    held_features = {name: make(held) for name, make in makers.items()}
-    chosen = real[spread(real, n)]
-
-    def distances(images):
-        return {name: compare(make(images), held_features[name]) for name, make in makers.items()}
-
-    result = {"floor": distances(chosen), "runs": {}}
+    distances, real = distances_to(data, held_out, find_preset(presets[0], vae).size)
+    result = {"floor": distances(real[spread(real, n)]), "runs": {}}
     for name in presets:
         run = json.loads((folder / f"{name}.json").read_text())
         run["rows"] = run["rows"][-last:]

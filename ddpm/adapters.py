@@ -27,10 +27,9 @@ import numpy as np
 
 from common.cli import count, printable, sentences
 from common.files import sha256
-from ddpm.bundle import note_of_base
 from ddpm.tensors import ENDING, OTHER, read_tensors, write_tensors
 from ddpm.tokens import KIND as TOKEN
-from ddpm.tokens import TokenAddOn, checked_words, tokens_of, words_beyond
+from ddpm.tokens import LearnedAddOn, TokenAddOn, checked_words, tokens_of, words_beyond
 
 KIND = "adapter"
 _TEXT = "conditioner/text/"
@@ -65,7 +64,7 @@ class AdapterFile:
 
 
 @dataclass(frozen=True, eq=False)
-class AdapterAddOn:
+class AdapterAddOn(LearnedAddOn):
     """An adapter at a strength: an add-on of a `Pipeline`.
 
     Args:
@@ -77,25 +76,9 @@ class AdapterAddOn:
     strength: float = 1.0
 
     @property
-    def conditions(self):
-        """The conditions that it adds to those of the model: none."""
-        return {}
-
-    @property
-    def words(self):
-        """The words that it adds to the model's vocabulary: {token: float32 (vectors, width)}."""
-        return self.file.words
-
-    @property
-    def recipe(self):
-        """What the recipe of a picture says of it."""
-        name = self.file.path.name if self.file.path else None
-        own = {"file": name, "sha256": self.file.digest, "strength": self.strength}
-        return {"adapters": [own | ({"words": list(self.words)} if self.words else {})]}
-
-    def note(self, model):
-        """A sentence where it was trained over another model than this one, else None."""
-        return note_of_base(self.file.path, self.file.base_digest, model)
+    def settings(self):
+        """How it is used, for the recipe."""
+        return {"strength": self.strength}
 
     def apply(self, network):
         """The network with the adapter on it.

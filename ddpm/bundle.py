@@ -619,7 +619,7 @@ def find_bundle(path, kind="model"):
             )
         return files[0]
     if not path.exists():
-        shipped = Path(SHIPPED) / f"{path.name}.weights.h5"
+        shipped = SHIPPED / f"{path.name}.weights.h5"
         if len(path.parts) != 1 or not shipped.exists():
             raise ValueError(f"there is no file or folder {path}.")
         return shipped

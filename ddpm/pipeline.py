@@ -292,6 +292,7 @@ class Pipeline:
         micro_batches=1,
         guide=None,
         adapters=(),
+        addons=(),
     ):
         """Load a model, and what is to be put on it.
 
@@ -304,6 +305,7 @@ class Pipeline:
             guide: file or run folder of a weaker version, for autoguidance; "default" for the one
                 that was written for the model; None for none.
             adapters: pairs (file, strength), of adapters and of learned words.
+            addons: further ones that are loaded already.
 
         Returns:
             A `Pipeline`.
@@ -319,12 +321,12 @@ class Pipeline:
         if guide is not None:
             path = default_guide(model.path) if guide == "default" else guide
             guide = load_guide(path, model, dtype)
-        addons = ()
+        branch = ()
         if control is not None:
             path = default_control(model.path) if control == "default" else control
-            addons = (load_control(path, model.preset),)
-        addons += tuple(load_addon(path, strength) for path, strength in adapters)
-        return cls(model, addons, micro_batches, guide)
+            branch = (load_control(path, model.preset),)
+        loaded = (load_addon(path, strength) for path, strength in adapters)
+        return cls(model, (*branch, *loaded, *addons), micro_batches, guide)
 
     @property
     def size(self):

@@ -42,15 +42,9 @@ class TokenFile:
     digest: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class TokenAddOn:
-    """Learned words: an add-on of a `Pipeline`.
-
-    Args:
-        file: `TokenFile`.
-    """
-
-    file: TokenFile
+class LearnedAddOn:
+    """What add-ons of a `Pipeline` have in common that come from a file of what was learned over a
+    model: a mixin. They have `file`, with `words`, `base_digest`, `path` and `digest`."""
 
     @property
     def conditions(self):
@@ -65,13 +59,29 @@ class TokenAddOn:
     @property
     def recipe(self):
         """What the recipe of a picture says of it."""
-        name = self.file.path.name if self.file.path else None
-        own = {"file": name, "sha256": self.file.digest, "words": list(self.words)}
+        own = {"file": self.file.path.name if self.file.path else None, "sha256": self.file.digest}
+        own |= self.settings | ({"words": list(self.words)} if self.words else {})
         return {"adapters": [own]}
 
+    @property
+    def settings(self):
+        """How it is used, for the recipe."""
+        return {}
+
     def note(self, model):
-        """A sentence where they were trained over another model than this one, else None."""
+        """A sentence where it was trained over another model than this one, else None."""
         return note_of_base(self.file.path, self.file.base_digest, model)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenAddOn(LearnedAddOn):
+    """Learned words: an add-on of a `Pipeline`.
+
+    Args:
+        file: `TokenFile`.
+    """
+
+    file: TokenFile
 
     def apply(self, network):
         """The network as it is: its table has the words already (`with_words`)."""

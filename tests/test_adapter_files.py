@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from broken_files import broken_copies
 from keras import ops
 from test_adapters import CONDITION, SMALL, X_T, T, adapter_of, make
 
@@ -115,14 +116,7 @@ def test_broken_files_get_a_sentence(files, tmp_path):
     """Every cut and 2,000 mutations: a sentence, or an adapter all of whose numbers are finite."""
     content, rng = files[1].read_bytes(), np.random.default_rng(0)
     path = tmp_path / "broken.SafeTensors"
-    for i in range(2000):
-        broken = bytearray(content)
-        if i % 4 == 0:
-            del broken[rng.integers(len(broken)) :]
-        else:
-            header = 8 + int.from_bytes(content[:8], "little")
-            for _ in range(rng.integers(1, 4)):
-                broken[rng.integers(header if i % 2 else len(broken))] = rng.integers(256)
+    for broken in broken_copies(content, rng):
         path.write_bytes(broken)
         try:
             found = load_adapter(path)

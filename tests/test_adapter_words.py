@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from broken_files import broken_copies
 from conftest import eager_training, finish, invoke, start_train
 from keras import ops
 from PIL import Image
@@ -204,14 +205,7 @@ def test_broken_files_get_a_sentence(files, which, tmp_path):
     """2,000 cuts and mutations: a sentence, or words all of whose numbers are finite."""
     content, rng = files[which].read_bytes(), np.random.default_rng(0)
     path = tmp_path / "broken.safetensors"
-    for i in range(2000):
-        broken = bytearray(content)
-        if i % 4 == 0:
-            del broken[rng.integers(len(broken)) :]
-        else:
-            header = 8 + int.from_bytes(content[:8], "little")
-            for _ in range(rng.integers(1, 4)):
-                broken[rng.integers(header if i % 2 else len(broken))] = rng.integers(256)
+    for broken in broken_copies(content, rng):
         path.write_bytes(broken)
         try:
             found = load_addon(path)

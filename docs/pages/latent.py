@@ -7,13 +7,7 @@ import numpy as np
 from benchmarks.common import photographs
 from common.sheets import grid
 from docs.pages.results import plot_distances, with_interval
-from docs.shared import (
-    ROOT,
-    Page,
-    read_results,
-    save_picture,
-    table,
-)
+from docs.shared import ROOT, Page, read_results, save_picture, table
 
 RENDERS = 4
 SEED = 77
