@@ -1,16 +1,17 @@
-"""Speed of a step against diffusers' UNet2DModel. Written to benchmarks/results/step_cpu.json.
+"""Speed of a step against diffusers' UNet2DModel. Written to benchmarks/results/step_cpu.json; of
+networks over latents, to step_latent.json.
 
     python -m benchmarks.step
 
-Both networks have the same widths, blocks and attention. Each side tries its modes (precision,
-memory layout, compiled or not) for a few steps and goes on with its fastest, for training and for
-sampling apart. Then two workers of one process tree take turns, one step each, in an order drawn
-anew each round, so that whatever else the machine does falls on both. The ratio is the median over
-rounds of diffusers' seconds by ours: above 1, ours is faster.
+Both networks have the same widths, blocks and attention, or, where diffusers has none of the kind,
+as many parameters. Each side tries its modes (precision, memory layout, compiled or not) for a few
+steps and goes on with its fastest, for training and for sampling apart. Then two workers of one
+process tree take turns, one step each, in an order drawn anew each round, so that whatever else the
+machine does falls on both. The ratio is the median over rounds of diffusers' seconds by ours: above
+1, ours is faster.
 
 Of our steps it also counts the operations by formula (`benchmarks/flops.py`), and says what share
-of the machine's measured peak they reach. With `--alone` nothing is compared: for networks that
-diffusers has none of.
+of the machine's measured peak they reach. With `--alone` nothing is compared.
 
 On a busy machine read the ratio of processor seconds, and give `--patient`: two threads that share
 a processor with others wait for each other, and PyTorch's wait by spinning unless told to sleep.
@@ -57,6 +58,7 @@ PRESETS = {
         "blocks": [2, 2, 2],
         "attention": [16, 8],
         "head_width": 32,
+        "theirs": {"widths": [72, 128, 192], "blocks": 1, "groups": 8},  # of as many parameters
     },
     "latent_mp_coarse": {
         "kind": "mp_unet",
@@ -216,7 +218,7 @@ def check_same_size(ours, theirs):
 @click.option("--ours", multiple=True, type=click.Choice(list(MODES["ours"])))
 @click.option("--diffusers", multiple=True, type=click.Choice(list(MODES["diffusers"])))
 @click.option("--alone", "lonely", is_flag=True, help="Time our steps, without diffusers.")
-@click.option("--out", type=Path, help="[default: step_cpu.json, or with --alone step_latent.json]")
+@click.option("--out", type=Path, help="[default: step_cpu.json; of latents, step_latent.json]")
 def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, lonely, out):
     """Time a training and a sampling step against diffusers' UNet2DModel."""
     settings = {**PRESETS[preset], "batch": batch}
@@ -227,11 +229,12 @@ def main(preset, batch, rounds, trials, patient, steps, ours, diffusers, lonely,
         result = measure(step, settings, rounds, trials, patient, chosen)
         report["steps"][step] = result | achieved(step, result)
     show_shares(report)
-    if lonely:
+    if not lonely:
+        show(report)
+    if lonely or "channels" in settings:
         merge_json({preset: report}, out or RESULTS / "step_latent.json")
     else:
         write_json(report, out or RESULTS / "step_cpu.json")
-        show(report)
 
 
 def show_shares(report):

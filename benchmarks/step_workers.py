@@ -103,6 +103,7 @@ def diffusers(settings, pure=False, compiled=False, channels_last=True):
     import torch
     from diffusers import UNet2DModel, __version__
 
+    settings = {**settings, **settings.get("theirs", {})}
     grids = [settings["image_size"] // 2**i for i in range(len(settings["widths"]))]
     kinds = ["Attn" if grid in settings["attention"] else "" for grid in grids]
     model = UNet2DModel(
