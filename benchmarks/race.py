@@ -83,6 +83,7 @@ CANDIDATES = {
         ),
         _latent("latent_mp", MP, **UNIT_RATES),
         _latent("latent_mp_muon", MP, optimizer="muon", **UNIT_RATES),
+        _latent("latent_mp_parts", MP, {"part_weight": 0.1}, **UNIT_RATES),
         _latent("latent_mp_levels", MP, {"log_normal": (-0.4, 1.0), "balance": True}, **UNIT_RATES),
         _latent(
             "latent_mp_coarse",
@@ -117,9 +118,11 @@ def latent_windows(preset, data, folder, vae):
     from ddpm.training.batches import BatchBuilder
     from ddpm.training.latents import LatentWindows, compute_latents
 
-    images = load_uncut(data, preset.size).images
+    pictures = load_uncut(data, preset.size)
+    images = pictures.images
     dtype = PRECISIONS[choose_precision("auto")]
-    source = Source(images, codec=latent_codec(load_vae(vae, dtype), 2))
+    codec = latent_codec(load_vae(vae, dtype), 2)
+    source = Source(images, codec=codec, labels=pictures.labels)
     folder.mkdir(parents=True, exist_ok=True)
     latents = compute_latents(folder, source, preset, key=str(data))
     return images, BatchBuilder(source, preset, windows=LatentWindows(latents, source, preset))

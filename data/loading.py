@@ -25,6 +25,7 @@ class Pictures:
         identities: int32 (N,), who is in each picture, or None where that is not known.
         names: list of N, where each picture came from.
         skipped: list of (name, reason) of files that could not be used.
+        labels: uint8 (N, H, W), the part maps of a dataset made here, memory-mapped; else None.
         sizes: int32 (N, 2), height and width of the pictures as they were found; None where all
             were cut to one size.
     """
@@ -35,6 +36,7 @@ class Pictures:
     names: list
     skipped: list = field(default_factory=list)
     sizes: np.ndarray | None = None
+    labels: np.ndarray | None = None
 
     def __len__(self):
         return len(self.images)
@@ -116,6 +118,8 @@ def _checked(folder, size):
 def _load_dataset(folder, size):
     try:
         images = np.load(folder / "images.npy", mmap_mode="r")
+        maps = folder / "labels.npy"
+        labels = np.load(maps, mmap_mode="r") if maps.exists() else None
         with open(folder / "faces.jsonl") as file:
             records = [json.loads(line) for line in file]
         captions = [record["caption"] for record in records]
@@ -143,6 +147,7 @@ def _load_dataset(folder, size):
         captions=captions,
         identities=identities,
         names=[f"{i:06d}" for i in range(len(images))],
+        labels=labels,
     )
 
 

@@ -23,6 +23,8 @@ class ObjectiveConfig:
         log_normal: (mean, deviation) of ln sigma_ve that timesteps are drawn by instead; () is
             none.
         balance: let all noise levels count alike, whatever their losses.
+        part_weight: of the cross-entropy of part maps read from the middle features
+            (`training.objectives.PartsObjective`); 0 asks for none.
         p_uncond: probability that each condition of a picture is dropped, and that all are.
         p_full_mask: probability that an inpainting mask covers everything.
     """
@@ -35,6 +37,7 @@ class ObjectiveConfig:
     timestep_bias: float = 1.0
     log_normal: tuple = ()
     balance: bool = False
+    part_weight: float = 0.0
     p_uncond: float = 0.1
     p_full_mask: float = 0.6
 
@@ -47,9 +50,12 @@ class ObjectiveConfig:
 
     def make(self, network, seed=0, micro_batches=1):
         """The objective for a network, not compiled."""
-        from ddpm.training.objectives import DenoisingObjective
+        from ddpm.training.objectives import DenoisingObjective, PartsObjective
 
-        return DenoisingObjective(
+        cls, besides = DenoisingObjective, {}
+        if self.part_weight:
+            cls, besides = PartsObjective, {"part_weight": self.part_weight}
+        return cls(
             network,
             self.make_schedule(),
             self.prediction,
@@ -60,6 +66,7 @@ class ObjectiveConfig:
             balance=self.balance,
             seed=seed,
             micro_batches=micro_batches,
+            **besides,
         )
 
 
@@ -345,11 +352,15 @@ PORTRAITS256 = Preset(
         conditions={
             "text": TextSettings(),
             "size_crop": NoSettings(),
-            "identity": IdentitySettings(),
+            "identity": IdentitySettings(p_drop=0.7),
             "inpaint": NoSettings(),
         },
     ),
-    objective=ObjectiveConfig(schedule="cosine", prediction="v", weighting="plain"),
+    # Most pictures are to be painted whole and of nobody in particular: what remains known makes
+    # the task easy, and the network would learn little else from it.
+    objective=ObjectiveConfig(
+        schedule="cosine", prediction="v", weighting="plain", part_weight=0.1, p_full_mask=0.85
+    ),
     data=DataConfig(p_crop=0.1, p_downscale=0.1, windows=2),
     run=RunConfig(
         batch_size=16,

@@ -61,6 +61,7 @@ class Source:
             which of the K kinds there are; None where none are wanted.
         make_mask: (Window) -> float32 (S, S, 1): an inpainting mask; None where none is wanted.
         codec: what the known part of a picture becomes.
+        labels: uint8 (N, H, W), part maps of the pictures (`data.Pictures`); None where unknown.
     """
 
     images: object
@@ -70,6 +71,7 @@ class Source:
     make_hints: Callable | None = None
     make_mask: Callable | None = None
     codec: Codec = PIXELS
+    labels: np.ndarray | None = None
 
 
 class Encoding(NamedTuple):

@@ -124,11 +124,16 @@ class UShape:
         Raises:
             ValueError: if the levels cannot halve H or W, or it takes no such condition.
         """
+        return self.with_middle(x_t, t, condition, training)[0]
+
+    def with_middle(self, x_t, t, condition=None, training=False):
+        """The prediction, and the features in the middle (B, h, w, C) that it was made of; as
+        `call`."""
         check_inputs(self.config, x_t, condition)
         context = self.embed(t, condition)
         h, skips = self.encode(self.embed_input(x_t, condition), context, training=training)
-        h = self.mid(h, context, training=training)
-        return self.decode(h, skips, context, training=training)
+        middle = self.mid(h, context, training=training)
+        return self.decode(middle, skips, context, training=training), middle
 
 
 def check_inputs(config, x_t, condition):

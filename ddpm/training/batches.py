@@ -8,6 +8,7 @@ from common.images import resize
 from ddpm.codec import to_float
 from ddpm.conditions import CONDITIONS, DropRates, Window, drop_conditions
 from ddpm.conditions.size_crop import size_crop
+from ddpm.training.part_maps import part_rows
 
 MAX_ZOOM = 1.4  # side of the resized picture in windows, at random crops
 MIN_DOWNSCALE = 0.25  # side of a picture that is made small on purpose, in windows
@@ -105,6 +106,8 @@ class BatchBuilder:
         self.windows = windows or PixelWindows(source, preset.size)
         self.conditions = preset.network.conditions if conditions is None else conditions
         self.rows = [CONDITIONS[name].rows(source, s) for name, s in self.conditions.items()]
+        if preset.objective.part_weight:
+            self.rows.append(part_rows(source, preset.size, preset.codec.stride))
 
     def __call__(self, indices, mirrored, rng, drop=True):
         """One batch.
@@ -117,7 +120,7 @@ class BatchBuilder:
 
         Returns:
             {"x0": float32 (B, H, W, C), and the condition's arrays}, some of them dropped
-            (`conditions.drop_conditions`).
+            (`conditions.drop_conditions`); with `part_maps.ARRAY` where the objective asks for it.
         """
         x0, rows = [], []
         for i, mirror in zip(indices, mirrored, strict=True):

@@ -6,8 +6,12 @@ from keras import ops
 
 from ddpm.core.denoiser import in_micro_batches
 from ddpm.core.prediction import loss_weights, target
+from ddpm.nets.layers import depth_to_space
+from ddpm.nets.mp_layers import MPConv
+from ddpm.training.part_maps import ARRAY
 
 LEVELS = 20  # parts of the noise levels, each with a running mean of its losses
+PARTS = 16  # labels of part maps are below
 RENEWED = 0.02  # share of that mean that one picture renews
 
 
@@ -99,12 +103,21 @@ class DenoisingObjective(keras.Model):
             for table in (self._alpha, self._sigma, self._weights)
         )
         x_t = alpha * x0 + sigma * eps
-        micro_batches = self.micro_batches if training else 1
-        inputs = (x_t, t, condition) if condition else (x_t, t)
-        prediction = in_micro_batches(self.network, micro_batches, *inputs, training=training)
+        prediction, besides = self.evaluate_network(x_t, t, condition, alpha, training)
         error = prediction - target(self.prediction, x0, eps, alpha, sigma)
         loss = ops.mean(weight * ops.square(error), axis=(1, 2, 3))
-        return loss if self.level_loss is None else self._balanced(loss, t, training)
+        if self.level_loss is not None:
+            loss = self._balanced(loss, t, training)
+        return loss + besides
+
+    def evaluate_network(self, x_t, t, condition, alpha, training):
+        """The network's prediction, and what is added to each picture's loss (B,) besides."""
+        return self._in_micro_batches(self.network, x_t, t, condition, training), 0.0
+
+    def _in_micro_batches(self, network, x_t, t, condition, training):
+        micro_batches = self.micro_batches if training else 1
+        inputs = (x_t, t, condition) if condition else (x_t, t)
+        return in_micro_batches(network, micro_batches, *inputs, training=training)
 
     def _balanced(self, loss, t, training):
         """Losses (B,) over the running means of those of their noise levels."""
@@ -143,3 +156,48 @@ class DenoisingObjective(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The mean over the batch of what `call` returned."""
         return ops.mean(y_pred)
+
+
+@keras.saving.register_keras_serializable(package="ddpm")
+class PartsObjective(DenoisingObjective):
+    """Denoising, and the cross-entropy of the parts of a face that a linear head reads from the
+    features in the middle of the network.
+
+    Where eyes and mouth will be, in a noisy picture, is what the middle of a network learns slowly
+    by denoising alone. Rendered pictures come with their part maps; the head, which is thrown away
+    after the training, asks for them. A picture's cross-entropy counts alpha_t^2: from noise alone
+    nothing can be read.
+
+    Args:
+        network: a network of levels (`nets.conditioner.UShape`).
+        schedule: a `Schedule`.
+        part_weight: of the cross-entropy.
+        Others as `DenoisingObjective`.
+
+    Reference:
+        Yu et al. 2025, REPA (arXiv:2410.06940), which aligns the features with another network's.
+    """
+
+    def __init__(self, network, schedule, *args, part_weight=0.1, **kwargs):
+        super().__init__(network, schedule, *args, **kwargs)
+        self.part_weight = part_weight
+        config = network.config
+        self.cells = config.grids[0] // config.grids[-1]  # a side, to one cell of the middle
+        self.part_head = MPConv(PARTS * self.cells**2, size=1, gain=0.0, dtype=network.dtype_policy)
+        self.part_head.build((None, None, None, config.widths[-1]))
+
+    def evaluate_network(self, x_t, t, condition, alpha, training):
+        """The prediction, and the weighted cross-entropy of the parts (B,). The condition has
+        `part_maps.ARRAY`, uint8 (B, h, w), besides what the network takes."""
+        condition = dict(condition)
+        labels = condition.pop(ARRAY)
+        both = self._in_micro_batches(self._with_logits, x_t, t, condition, training)
+        prediction, logits = both[..., : x_t.shape[-1]], both[..., x_t.shape[-1] :]
+        wrong = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        wrong = ops.mean(wrong, axis=(1, 2)) * ops.reshape(alpha, (-1,)) ** 2
+        return prediction, self.part_weight * wrong
+
+    def _with_logits(self, x_t, t, condition=None, training=False):
+        prediction, middle = self.network.with_middle(x_t, t, condition, training=training)
+        logits = ops.cast(depth_to_space(self.part_head(middle), self.cells), "float32")
+        return ops.concatenate([prediction, logits], axis=-1)

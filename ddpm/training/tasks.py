@@ -475,7 +475,8 @@ def _write_config(run, machine, base_digest, pictures):
 
 
 def _fit_to_pictures(run, pictures, folder):
-    """The run's preset with the words of the captions, and no batch larger than the set."""
+    """The run's preset with the words of the captions, no part maps where the set has none, and no
+    batch larger than the set."""
     preset, n = run.preset, len(pictures.images)
     text = preset.network.conditions.get("text")
     if text is not None and not text.vocabulary:
@@ -499,6 +500,8 @@ def _fit_to_pictures(run, pictures, folder):
         f"{printable(folder)}, {count(preset.run.epochs, 'epoch')} of "
         f"{count(max(1, n // batch_size), 'step')}, into {printable(run.out)}."
     )
+    if preset.kind != "vae" and (run.task != "base" or pictures.labels is None):
+        preset = preset.with_(objective={"part_weight": 0.0})  # nothing to read parts from
     if n < batch_size:
         preset = preset.with_(run={"batch_size": n})
         click.echo(f"Fewer pictures than a batch: the batch size is {n}.")
@@ -637,7 +640,7 @@ def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
         return CropBuilder(pictures.images, others, preset.network.image_size)
     conditions = dict(preset.network.conditions)
     cache = place / "points.npy"
-    source = Source(pictures.images, pictures.captions, pictures.sizes)
+    source = Source(pictures.images, pictures.captions, pictures.sizes, labels=pictures.labels)
     if hints is not None:
         conditions["hints"] = hints
         source = replace(source, make_hints=data.hints(pictures.images, cache))
@@ -650,7 +653,8 @@ def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
         source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})
     if preset.codec.kind == "vae":
         return _latent_builder(run, place, source, conditions, fingerprint, dtype)
-    if not conditions and not preset.data.p_crop and run.task not in PERSONAL:
+    asked = conditions or preset.data.p_crop or preset.objective.part_weight
+    if not asked and run.task not in PERSONAL:
         return None
     return BatchBuilder(source, preset, conditions)
 
@@ -678,13 +682,14 @@ def _preview_condition(build, n):
     """The condition of the run's sample grids: of whole pictures, spread over the set."""
     from ddpm.training.trainer import GRID
 
-    preset = build.preset.with_(data={"p_crop": 0.0, "p_downscale": 0.0})
+    whole = {"p_crop": 0.0, "p_downscale": 0.0}
+    preset = build.preset.with_(data=whole, objective={"part_weight": 0.0})
     conditions = {k: v for k, v in build.conditions.items() if k != "inpaint"}
     if not conditions:
         return {}
-    whole = type(build)(build.source, preset, conditions, build.windows)
+    build = type(build)(build.source, preset, conditions, build.windows)
     indices = np.linspace(0, n - 1, GRID).astype(int)
-    batch = whole(indices, np.zeros(GRID, bool), np.random.default_rng(0), drop=False)
+    batch = build(indices, np.zeros(GRID, bool), np.random.default_rng(0), drop=False)
     del batch["x0"]
     return batch
 

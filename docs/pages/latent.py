@@ -133,6 +133,7 @@ def context(results):
     parts = {
         "race": _race,
         "heat": _race,
+        "parts": _race,
         "steps": _steps,
     }
     made = {name: name in results and make(results[name]) for name, make in parts.items()}
@@ -145,6 +146,7 @@ PAGE = Page(
         "latent": "latent.json",
         "race": "race_latent.json",
         "heat": "race_latent_muon.json",
+        "parts": "race_latent_parts.json",
         "steps": "step_latent.json",
     },
     context=context,
