@@ -52,11 +52,13 @@ def measure_renders(codec, images):
     }
     pairs = [(largest(detect(a)), largest(detect(b))) for a, b in zip(images, back, strict=True)]
     both = [i for i, (a, b) in enumerate(pairs) if a is not None and b is not None]
+    result["found_before"] = sum(a is not None for a, _ in pairs)
+    result["found_after"] = sum(b is not None for _, b in pairs)
+    if not both:
+        return result
     errors = 100 * point_errors([pairs[i][1].points5 for i in both],
                                 [pairs[i][0].points5 for i in both])  # fmt: skip
     result |= {
-        "found_before": sum(a is not None for a, _ in pairs),
-        "found_after": sum(b is not None for _, b in pairs),
         "point_error_median": float(np.median(errors)),
         "point_error_90": float(np.percentile(errors, 90)),
     }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ddpm.bundle import default_weights
+from ddpm.bundle import default_control, default_weights, find_bundle
 from ddpm.conditions.hints import ControlImage
 from ddpm.pipeline import Pipeline, Request, check_request
 
@@ -11,25 +11,34 @@ class Painter:
     """A trained model with its control branch.
 
     Args:
-        weights, control_weights: files or run folders; None are the shipped ones.
+        weights, control_weights: files or run folders; None are the shipped ones. A model that no
+            branch was trained over paints without control pictures, and `check` says so.
 
     Raises:
         ValueError: if they cannot be read or do not belong together.
     """
 
     def __init__(self, weights=None, control_weights=None):
-        self.pipeline = Pipeline.load(
-            weights or default_weights(words=True), control_weights or "default"
-        )
-        model, control = self.pipeline.model, self.pipeline.addons[0]
-        self.name, self.digest, self.control_digest = model.path.name, model.digest, control.digest
+        path = find_bundle(weights or default_weights(words=True))
+        self._notes = []
+        if control_weights is None:
+            try:
+                control_weights = default_control(path)
+            except ValueError:
+                self._notes = [
+                    f"{path.name} has no control branch: it paints without control pictures, and "
+                    "follows the photograph less closely."
+                ]
+        self.pipeline = Pipeline.load(path, control_weights)
+        self.name, self.digest = self.pipeline.model.path.name, self.pipeline.model.digest
+        self.control_digest = control_weights and self.pipeline.addons[0].digest
         self.size = self.pipeline.size
 
     def check(self, prompt, negative=""):
         """Refuse words that the model cannot use, before any stage runs.
 
         Returns:
-            Sentences about words that were replaced or left out.
+            Sentences about words that were replaced or left out, and a missing control branch.
 
         Raises:
             ValueError: one sentence.
@@ -39,7 +48,7 @@ class Painter:
             raise ValueError(f"{self.name} was trained without words; leave --prompt away.")
         request = Request(prompts=(prompt,), negative=negative)
         check_request(request, self.pipeline.model.preset, self.name)
-        return self.pipeline.notes(request)
+        return [*self._notes, *self.pipeline.notes(request)]
 
     def paint(
         self,
@@ -59,7 +68,7 @@ class Painter:
         Args:
             picture: uint8 (S, S, 3), S the model's size.
             mask: float32 (S, S) in [0, 1].
-            hints: {kind: (uint8 (S, S, 3), strength)}.
+            hints: {kind: (uint8 (S, S, 3), strength)}, of no effect without a control branch.
             strength: how far back to noise.
             steps: levels of the whole way; the share `strength` of them is visited.
             guidance, prompt, negative: as `sample.py`.
@@ -69,6 +78,7 @@ class Painter:
         Returns:
             uint8 (S, S, 3), blended by the mask; `picture` bit for bit where it is 0.
         """
+        hints = hints if self.control_digest else {}
         request = Request(
             prompts=(prompt,),
             negative=negative,

@@ -93,7 +93,7 @@ class Session:
         Raises:
             ValueError: kept stages that are not there, or of other photos or settings.
         """
-        digest = painter.digest + painter.control_digest
+        digest = painter.digest + (painter.control_digest or "")
         template = self.template.image
         keys = [
             fingerprint(template, pair, others, digest)

@@ -93,5 +93,14 @@ def test_words_are_checked_before_anything_is_painted(painter):
 def test_files_that_do_not_belong_together_are_refused(conditional, branch, trained):
     with pytest.raises(ValueError, match="another form"):
         Painter(trained, branch)
-    with pytest.raises(ValueError, match="no control branch has been trained over"):
-        Painter(conditional)
+
+
+def test_a_model_without_a_control_branch_paints_without_hints_and_says_so(
+    conditional, painter, picture, mask
+):
+    alone = Painter(conditional)
+    (sentence,) = alone.check("")
+    assert "no control branch" in sentence and alone.control_digest is None
+    hint = {"canny": (np.full((*picture.shape[:2], 3), 255, np.uint8), 1.0)}
+    painted = alone.paint(picture, mask, hint, 1.0, 4)
+    np.testing.assert_array_equal(painted, painter.paint(picture, mask, {}, 1.0, 4))
