@@ -94,8 +94,10 @@ class Trainer:
         names = {id(v): name for name, v in named_weights(self.averaged).items()}
         names = [names[id(v)] for v in self.averaged.trainable_variables]
         optimizer = self.model.optimizer
-        profiles = zip(optimizer.widths, optimizer.profiles, strict=True)
-        save_snapshot(self.folder, self.step, names, dict(profiles))
+        # What an objective trains besides, such as a critic, comes behind the network.
+        profiles = (profile[: len(names)] for profile in optimizer.profiles)
+        profiles = dict(zip(optimizer.widths, profiles, strict=True))
+        save_snapshot(self.folder, self.step, names, profiles)
 
     def sample(self):
         """Draw a sheet with the averaged weights, for the folder and for TensorBoard."""
@@ -192,7 +194,6 @@ class Trainer:
         """Copy the averaged weights from the optimizer into `averaged`, under the constraints that
         they have: an average of unit kernels is shorter than they are."""
         weights = self.averaged.trainable_variables
-        # What an objective trains besides, such as a critic, comes behind the network.
         averages = self.model.optimizer.averages[: len(weights)]
         for weight, average in zip(weights, averages, strict=True):
             average = ops.copy(average)
