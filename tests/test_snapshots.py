@@ -6,8 +6,10 @@ from micro import PRESETS
 
 from ddpm.average import main
 from ddpm.bundle import default_guide, load_guide, load_model
+from ddpm.conditions import Source
 from ddpm.core.averages import decay, power_of
 from ddpm.nets.layers import named_weights
+from ddpm.training.batches import BatchBuilder
 from ddpm.training.snapshots import FOLDER, WIDTHS, averaged_weights, save_snapshot, steps_of
 from ddpm.training.trainer import Trainer
 
@@ -82,3 +84,17 @@ def test_a_run_keeps_them_and_the_command_makes_a_model_of_them(discs, tmp_path,
     refused(main, run, "--out", tmp_path / "a.txt", says="ends in .weights.h5")
     (run / FOLDER / "step-00000004.npz").write_bytes(b"nothing")
     refused(main, run, "--out", out, says="is damaged")
+
+
+def test_snapshots_are_of_the_network_alone(tmp_path):
+    preset = PRESETS["micro"].with_(
+        run={"snapshot_epochs": 1, "batch_size": 8, "sample_epochs": 0},
+        objective={"part_weight": 0.1},
+    )
+    trainer = Trainer(lambda: preset.make_network("float32"), preset, tmp_path, lambda network: 0)
+    trainer.model.run_eagerly = True
+    images = np.zeros((8, 32, 32, 3), np.uint8)
+    build = BatchBuilder(Source(images, labels=images[..., 0]), preset)
+    trainer.fit(images, epochs=1, quiet=True, build=build)
+    names = set(named_weights(trainer.averaged))
+    assert set(averaged_weights(tmp_path, 0.1, step=1)) <= names

@@ -182,7 +182,7 @@ class PartsObjective(DenoisingObjective):
         super().__init__(network, schedule, *args, **kwargs)
         self.part_weight = part_weight
         config = network.config
-        self.cells = config.grids[0] // config.grids[-1]  # a side, to one cell of the middle
+        self.cells = config.image_size // config.grids[-1]  # a side, to one of the middle
         self.part_head = MPConv(PARTS * self.cells**2, size=1, gain=0.0, dtype=network.dtype_policy)
         self.part_head.build((None, None, None, config.widths[-1]))
 
