@@ -59,7 +59,7 @@ def main(weights, people, guidance, steps, seed, out):
     request |= {"batch_size": BATCH, "prompts": ("",)}
     nobody = vectors(pipeline.draw(Request(**request, guidance=1.0)), embedders)
     held = {name: v.reshape(people, VIEWS, -1)[known] for name, v in views.items()}
-    result = {"weights": str(pipeline.model.path), "weights_sha256": pipeline.model.digest}
+    result = {"weights": pipeline.model.path.name, "weights_sha256": pipeline.model.digest}
     result |= {"people": len(faces), "steps": steps, "seed": seed, "guidance": {}}
     for scale in guidance:
         drawn = vectors(pipeline.draw(Request(**request, face=faces, guidance=scale)), embedders)

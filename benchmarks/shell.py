@@ -2,7 +2,8 @@
 Written to benchmarks/results/shell.json.
 
     python -m benchmarks.shell --rounds 5
-    python -m benchmarks.shell --weights portraits256    # to shell_portraits256.json
+    python -m benchmarks.shell --out benchmarks/results/shell_portraits256.json \\
+        -- --weights portraits256 --autoguidance 1.5
 """
 
 import statistics
@@ -21,22 +22,29 @@ from benchmarks.common import RESULTS, ROOT, machine, write_json
 @click.option("--rounds", type=click.IntRange(1), default=5)
 @click.option("--n", type=click.IntRange(1), default=64)
 @click.option("--out", type=Path, default=RESULTS / "shell.json")
-def main(rounds, n, weights, out):
-    """Time the first command that a newcomer types."""
+@click.argument("words", nargs=-1)
+def main(rounds, n, out, words):
+    """Time the first command that a newcomer types; WORDS are further ones of sample.py's."""
+    command = ["sample.py", "--n", str(n), *words]
     about, seconds = machine(), []
     for i in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             picture = Path(folder) / "samples.png"
             began = time.monotonic()
-            words = [sys.executable, "sample.py", "--n", str(n), "--out", str(picture)]
-            words += ["--weights", weights] if weights else []
+            words = [sys.executable, *command, "--out", str(picture)]
             subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
             seconds.append(time.monotonic() - began)
             if not picture.stat().st_size:
                 raise click.ClickException("sample.py left no picture.")
         print(f"{i + 1}: {seconds[-1]:.1f} s", flush=True)
-    result = {"machine": about, "n": n, "seconds": seconds, "median": statistics.median(seconds)}
-    write_json(result, out or RESULTS / (f"shell_{weights}.json" if weights else "shell.json"))
+    result = {
+        "machine": about,
+        "n": n,
+        "command": command,
+        "seconds": seconds,
+        "median": statistics.median(seconds),
+    }
+    write_json(result, out)
 
 
 if __name__ == "__main__":

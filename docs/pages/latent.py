@@ -1,13 +1,25 @@
 """docs/latent.md: the autoencoder, what it keeps and what it loses; the networks on its latents."""
 
+import shlex
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.common import photographs
+from common.images import read_image
 from common.sheets import grid
 from docs.pages.results import plot_distances, with_interval
-from docs.shared import ROOT, Page, read_results, save_picture, table
+from docs.shared import (
+    ROOT,
+    Page,
+    pyplot,
+    read_results,
+    save_figure,
+    save_picture,
+    table,
+)
+from docs.shared import run as run_command
 
 RENDERS = 4
 SEED = 77
@@ -61,6 +73,123 @@ def draw_race(models):
 def _best_weight(run, feature):
     found = run["autoguided"]
     return min(found, key=lambda weight: found[weight][feature]["kernel"][0])
+
+
+def plot_autoguidance(models):
+    """Distance against the weight of autoguidance, a panel a kind of features."""
+    found = read_results(PAGE)["autoguidance"]
+    plain, *cells = found["cells"]
+    names = list(found["floor"])
+    figure, axes = pyplot().subplots(
+        1, len(names), figsize=(4 * len(names), 3.4), layout="constrained"
+    )
+    for axis, name in zip(axes, names, strict=True):
+        for label, line in _lines(cells).items():
+            values = [
+                plain["features"][name]["kernel"],
+                *(c["features"][name]["kernel"] for c in line),
+            ]
+            middle, half = np.array(values).T
+            axis.errorbar(
+                [1, *(c["weight"] for c in line)], middle, half, marker="o", label=label, capsize=3
+            )
+        axis.set(title=name, xlabel="weight")
+    axes[0].set_ylabel("kernel distance to held-out renders")
+    axes[0].legend(fontsize="small")
+    save_figure(figure, "latent_autoguidance")
+
+
+def _lines(cells):
+    """The cells of a grid by guide and interval, by increasing weight."""
+    lines = {}
+    for cell in sorted(cells, key=lambda c: c["weight"]):
+        label = f"{cell['guide'].removesuffix('.weights.h5')}, {_interval(cell)}"
+        lines.setdefault(label, []).append(cell)
+    return lines
+
+
+def _interval(cell):
+    low, high = cell["interval"]
+    return "always" if (low, high) == (0, 1) else f"{low:.0%} to {high:.0%}"
+
+
+def draw_autoguidance(models):
+    """The same noise without a guide, and at each weight, always; from what the grid left."""
+    found = read_results(PAGE)["autoguidance"]
+    guide = found["cells"][1]["guide"]
+    chosen = [c for c in found["cells"] if c["guide"] in (None, guide) and c["interval"] == [0, 1]]
+    rows = [np.load(ROOT / "runs" / "autoguidance" / c["picture"])[:SHOWN] for c in chosen]
+    save_picture(grid(np.concatenate(rows)[:, ::2, ::2], columns=SHOWN), "latent_autoguidance_grid")
+
+
+def _autoguidance(found):
+    """The grid's values of the template."""
+    head = ["guide", "weight", "over", "faces found"]
+    head += [f"kernel x 1000, {name}" for name in found["floor"]]
+    rows = [
+        [
+            (cell["guide"] or "none").removesuffix(".weights.h5"),
+            f"{cell['weight']:g}",
+            _interval(cell),
+            f"{cell['faces']:.0%}",
+            *(with_interval("kernel", cell["features"][n]["kernel"]) for n in found["floor"]),
+        ]
+        for cell in found["cells"]
+    ]
+    return {"table": table(head, rows), "samples": found["samples"], "steps": found["steps"]}
+
+
+def _likeness(found):
+    """The identity condition's values of the template."""
+    head = ["embedding", "guidance", "picture drawn", "another view of the person"]
+    head += ["drawn without a face", "other people", "nearest is the right person"]
+    rows = [
+        [
+            name,
+            scale,
+            *(f"{values[key]:.2f}" for key in ("sample", "real", "nobody", "others")),
+            f"{values['first']:.0%}",
+        ]
+        for scale, embeddings in found["guidance"].items()
+        for name, values in embeddings.items()
+    ]
+    return {"table": table(head, rows), "people": found["people"], "steps": found["steps"]}
+
+
+def draw_samples(models):
+    """64 samples of the shipped model by the command that was timed, at half their size, and the
+    first eight as they are."""
+    command = read_results(PAGE)["samples"]["command"]
+    with tempfile.TemporaryDirectory() as folder:
+        run_command([*command, "--out", f"{folder}/samples.png", "--each", f"{folder}/each"], ROOT)
+        pictures = np.stack([read_image(p) for p in sorted(Path(folder, "each").glob("*.png"))])
+    save_picture(grid(pictures[:, ::2, ::2], columns=8), "latent_samples")
+    save_picture(grid(pictures[:8], columns=4), "latent_samples_full")
+
+
+def _samples(found):
+    """The values of the samples' section."""
+    return {**found, "command": shlex.join(found["command"])}
+
+
+def _channels(found):
+    """The table of autoencoders after equal time, with and without averages."""
+    head = ["channels", "crops seen", "weights", "renders", "dlib cosine", "points off"]
+    head.append("photographs")
+    rows = [
+        [
+            run["latent_channels"],
+            f"{run['crops']:,}",
+            name,
+            f"{run[key]['renders']['psnr']:.2f} dB",
+            f"{run[key]['renders'].get('dlib_cosine_median', np.nan):.3f}",
+            f"{run[key]['renders']['point_error_median']:.1f}%",
+            " / ".join(f"{value:.1f} dB" for value in run[key]["photographs"].values()),
+        ]
+        for run in sorted(found["autoencoders"].values(), key=lambda r: r["latent_channels"])
+        for key, name in (("last", "of the last step"), ("averaged", "averaged"))
+    ]
+    return {"table": table(head, rows), "minutes": found["minutes"]}
 
 
 def _race_rows(race):
@@ -134,6 +263,10 @@ def context(results):
         "race": _race,
         "heat": _race,
         "parts": _race,
+        "channels": _channels,
+        "samples": _samples,
+        "autoguidance": _autoguidance,
+        "likeness": _likeness,
         "steps": _steps,
     }
     made = {name: name in results and make(results[name]) for name, make in parts.items()}
@@ -148,6 +281,10 @@ PAGE = Page(
         "heat": "race_latent_muon.json",
         "parts": "race_latent_parts.json",
         "steps": "step_latent.json",
+        "channels": "latent_channels.json",
+        "samples": "shell_portraits256.json",
+        "autoguidance": "autoguidance.json",
+        "likeness": "likeness.json",
     },
     context=context,
     pictures={
@@ -155,5 +292,8 @@ PAGE = Page(
         "latent_race": plot_race,
         "latent_race_samples": draw_race,
         "latent_heat": plot_heat,
+        "latent_samples": draw_samples,
+        "latent_autoguidance": plot_autoguidance,
+        "latent_autoguidance_grid": draw_autoguidance,
     },
 )
