@@ -32,6 +32,7 @@ from benchmarks.adapters_people import people
 from benchmarks.common import RESULTS, merge_json
 from common.cli import sentences
 from common.devices import core_count
+from data.shape.parts import STYLES
 
 
 @click.command(context_settings={"show_default": True})
@@ -41,12 +42,20 @@ from common.devices import core_count
 @click.option(
     "--part", "parts", type=click.Choice(MEASURES), multiple=True, default=tuple(MEASURES)
 )
+@click.option(
+    "--style",
+    "learned",
+    type=click.Choice(STYLES[1:]),
+    multiple=True,
+    default=("pencil", "pixel art"),
+    help="Of the part styles.",
+)
 @click.option("--steps", type=click.IntRange(4), default=160, help="Of a training.")
 @click.option("--sampling", type=click.IntRange(2), default=12, help="Steps of the sampler.")
 @click.option("--work", type=Path, default=Path("runs") / "adapters", help="What is kept.")
 @click.option("--out", type=Path, default=RESULTS / "adapters.json")
 @sentences()
-def main(weights, count, tried, parts, steps, sampling, work, out):
+def main(weights, count, tried, parts, learned, steps, sampling, work, out):
     """Measure adapters, and add to the results part by part."""
     bench = Bench(weights, work, Settings(steps, sampling))
     for part in parts:
@@ -54,7 +63,8 @@ def main(weights, count, tried, parts, steps, sampling, work, out):
         persons = people(bench.set(name, n))
         if part == "styles":
             persons = persons[: max(1, count // 4)]
-        found = [MEASURES[part](bench, person) for person in persons]
+        more = (learned,) if part == "styles" else ()
+        found = [MEASURES[part](bench, person, *more) for person in persons]
         result = {"people": len(persons), **summary(part, found)}
         if part in ("recipe", "methods"):
             result |= {"real": real(bench, persons), "looks": [p.looks for p in persons]}

@@ -35,7 +35,6 @@ TRIED = {
     "*=16, rate 4e-3, 4 x the steps": (["--ranks", "*=16", "--lr", "4e-3"], 4.0),
 }
 VALIDATION, BEST = 8, 10  # pictures of each checkpoint; the best of all, which give the shares
-LEARNED_STYLES = ("pencil", "pixel art")
 
 
 # --- the parts: each measures one person, in a file of its own
@@ -275,10 +274,16 @@ def styled_prompt(trigger, person):
     return lambda asked: f"{trigger}, a portrait of {person.subject}{mood[asked['smile']]}"
 
 
-def styles(bench, person, learned=LEARNED_STYLES, n=8):
+def styles(bench, person, learned, n=8):
     """A person and a style: {style: {"person part + style part": row}}.
 
     Rows hold the likeness and the share of pictures that the style judge takes for the style.
+
+    Args:
+        bench: `Bench`.
+        person: `Person`.
+        learned: styles of the renderer.
+        n: pictures of each pair.
     """
     folder, held, rows = bench.folder_of(person), bench.held(person), {}
     parts = block_parts(bench.preset.network.levels, 4)
