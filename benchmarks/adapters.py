@@ -63,15 +63,16 @@ def main(weights, count, tried, parts, learned, steps, sampling, work, out):
         persons = people(bench.set(name, n))
         if part == "styles":
             persons = persons[: max(1, count // 4)]
-        more = (learned,) if part == "styles" else ()
-        found = [MEASURES[part](bench, person, *more) for person in persons]
-        result = {"people": len(persons), **summary(part, found)}
-        if part in ("recipe", "methods"):
-            result |= {"real": real(bench, persons), "looks": [p.looks for p in persons]}
-        result |= {"steps": steps, "sampling": sampling, "guidance": GUIDANCE}
-        result |= {"weights": bench.weights.name, "weights_sha256": bench.own.name}
-        result |= {"judges": bench.judges.accuracy(), "cores": core_count()}
-        merge_json({part: result}, out)
+        more, found = (learned,) if part == "styles" else (), []
+        for done, person in enumerate(persons, 1):
+            found.append(MEASURES[part](bench, person, *more))
+            result = {"people": done, "set": f"{name}{n}", **summary(part, found)}
+            if part in ("recipe", "methods"):
+                result["real"] = real(bench, persons[:done])
+            result |= {"training_steps": steps, "sampling": sampling, "guidance": GUIDANCE}
+            result |= {"weights": bench.weights.name, "weights_sha256": bench.own.name}
+            result |= {"judges": bench.judges.accuracy(), "cores": core_count()}
+            merge_json({part: result}, out)
         click.echo(json.dumps({part: result}, indent=1))
 
 

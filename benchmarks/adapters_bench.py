@@ -27,6 +27,7 @@ from benchmarks.adapters_people import (
 from benchmarks.common import ROOT, read_json, write_json
 from benchmarks.faces_recognised import load
 from common.files import copy_file, sha256
+from common.images import resize
 from data.shape.parts import STYLES
 from ddpm.bundle import default_weights, find_bundle, read_preset
 from ddpm.tensors import ENDING
@@ -70,6 +71,7 @@ class Bench:
         self.preset, self.settings = read_preset(self.weights), settings
         self.work = Path(work).resolve()
         self.own = self._own_folder()
+        self._views = {}  # by person
         self.judges = Judges(self.set("judged"), self.work / "judges")
 
     def _own_folder(self):
@@ -298,9 +300,18 @@ class Bench:
 
     # --- what is measured
 
+    def views(self, person):
+        """Vectors, by embedder, of a person's held-out views, of those to learn from, and of the
+        latter at the model's size."""
+        if person not in self._views:
+            small = [resize(image, self.preset.size) for image in person.training]
+            sets = (person.held, person.training, small)
+            self._views[person] = tuple(vectors(images, self.embedders) for images in sets)
+        return self._views[person]
+
     def held(self, person):
         """{embedder: vectors of the held-out views}."""
-        return vectors(person.held, self.embedders)
+        return self.views(person)[0]
 
     def measured(self, images, held):
         """Likeness, obedience, diversity of pictures of all prompts, as JSON can hold them."""

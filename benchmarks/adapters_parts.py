@@ -47,12 +47,7 @@ def real(bench, persons):
         {"two views", "two views at the model's size", "strangers": {embedder: mean cosine}}.
     """
     size = bench.preset.size
-    held = [bench.held(person) for person in persons]
-    seen = [vectors(person.training, bench.embedders) for person in persons]
-    small = [
-        vectors([resize(image, size) for image in person.training], bench.embedders)
-        for person in persons
-    ]
+    held, seen, small = zip(*map(bench.views, persons), strict=True)
     pairs = [(i, j) for i in range(len(persons)) for j in range(len(persons))]
     found = {
         "two views": (seen, [pair for pair in pairs if pair[0] == pair[1]]),

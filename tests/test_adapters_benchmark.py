@@ -1,8 +1,12 @@
 """The measurement of adapters: its words, its sums, its judges and how checkpoints are merged."""
 
+import subprocess
+from functools import partial
+
 import numpy as np
 import pytest
 
+from benchmarks.adapters_bench import Bench, Settings
 from benchmarks.adapters_judge import Linear, style_features
 from benchmarks.adapters_measured import balanced, diversity, likeness, obedience
 from benchmarks.adapters_parts import (
@@ -22,6 +26,7 @@ from benchmarks.adapters_people import (
 )
 from benchmarks.attributes import VALUES
 from ddpm.adapters import load_adapter, save_adapter
+from ddpm.bundle import find_bundle
 
 VIEW = {
     "sex": "woman",
@@ -182,3 +187,37 @@ def test_the_best_checkpoint_is_chosen_by_validation():
     means = {name: r["likeness"]["encoder"][0] for name, r in found["rows"].items()}
     assert means["best by validation"] == 0.3 and means["best by the held-out views"] == 0.5
     assert found["merged_at_least_best_by_validation"] == 1
+
+
+def test_what_was_drawn_is_kept_and_other_settings_are_refused(conditional, tmp_path):
+    bench = Bench.__new__(Bench)  # without the renders that judges are fitted to
+    bench.weights, bench.settings = find_bundle(conditional), Settings(4, 2)
+    bench.work = tmp_path
+    bench.own = bench._own_folder()
+    path = bench.own / "drawn.npy"
+    images = bench.draw(path, lambda asked: "a red disc", prompts=PROMPTS[:2])
+    assert images.shape[0] == 2 and not np.array_equal(*images)
+    bench.weights = None  # what is there is not drawn again
+    assert np.array_equal(bench.draw(path, "a blue disc", prompts=PROMPTS[:2]), images)
+    bench.weights, bench.settings = find_bundle(conditional), Settings(5, 2)
+    with pytest.raises(ValueError, match="--work"):
+        bench._own_folder()
+
+
+def test_a_training_that_was_finished_is_not_run_again(tmp_path, monkeypatch):
+    bench = Bench.__new__(Bench)
+    bench.weights, told = tmp_path / "model.weights.h5", []
+
+    def run(command, stdout, stderr, env, check):
+        told.append(command)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+        (tmp_path / "run" / "adapter.safetensors").write_bytes(b"1234")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    train = partial(bench.train, tmp_path / "run", "lora", tmp_path, ["--ranks", "*=1"], 12)
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert train()["bytes"] == 4 and train()["bytes"] == 4
+    assert len(told) == 2 and told[0] == told[1]
+    assert told[1][told[1].index("--epochs") + 1] == "12"

@@ -38,7 +38,7 @@ def draw_methods(models):
     from common.sheets import labelled_grid
 
     found = read_results(PAGE)["adapters"]["methods"]
-    person = people(WORK / f"people{found['people']}")[0]
+    person = people(WORK / found["set"])[0]
     folder = WORK / found["weights_sha256"] / "people00"
     labels, rows = ["its views (five learned from, three held out)"], []
     first = np.load(folder / f"{next(iter(found['rows']))}.npy")
