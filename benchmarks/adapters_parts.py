@@ -27,12 +27,8 @@ METHODS = {
 }
 # Settings of LoRA that `recipe` compares: options, steps as a share of --steps.
 TRIED = {
-    "*=4, rate 4e-3, 4 x the steps": (["--ranks", "*=4", "--lr", "4e-3"], 4.0),
     "*=4, rate 4e-3": (["--ranks", "*=4", "--lr", "4e-3"], 1.0),
-    "*=4, rate 1e-2, 4 x the steps": (["--ranks", "*=4", "--lr", "1e-2"], 4.0),
-    "*=4, rate 1e-3, 4 x the steps": (["--ranks", "*=4", "--lr", "1e-3"], 4.0),
-    "*=1, rate 4e-3, 4 x the steps": (["--ranks", "*=1", "--lr", "4e-3"], 4.0),
-    "*=16, rate 4e-3, 4 x the steps": (["--ranks", "*=16", "--lr", "4e-3"], 4.0),
+    "*=4, rate 4e-3, 4 x the steps": (["--ranks", "*=4", "--lr", "4e-3"], 4.0),
 }
 VALIDATION, BEST = 8, 10  # pictures of each checkpoint; the best of all, which give the shares
 

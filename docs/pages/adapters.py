@@ -40,7 +40,7 @@ def draw_methods(models):
     found = read_results(PAGE)["adapters"]["methods"]
     person = people(WORK / found["set"])[0]
     folder = WORK / found["weights_sha256"] / "people00"
-    labels, rows = ["its views (five learned from, three held out)"], []
+    labels, rows = ["the person: five views to learn from, three held out"], []
     first = np.load(folder / f"{next(iter(found['rows']))}.npy")
     rows.append(np.stack([resize(view, first.shape[1]) for view in person.images]))
     for name in found["rows"]:
@@ -68,7 +68,7 @@ def draw_styles(models):
 
 def zoom_of(images):
     """By how much small pictures are enlarged in a sheet."""
-    return max(1, 96 // images.shape[1])
+    return max(1, 128 // images.shape[1])
 
 
 # --- tables
@@ -80,6 +80,13 @@ def value(pair, digits=2):
     if mean is None:
         return "-"
     return f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if half else "")
+
+
+def size_of(count):
+    """Bytes in words: "0.92 MB", "1.5 kB"; nothing for none."""
+    if not count:
+        return ""
+    return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def embedders(found):
@@ -99,7 +106,7 @@ def methods_table(found):
         cells += [
             f"{measured['seconds'][0]:.0f}" if learned else "",
             f"{measured['cpu_seconds'][0]:.0f}" if learned else "",
-            f"{learned / 1e6:.2f} MB" if learned else "",
+            size_of(learned),
         ]
         rows.append([ROWS[row], *cells])
     for row in ("two views", "two views at the model's size", "strangers"):
@@ -120,7 +127,7 @@ def recipe_table(found):
             value(measured["obedience"]["all"]),
             f"{measured['diversity'][0]:.0f}",
             f"{measured['cpu_seconds'][0]:.0f}" if measured["bytes"][0] else "",
-            f"{measured['bytes'][0] / 1e6:.2f} MB" if measured["bytes"][0] else "",
+            size_of(measured["bytes"][0]),
         ]
         for row, measured in found["rows"].items()
     ]
@@ -188,6 +195,20 @@ def methods_said(found):
     return "; ".join(said) + "."
 
 
+def recipe_said(found):
+    """The setting with the largest likeness, beside what is wanted: a sentence."""
+    rows, real = dict(found["rows"]), found["real"]["two views"]["encoder"]
+    base = rows.pop("words")["obedience"]["all"][0]
+    name = max(rows, key=lambda row: rows[row]["likeness"]["encoder"][0])
+    row = rows[name]
+    near, heeds = row["likeness"]["encoder"][0] / real, row["obedience"]["all"][0] / base
+    return (
+        f"Nearest to the person is `{name}`: {percent(near, 0)} of the likeness of two views "
+        f"({real:.2f}) and {percent(heeds, 0)} of the base's obedience, in "
+        f"{row['cpu_seconds'][0]:.0f} CPU seconds and {size_of(row['bytes'][0])}."
+    )
+
+
 def merging_said(found):
     rows = {name: row["likeness"]["encoder"][0] for name, row in found["rows"].items()}
     best, merged, averaged = (rows[k] for k in ("best by validation", "merged", "averaged"))
@@ -222,7 +243,7 @@ def context(results):
     """The template's values; None for a part that has not been measured."""
     found = results.get("adapters", {})
     parts = {
-        "recipe": lambda r: {"table": recipe_table(r)},
+        "recipe": lambda r: {"table": recipe_table(r), "said": recipe_said(r)},
         "methods": lambda r: {"table": methods_table(r), "said": methods_said(r)},
         "merging": lambda r: {"table": merging_table(r), "said": merging_said(r)},
         "prior": lambda r: {"table": prior_table(r)},
@@ -238,7 +259,8 @@ def context(results):
     measured = next((found[part] for part in parts if part in found), None)
     judges = measured and {k: percent(v, 0) for k, v in measured["judges"].items()}
     picture = (ROOT / "docs" / "pictures" / "adapters_styles.png").exists()
-    return {**made, "judges": judges, "drawn_styles": picture, "names": list(map(str, PARTS))}
+    few = "With so few people these are numbers of them, hardly of the methods."
+    return {**made, "few": few, "judges": judges, "drawn_styles": picture}
 
 
 PAGE = Page(
