@@ -27,7 +27,7 @@ from pathlib import Path
 import click
 
 from benchmarks.adapters_bench import GUIDANCE, Bench, Settings
-from benchmarks.adapters_parts import MEASURES, real, summary
+from benchmarks.adapters_parts import MEASURES, RATE, real, summary
 from benchmarks.adapters_people import people
 from benchmarks.common import RESULTS, merge_json
 from common.cli import sentences
@@ -72,6 +72,8 @@ def main(weights, count, tried, parts, learned, steps, sampling, work, out):
             result |= {"training_steps": steps, "sampling": sampling, "guidance": GUIDANCE}
             result |= {"weights": bench.weights.name, "weights_sha256": bench.own.name}
             result |= {"judges": bench.judges.accuracy(), "cores": core_count()}
+            if part != "recipe":
+                result["rate"] = RATE
             merge_json({part: result}, out)
         click.echo(json.dumps({part: result}, indent=1))
 

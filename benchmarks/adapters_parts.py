@@ -14,8 +14,8 @@ from common.images import resize
 from ddpm.core.metrics import bootstrap, kernel_distance
 
 NO_COST = {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0}
-# What each row of `methods` trains: a task of train.py, its options, steps. Chosen by `recipe`.
-RATE = "2e-3"
+RATE = "2e-3"  # of adapters; `recipe` compares others
+# What each row of `methods` trains: a task of train.py, its options, steps as a share.
 METHODS = {
     "words": None,
     "identity": None,
