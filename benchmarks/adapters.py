@@ -27,7 +27,7 @@ from pathlib import Path
 import click
 
 from benchmarks.adapters_bench import GUIDANCE, Bench, Settings
-from benchmarks.adapters_parts import MEASURES, RATE, real, summary
+from benchmarks.adapters_parts import MEASURES, real, summary
 from benchmarks.adapters_people import people
 from benchmarks.common import RESULTS, merge_json
 from common.cli import sentences
@@ -50,14 +50,15 @@ from data.shape.parts import STYLES
     default=("pencil", "pixel art"),
     help="Of the part styles.",
 )
-@click.option("--steps", type=click.IntRange(4), default=160, help="Of a training.")
+@click.option("--steps", type=click.IntRange(4), default=320, help="Of a training.")
 @click.option("--sampling", type=click.IntRange(2), default=12, help="Steps of the sampler.")
+@click.option("--rate", default="4e-3", help="Learning rate of adapters, but in recipe.")
 @click.option("--work", type=Path, default=Path("runs") / "adapters", help="What is kept.")
 @click.option("--out", type=Path, default=RESULTS / "adapters.json")
 @sentences()
-def main(weights, count, tried, parts, learned, steps, sampling, work, out):
+def main(weights, count, tried, parts, learned, steps, sampling, rate, work, out):
     """Measure adapters, and add to the results part by part."""
-    bench = Bench(weights, work, Settings(steps, sampling))
+    bench = Bench(weights, work, Settings(steps, sampling, rate))
     for part in parts:
         name, n = ("tried", tried) if part == "recipe" else ("people", count)
         persons = people(bench.set(name, n))
@@ -73,7 +74,7 @@ def main(weights, count, tried, parts, learned, steps, sampling, work, out):
             result |= {"weights": bench.weights.name, "weights_sha256": bench.own.name}
             result |= {"judges": bench.judges.accuracy(), "cores": core_count()}
             if part != "recipe":
-                result["rate"] = RATE
+                result["rate"] = rate
             merge_json({part: result}, out)
         click.echo(json.dumps({part: result}, indent=1))
 

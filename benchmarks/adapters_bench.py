@@ -51,10 +51,12 @@ class Settings:
     Args:
         steps: of a training.
         sampling: steps of the sampler.
+        rate: learning rate of adapters, as train.py takes it.
     """
 
     steps: int
     sampling: int
+    rate: str
 
 
 class Bench:
@@ -242,7 +244,7 @@ class Bench:
         """
         task, options, share = how
         folder = self.folder_of(person, set_name)
-        out, words = folder / name, [*options, *self._naming(person, task, prior)]
+        out, words = folder / name, [*options, *self._naming(person, task, options, prior)]
         cost = self.train(out, task, folder / "photos", words, round(self.settings.steps * share))
         if task == "dreambooth":
             return {"weights": out}, cost
@@ -261,7 +263,7 @@ class Bench:
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
             words = ["--weights", str(self.weights), "--data", str(folder / "photos")]
-            words += [*options, *self._naming(person, task, True)]
+            words += [*options, *self._naming(person, task, options, True)]
             for count, file in zip(counts, files, strict=True):
                 self._run(out, task, words, count, TRAINING, BATCH)
                 copy_file(out / ADAPTER, file)
@@ -269,12 +271,13 @@ class Bench:
             shutil.rmtree(out / "checkpoint", ignore_errors=True)
         return files, counts
 
-    def _naming(self, person, task, prior):
-        """The options that say who is learned, and beside whom."""
+    def _naming(self, person, task, options, prior):
+        """The options that say who is learned, how fast, and beside whom."""
         words = ["--init-word", person.noun]
         if task == "invert":  # a word alone changes nothing of the class
             return [*words, "--token", f"<{person.trigger}>"]
         words += ["--trigger", person.trigger]
+        words += ["--lr", self.settings.rate] if task == "lora" and "--lr" not in options else []
         return [*words, "--prior", str(self.prior(person.noun))] if prior else words
 
     def learn_style(self, style, name, options):
@@ -293,7 +296,8 @@ class Bench:
             images, captions = of_style(images, records, style, STYLE_PICTURES)
             captions = [f"{trigger}, {caption}" for caption in captions]
             write_pictures(images, captions, folder / "new").rename(photos)
-        words = [*options, "--trigger", trigger, "--prior", str(self.prior())]
+        words = [*options, "--lr", self.settings.rate]
+        words += ["--trigger", trigger, "--prior", str(self.prior())]
         steps = round(self.settings.steps * STYLE_SHARE)
         self.train(folder / name, "lora", photos, words, steps, STYLE_PICTURES)
         return folder / name / ADAPTER

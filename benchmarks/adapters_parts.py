@@ -14,16 +14,15 @@ from common.images import resize
 from ddpm.core.metrics import bootstrap, kernel_distance
 
 NO_COST = {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0}
-RATE = "2e-3"  # of adapters; `recipe` compares others
 # What each row of `methods` trains: a task of train.py, its options, steps as a share.
 METHODS = {
     "words": None,
     "identity": None,
     "inversion": ("invert", ["--vectors", "2"], 1.0),
     "dreambooth": ("dreambooth", [], 1.0),
-    "lora": ("lora", ["--dense", "--ranks", "*=8", "--lr", RATE], 1.0),
-    "locon": ("lora", ["--ranks", "*=4", "--lr", RATE], 1.0),
-    "blocks": ("lora", ["--ranks", "mid=4,out*=6,text=4,*=0", "--lr", RATE], 1.0),
+    "lora": ("lora", ["--dense", "--ranks", "*=8"], 1.0),
+    "locon": ("lora", ["--ranks", "*=4"], 1.0),
+    "blocks": ("lora", ["--ranks", "mid=4,out*=6,text=4,*=0"], 1.0),
 }
 # Settings of LoRA that `recipe` compares: options, steps as a share of --steps.
 TRIED = {
@@ -285,7 +284,7 @@ def styles(bench, person, learned, n=8):
             continue
         found = {}
         for part, ranks in parts.items():
-            how = ("lora", ["--ranks", ranks, "--lr", RATE], METHODS["locon"][2])
+            how = ("lora", ["--ranks", ranks], METHODS["locon"][2])
             run = "locon" if part == "full" else f"person_{part}"
             own, _ = bench.learn(person, run, how)
             for style_part in ("none", *parts):
@@ -314,7 +313,7 @@ def styles(bench, person, learned, n=8):
 
 def styled(bench, style, part, parts):
     """The adapter of a style on a part of the blocks: its path."""
-    return bench.learn_style(style, part, ["--ranks", parts[part], "--lr", RATE])
+    return bench.learn_style(style, part, ["--ranks", parts[part]])
 
 
 def _styled_row(bench, images, held, style):

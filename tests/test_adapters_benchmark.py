@@ -18,6 +18,7 @@ from benchmarks.adapters_parts import (
 )
 from benchmarks.adapters_people import (
     PROMPTS,
+    Person,
     asked_labels,
     caption,
     looks_of,
@@ -191,7 +192,7 @@ def test_the_best_checkpoint_is_chosen_by_validation():
 
 def test_what_was_drawn_is_kept_and_other_settings_are_refused(conditional, tmp_path):
     bench = Bench.__new__(Bench)  # without the renders that judges are fitted to
-    bench.weights, bench.settings = find_bundle(conditional), Settings(4, 2)
+    bench.weights, bench.settings = find_bundle(conditional), Settings(4, 2, "1e-3")
     bench.work = tmp_path
     bench.own = bench._own_folder()
     path = bench.own / "drawn.npy"
@@ -199,7 +200,7 @@ def test_what_was_drawn_is_kept_and_other_settings_are_refused(conditional, tmp_
     assert images.shape[0] == 2 and not np.array_equal(*images)
     bench.weights = None  # what is there is not drawn again
     assert np.array_equal(bench.draw(path, "a blue disc", prompts=PROMPTS[:2]), images)
-    bench.weights, bench.settings = find_bundle(conditional), Settings(5, 2)
+    bench.weights, bench.settings = find_bundle(conditional), Settings(5, 2, "1e-3")
     with pytest.raises(ValueError, match="--work"):
         bench._own_folder()
 
@@ -221,3 +222,19 @@ def test_a_training_that_was_finished_is_not_run_again(tmp_path, monkeypatch):
     assert train()["bytes"] == 4 and train()["bytes"] == 4
     assert len(told) == 2 and told[0] == told[1]
     assert told[1][told[1].index("--epochs") + 1] == "12"
+
+
+@pytest.mark.parametrize("task, wanted", (("lora", "4e-3"), ("dreambooth", None), ("invert", None)))
+def test_the_rate_is_of_adapters(task, wanted, tmp_path, monkeypatch):
+    bench, told = Bench.__new__(Bench), []
+    bench.settings = Settings(10, 2, "4e-3")
+    anna = Person(0, "woman", "", np.zeros((8, 4, 4, 3), np.uint8), [])
+    monkeypatch.setattr(bench, "folder_of", lambda person, name: tmp_path, raising=False)
+    monkeypatch.setattr(bench, "prior", lambda noun: tmp_path / noun, raising=False)
+    monkeypatch.setattr(bench, "train", lambda *words: told.append(words), raising=False)
+    bench.learn(anna, "run", (task, ["--x"], 0.5))
+    ((out, word, photos, options, steps),) = told
+    assert (out, word, photos, steps) == (tmp_path / "run", task, tmp_path / "photos", 5)
+    found = dict(zip(options[1::2], options[2::2], strict=True))
+    assert found.get("--lr") == wanted and found["--init-word"] == "woman"
+    assert ("--token" in found) == (task == "invert") == ("--prior" not in found)
