@@ -26,13 +26,14 @@ BOX_SIDE, BOX_DROP = 2.41, 0.39
 CHIP, PADDING = 150, 0.25
 
 
-def load(folder):
-    """The photo-style pictures of a rendered dataset: images uint8 (N, S, S, 3) and N records."""
+def load(folder, styles=("photo",)):
+    """The pictures of a rendered dataset that are of some styles, by default photographs: images
+    uint8 (N, S, S, 3) and N records."""
     folder = Path(folder)
     lines = (folder / "faces.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
-    photos = [i for i, record in enumerate(records) if record["style"] == "photo"]
-    return np.load(folder / "images.npy", mmap_mode="r")[photos], [records[i] for i in photos]
+    chosen = [i for i, record in enumerate(records) if record["style"] in styles]
+    return np.load(folder / "images.npy", mmap_mode="r")[chosen], [records[i] for i in chosen]
 
 
 def point_errors(found, true):

@@ -41,6 +41,17 @@ def test_an_adapter_is_trained_draws_and_goes_on(learned, conditional, call):
     assert load_adapter(learned / "adapter.safetensors").ranks == file.ranks
 
 
+def test_only_dense_layers_are_adapted(conditional, captioned, tmp_path, call):
+    out = tmp_path / "lora"
+    words = ("lora", "--weights", conditional, "--data", captioned, "--out", out, *COMMON)
+    with eager_training():
+        call(train.main, *words, "--epochs", 1, "--ranks", "*=1", "--dense")
+        call(train.main, "lora", "--resume", "--out", out, "--epochs", 2)
+    factors = load_adapter(out / "adapter.safetensors").factors
+    assert {down.ndim for down, _, _ in factors.values()} == {2}
+    assert any("attention" in name for name in factors)
+
+
 def test_ranks_that_mean_nothing_are_refused(conditional, captioned, tmp_path, call):
     out = tmp_path / "lora"
     words = ("lora", "--weights", conditional, "--data", captioned, "--out", out, *COMMON)

@@ -77,6 +77,12 @@ RANKS = click.Option(
     help="BLOCK=RANK, several with commas between them; 0 leaves a block alone: in0=8,out*=4,*=0.  "
     "[default: *=4]",
 )
+DENSE = click.Option(
+    ["--dense"],
+    is_flag=True,
+    default=None,
+    help="Adapt dense layers only, not convolutions: LoRA as it was first described.",
+)
 ALPHA = click.Option(
     ["--alpha"],
     type=click.FloatRange(0, min_open=True),
@@ -111,7 +117,7 @@ OWN = {
     "inpaint": (WEIGHTS,),
     "vae": (VAE_PRESET, OTHERS, START_FROM),
     "sharpen": (SHARPENED, OTHERS),
-    "lora": (WEIGHTS, PRIOR, RANKS, ALPHA, TRIGGER, INIT_WORD),
+    "lora": (WEIGHTS, PRIOR, RANKS, DENSE, ALPHA, TRIGGER, INIT_WORD),
     "dreambooth": (WEIGHTS, PRIOR, TRIGGER, INIT_WORD),
     "invert": (WEIGHTS, TOKEN, VECTORS, INIT_WORD),
 }

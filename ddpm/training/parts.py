@@ -85,13 +85,13 @@ def vae_parts(run, dtype, pictures):
     )
 
 
-def lora_parts(run, dtype, pictures, ranks):
+def lora_parts(run, dtype, pictures, ranks, convolutions=True):
     """An adapter over a model that stays as it is."""
     from ddpm.nets.adapters import Adapted, Adapter, ranks_of
     from ddpm.nets.layers import named_weights
 
     base, make_words = _with_room(run, dtype)
-    found = ranks_of(base.network, ranks)
+    found = ranks_of(base.network, ranks, convolutions)
     if not found:
         raise ValueError("every rank is 0: nothing would be trained; give --ranks some above 0.")
     shapes = {name: tuple(named_weights(base.network)[name].shape) for name in found}

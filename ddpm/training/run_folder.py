@@ -28,7 +28,7 @@ class Options:
         others: folder of pictures that are no faces, for an autoencoder.
         vae: the autoencoder whose latents a model is trained on.
         prior: folder of other pictures of the class.
-        ranks, alpha: of an adapter.
+        ranks, alpha: of an adapter; `dense`: of dense layers only.
         trigger: the word that captions call the person or the style by.
         token: the word that is learned; `vectors` it takes.
         init_word: a known word that is near to it.
@@ -50,6 +50,7 @@ class Options:
     vae: Path | None = None
     prior: Path | None = None
     ranks: str | None = None
+    dense: bool | None = None
     alpha: float | None = None
     trigger: str | None = None
     token: str | None = None
@@ -69,7 +70,8 @@ class Options:
 
 # Options that a run is made of: it keeps them when it goes on.
 LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
-LASTING += ("seed", "vae", "prior", "ranks", "alpha", "trigger", "token", "vectors", "init_word")
+LASTING += ("seed", "vae", "prior", "ranks", "dense", "alpha", "trigger", "token", "vectors")
+LASTING += ("init_word",)
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _same_options(config, options, out):
         "vae": (said.get("vae"),),
         "prior": (said.get("prior"),),
         "ranks": (said.get("ranks"),),
+        "dense": (said.get("dense"),),
         "alpha": (said.get("alpha"),),
         "trigger": (said.get("trigger"),),
         "token": (said.get("token"),),

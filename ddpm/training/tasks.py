@@ -203,7 +203,11 @@ def lora(options, data):
     return _train(
         run,
         data,
-        make=partial(lora_parts, ranks=parse_ranks(run.options.ranks or RANKS)),
+        make=partial(
+            lora_parts,
+            ranks=parse_ranks(run.options.ranks or RANKS),
+            convolutions=not run.options.dense,
+        ),
         use="Draw with it: python sample.py --adapter {}/" + ADAPTER,
     )
 

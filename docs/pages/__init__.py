@@ -1,6 +1,16 @@
 """The generated pages by name."""
 
-from docs.pages import conditioning, data, facekit, faces, latent, portrait, results, weights
+from docs.pages import (
+    adapters,
+    conditioning,
+    data,
+    facekit,
+    faces,
+    latent,
+    portrait,
+    results,
+    weights,
+)
 
 PAGES = {
     "results": results.PAGE,
@@ -10,5 +20,6 @@ PAGES = {
     "faces": faces.PAGE,
     "data": data.PAGE,
     "latent": latent.PAGE,
+    "adapters": adapters.PAGE,
     "weights": weights.PAGE,
 }
