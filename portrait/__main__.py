@@ -1,12 +1,14 @@
 """`python -m portrait`: faces painted from one photo into another, people learned from photos."""
 
 import os
+import shlex
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import click
 
-from common.cli import count, note, printable, progress, sentences
+from common.cli import STOPPED, count, note, printable, progress, sentences
 from common.devices import start_backend
 from common.files import check_writable, write_text
 from common.images import find_images, image_format
@@ -94,31 +96,81 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
 
 
 @main.command()
-@click.argument("photos", type=Path)
+@click.argument("photos", type=Path, required=False)
 @click.option("--out", type=Path, required=True, help="The person's folder; its name is the word.")
 @click.option("--noun", default="", help="What the person is: woman or man")
 @click.option("--top", type=click.IntRange(5), default=15, help="How many photos at most.")
 @click.option("--identity", "embedder", default="auto", help="Who is it: dlib, encoder or auto.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--overwrite", is_flag=True, help="Replace a person learned from other photos.")
-@sentences()
-def learn(photos, out, noun, top, embedder, workers, overwrite):
-    """Choose and prepare the PHOTOS, a folder, that a person is learned from."""
+@click.option(
+    "--weights",
+    type=Path,
+    help="Run folder, weights file, or a shipped model's name.  [default: portraits64]",
+)
+@click.option("--steps", type=click.IntRange(1), help="Of the training.  [default: 400]")
+@click.option("--seed", type=click.IntRange(0), help="Of all noise.  [default: 0]")
+@click.option("--choose-only", is_flag=True, help="Choose and prepare the photos, and stop.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was stopped or killed.")
+@click.option("--overwrite", is_flag=True, help="Replace what was learned otherwise before.")
+@sentences("the disk is full; what was saved before is safe. Make room and add --resume.")
+def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwrite, **how):
+    """Learn a person from PHOTOS, a folder: choose among them, train an adapter on those that
+    count, and keep what is most like the person. To --resume, PHOTOS need not be named."""
+    from portrait import learning, person
+
+    if resume and (overwrite or choose_only):
+        raise ValueError("--resume goes on with what there is; leave the other option away.")
+    learning.set_up_backend()  # before who is seen in photos is asked of it
+    if photos is None:
+        record = person.read_record(out)
+        if not resume or record is None:
+            raise ValueError(f"name the folder of photos; {out} holds no person to go on with.")
+        plan = learning.make_plan(record["trigger"], record["noun"], **how)
+    else:
+        wanted = person.want(photos, out, noun, top, embedder)
+        plan = None if choose_only else learning.make_plan(wanted.trigger, noun, **how)
+        if not person.is_learned(out, wanted, overwrite):
+            _choose(out, wanted, workers)
+        elif choose_only:
+            _say_ready(out)
+    if choose_only:
+        return
+    plan = learning.settle(out, plan, resume, overwrite, **how)
+    if plan is None:
+        _say_ready(out)
+        return
+    result = learning.train(out, plan, workers)
+    if result is None:
+        again = f"python -m portrait learn --resume --out {shlex.quote(str(out))}"
+        click.echo(printable(f"Stopped and saved. Go on with: {again}"))
+        sys.exit(STOPPED)
+    click.echo(printable(learning.told(result, out)))
+
+
+def _say_ready(out):
     from portrait import person
 
-    wanted = person.want(photos, out, noun, top, embedder)
-    if person.is_learned(out, wanted, overwrite):
-        found = person.read_record(out)
-        used = count(len(found["photos"]), "square")
-        click.echo(printable(f"{out} is ready already: {used} of {wanted.trigger}."))
-        return
+    record = person.read_record(out)
+    squares, learned = count(len(record["photos"]), "square"), record.get("learned")
+    how = f", learned in {count(learned['checkpoints'][-1]['step'], 'step')}" if learned else ""
+    click.echo(printable(f"{out} is ready already: {squares} of {record['trigger']}{how}."))
+
+
+def _choose(out, wanted, workers):
+    """Choose and prepare the photos of a person, and write their folder.
+
+    Raises:
+        ValueError: nobody can be learned from them; the page says why.
+    """
+    from portrait import person
+
     click.echo(f"Measuring {count(len(wanted.paths), 'photo')} ...", err=True)
     choice = person.survey(wanted, workers)
     _table(choice, wanted)
     if choice.problem:
         page = person.refuse(out, wanted, choice)
         seen = f"; see {page}." if page else "."
-        raise ValueError(f"{photos}: {choice.problem}{seen}")
+        raise ValueError(f"{wanted.photos}: {choice.problem}{seen}")
     click.echo(f"Preparing {count(len(choice.used), 'square')} ...", err=True)
     made = person.keep(out, wanted, choice, workers=workers)
     mended = [sum(one.restored for one in made), sum(one.retouched for one in made)]
