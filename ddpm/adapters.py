@@ -254,7 +254,7 @@ def merge(files, shares, rank):
 
 
 def merge_checkpoints(files, shares, rank=None):
-    """States of one adapter's training as one: what they add to kernels by `merge`, and each trigger
+    """States of one training as one: what they add to kernels by `merge`, and each trigger
     word's vectors as their mean by shares.
 
     Args:
