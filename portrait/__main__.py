@@ -1,4 +1,5 @@
-"""`python -m portrait`: faces painted from one photo into another, people learned from photos."""
+"""`python -m portrait`: faces painted from one photo into another, people learned from photos and
+drawn."""
 
 import os
 import shlex
@@ -28,7 +29,7 @@ def _settings(command):
 
 @click.group(context_settings={"show_default": True})
 def main():
-    """Learn people from photos, and paint portraits into photographs."""
+    """Learn people from photos, draw them, and paint portraits into photographs."""
 
 
 @main.command()
@@ -41,6 +42,13 @@ def main():
     "leaves a face as it is.",
 )
 @click.option("--faces", type=Path, help="Folder of photos of one person; the best is taken.")
+@click.option(
+    "--person",
+    "people",
+    multiple=True,
+    help="Folder of a learned person, in place of --face; for several faces one each, from left to "
+    "right, or 'skip'.",
+)
 @click.option("--out", type=Path, default=Path("portrait.png"))
 @click.option("--report", "page", type=Path, help="HTML page of all stages.")
 @click.option("--steps-dir", type=Path, help="Folder for every stage's picture.")
@@ -54,24 +62,37 @@ def main():
 @click.option("--identity", default="auto", help="Of the scores: dlib, encoder or auto.")
 @_settings
 @sentences()
-def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, control_weights,
-                identity, **numbers):  # fmt: skip
-    """Paint the face of one photo into another; in a PNG, what is not painted keeps every bit."""
+def reconstruct(photo, references, faces, people, out, page, steps_dir, since, weights,
+                control_weights, identity, **numbers):  # fmt: skip
+    """Paint the face of one photo, or a learned person's, into another photo; in a PNG, what is not
+    painted keeps every bit."""
     # Here, so that --help does not wait for the face detector.
+    from portrait.known import load_person
     from portrait.painter import Painter
     from portrait.report import render
-    from portrait.session import Session
+    from portrait.session import SKIP, Session
     from portrait.stages import STAGES
 
     settings = Settings(**numbers)
     _check(photo, references, faces, out, page, steps_dir, since)
-    session = Session(photo, references, faces, identity)
+    if people and (references or faces):
+        raise ValueError("name photos, or learned people with --person, but not both.")
+    people = [one if one == SKIP else load_person(one) for one in people]
+    session = Session(photo, references, faces, identity, people)
     for sentence in session.notes:
         note(sentence)
     start_backend()  # only now: it takes seconds, and bad input should not wait for it
-    painter = Painter(weights, control_weights)
-    for sentence in painter.check(settings.prompt, settings.negative):
-        note(sentence)
+    painters = []
+    for i, one in enumerate(session.people):
+        if one is not None:
+            own = weights or one.weights
+            painter = Painter(own, control_weights, [one.addon(settings.adapter_strength)])
+        elif i == 0:
+            painter = Painter(weights, control_weights)
+        painters.append(painter)
+        own = session.settings_of(i, settings)
+        for sentence in painter.check(own.prompt, own.negative):
+            note(sentence)
     with progress(len(session.pairs) * len(STAGES), "painting", "stage") as bar:
 
         def observe(number, stage, done, of):
@@ -79,7 +100,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
             bar.set_postfix_str(at, refresh=False)
             bar.update((number - 1) * len(STAGES) + STAGES.index(stage) + (done == of) - bar.n)
 
-        image, portraits = session.paint(painter, settings, steps_dir, since, observe)
+        image, portraits = session.paint(painters, settings, steps_dir, since, observe)
     for pair, portrait in zip(session.pairs, portraits, strict=True):
         last = portrait.scores[STAGES[-1]]
         click.echo(
@@ -87,12 +108,69 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
             f"{last['template']:.2f} to the template; seam {last['seam']:.2f}, colour "
             f"{last['colour']:.1f}."
         )
-    session.template.write(image, out, session.recipe(painter, settings))
+    session.template.write(image, out, session.recipe(painters, settings))
     if page:
         names = [pair[1] for pair in session.pairs]
         template = session.template.image
-        write_text(render(template, image, portraits, names, settings, painter.name), page)
+        write_text(render(template, image, portraits, names, settings, painters[0].name), page)
     click.echo(", ".join(printable(path) for path in (out, page, steps_dir) if path))
+
+
+@main.command()
+@click.option("--person", "folder", type=Path, required=True, help="Folder of a learned person.")
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    help="What to draw, with the person's word; may be repeated.  [default: a photo of them]",
+)
+@click.option("--negative", default="", help="What to keep away from.")
+@click.option("--n", type=click.IntRange(1), default=8, help="Pictures of each prompt.")
+@click.option("--out", type=Path, default=Path("painted.png"), help="The grid, a PNG.")
+@click.option("--each", type=Path, help="Folder for single pictures besides.")
+@click.option("--strength", type=click.FloatRange(0, 4), default=0.9, help="Of the adapter.")
+@click.option("--guidance", type=click.FloatRange(0, 100), default=3.0, help="Of the words.")
+@click.option("--steps", type=click.IntRange(1), default=20, help="Levels to visit.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of all noise.")
+@click.option("--weights", type=Path, help="Model.  [default: that of the person]")
+@sentences()
+def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
+    """Draw a learned person from words alone."""
+    from common.sheets import grid, labelled_grid, save_png
+    from ddpm import cli
+    from ddpm.bundle import find_bundle, read_preset
+    from ddpm.pipeline import Pipeline, Request, check_request
+    from ddpm.tokens import preset_with_words
+    from portrait.known import load_person
+
+    cli.check_outputs((), out, each, None)
+    person = load_person(folder)
+    prompts = prompts or (person.saying(),)
+    for prompt in prompts:
+        if not person.says(prompt):
+            note(f"the prompt does not say {person.trigger}: drawn as {person.saying(prompt)!r}.")
+    prompts = tuple(map(person.saying, prompts))
+    request = Request(n=n, prompts=prompts, negative=negative, **how)
+    path, addon = find_bundle(weights or person.weights), person.addon(strength)
+    preset = preset_with_words(read_preset(path), [addon], path)
+    check_request(request, preset, path)
+    zoom = cli.check_sizes(request, (preset.size, preset.size), None, None)
+    pipeline = Pipeline.load(path, addons=[addon])
+    for sentence in pipeline.notes(request):
+        note(sentence)
+    pictures, _ = cli.draw(pipeline, request, False)
+    recipe = {**pipeline.recipe(request), "person": person.trigger}
+    if len(prompts) > 1:
+        rows = pictures.reshape(len(prompts), n, *pictures.shape[1:])
+        sheet = labelled_grid(rows, prompts, zoom)
+    else:
+        sheet = grid(pictures, zoom=zoom)
+    save_png(sheet, out, recipe)
+    for i, picture in enumerate(pictures if each else ()):
+        own = {"prompt": prompts[i // n], "picture": i % n}
+        save_png(picture, each / f"{i:05d}.png", {**recipe, **own})
+    written = ", ".join(printable(path) for path in (out, each) if path)
+    click.echo(f"{count(request.total, 'picture')} of {person.trigger}: {written}")
 
 
 @main.command()

@@ -8,21 +8,23 @@ from ddpm.pipeline import Pipeline, Request, check_request
 
 
 class Painter:
-    """A trained model with its control branch.
+    """A trained model with its control branch, and what it has learned besides.
 
     Args:
         weights, control_weights: files or run folders; None are the shipped ones.
+        addons: further ones, such as the adapter of a person.
 
     Raises:
         ValueError: if they cannot be read or do not belong together.
     """
 
-    def __init__(self, weights=None, control_weights=None):
+    def __init__(self, weights=None, control_weights=None, addons=()):
         self.pipeline = Pipeline.load(
-            weights or default_weights(words=True), control_weights or "default"
+            weights or default_weights(words=True), control_weights or "default", addons=addons
         )
         model, control = self.pipeline.model, self.pipeline.addons[0]
         self.name, self.digest, self.control_digest = model.path.name, model.digest, control.digest
+        self.adapters = [addon.file.digest for addon in addons]
         self.size = self.pipeline.size
 
     def check(self, prompt, negative=""):
