@@ -40,6 +40,7 @@ from portrait.supervision import mask_maker
 STEPS = 400
 CHECKPOINTS = 8
 BATCH = 10  # pictures a step, half of them strangers
+RATE = 3e-3  # of few steps: three times that of a style that is learned at leisure
 BEST = 10  # validation pictures that decide the shares
 STRENGTH, LEVELS = (
     0.65,
@@ -274,6 +275,7 @@ def _options(out, plan, squares):
         init_word=plan.init_word,
         epochs=epochs,
         batch_size=batch,
+        lr=RATE,
         seed=plan.seed,
         **often,
     ), every
