@@ -269,7 +269,7 @@ def _options(out, plan, squares):
         return Options(resume=True, **often), every
     return Options(
         data=(out / person.SQUARES).resolve(),
-        prior=(folder / STRANGERS).resolve(),
+        prior=(folder / STRANGERS / strangers.CLASS).resolve(),
         weights=plan.path,
         trigger=person.read_record(out)["trigger"],
         init_word=plan.init_word,

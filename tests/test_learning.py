@@ -13,10 +13,11 @@ from PIL import Image
 import portrait.painter
 from common.images import read_image, write_image
 from ddpm.adapters import load_adapter, merge_checkpoints
-from portrait import known, learning, person, strangers
+from portrait import known, learning, person, photos, strangers
 from portrait.__main__ import main
 
 SIDE, SQUARES, STEPS = 192, 6, 3
+make_strangers = strangers.make  # a fixture has another in its place
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,15 @@ def chosen(made_once):
 
 @pytest.fixture(scope="module")
 def rendered_strangers(made_once):
-    """Four strangers at three times the size of the small models' pictures."""
-    return made_once("strangers", lambda out: render(out, 4, 4, 96, strangers.SEED, drawn=0))
+    """Four strangers for small models, two of them cut out besides."""
+
+    def make(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(strangers, "N", 4)
+            patch.setattr(strangers, "CUT_OUT", 2)
+            make_strangers(folder, 32, workers=2)
+
+    return made_once("strangers", make)
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +232,22 @@ def test_templates_are_frontal_and_of_the_persons_sex():
     assert strangers._frontal_first(all_, "old woman")[:2] == [2, 1]
     assert strangers._frontal_first(all_, "")[:2] == [3, 0]
     assert strangers._frontal_first([stranger("man", 0, "cap"), *all_], "man")[0] == 4
+
+
+def test_strangers_are_shown_as_they_are_and_as_the_person_is(rendered_strangers):
+    folder = rendered_strangers / strangers.CLASS
+    captions = [path.read_text() for path in sorted(folder.glob("*.txt"))]
+    assert len(captions) == len(list(folder.glob("*.png"))) == 6
+    assert [photos.BACKGROUND in text for text in captions] == [False] * 4 + [True] * 2
+    assert all(text.startswith(("a photo of a woman", "a photo of a man")) for text in captions[4:])
+    for name in ("004.png", "005.png"):
+        image = read_image(folder / name)
+        assert (image == np.array(photos.TONE)).all(-1).mean() > 0.03
+    before = {path: path.stat().st_mtime_ns for path in rendered_strangers.rglob("*.png")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strangers, "N", 4)
+        make_strangers(rendered_strangers, 32)
+    assert {path: path.stat().st_mtime_ns for path in rendered_strangers.rglob("*.png")} == before
 
 
 @pytest.mark.parametrize(
