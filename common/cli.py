@@ -54,6 +54,13 @@ def note(sentence):
     click.echo(f"Note: {printable(sentence)}", err=True)
 
 
+def above_bars(sentence):
+    """Print a line on stderr, above a progress bar that is being shown."""
+    from tqdm import tqdm
+
+    tqdm.write(printable(sentence), file=sys.stderr)
+
+
 def printable(text):
     """A text whose control characters (ESC, newlines) and undecodable bytes are escaped: file names
     can hold any, and a terminal obeys them."""

@@ -253,6 +253,31 @@ def merge(files, shares, rank):
     return _of_ranks(deltas, dict.fromkeys(deltas, rank))
 
 
+def merge_checkpoints(files, shares, rank=None):
+    """States of one training as one: what they add to kernels by `merge`, and each trigger
+    word's vectors as their mean by shares.
+
+    Args:
+        files: list of `AdapterFile` with the same words.
+        shares: a number for each; together 1.
+        rank: as of `merge`.
+
+    Returns:
+        (factors, words, lost): as of `AdapterFile`, and as `merge` has it.
+
+    Raises:
+        ValueError: if they are not of one training.
+    """
+    if len({(file.base_digest, *file.words) for file in files}) > 1:
+        raise ValueError("the adapters are not checkpoints of one training.")
+    factors, lost = merge(files, shares, rank)
+    words = {
+        token: sum(share * file.words[token] for file, share in zip(files, shares, strict=True))
+        for token in files[0].words
+    }
+    return factors, words, lost
+
+
 def extract(tuned, base, ranks):
     """What a model differs by from the one that it was tuned from, as an adapter.
 

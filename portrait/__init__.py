@@ -10,7 +10,10 @@ The only place that knows both `ddpm`, which paints, and `facekit`, which finds,
     files.py         the template's file, painted into without touching the rest
     photos.py        which photos of a person are learned from, and their squares
     person.py        the folder of a learned person
-    report.py        pages: all stages of a portrait, the photos of a person
+    strangers.py     rendered people beside whom a person is learned
+    learning.py      an adapter trained on the squares, its checkpoints chosen by likeness
+    known.py         a learned person, as painting uses them
+    report.py        pages: all stages of a portrait, a person
     supervision.py   hints and masks from faces, for training
-    __main__.py      python -m portrait reconstruct, learn
+    __main__.py      python -m portrait reconstruct, learn, paint
 """

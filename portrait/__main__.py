@@ -1,12 +1,15 @@
-"""`python -m portrait`: faces painted from one photo into another, people learned from photos."""
+"""`python -m portrait`: faces painted from one photo into another, people learned from photos and
+drawn."""
 
 import os
+import shlex
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import click
 
-from common.cli import count, note, printable, progress, sentences
+from common.cli import STOPPED, count, note, printable, progress, sentences
 from common.devices import start_backend
 from common.files import check_writable, write_text
 from common.images import find_images, image_format
@@ -26,7 +29,7 @@ def _settings(command):
 
 @click.group(context_settings={"show_default": True})
 def main():
-    """Learn people from photos, and paint portraits into photographs."""
+    """Learn people from photos, draw them, and paint portraits into photographs."""
 
 
 @main.command()
@@ -39,6 +42,13 @@ def main():
     "leaves a face as it is.",
 )
 @click.option("--faces", type=Path, help="Folder of photos of one person; the best is taken.")
+@click.option(
+    "--person",
+    "people",
+    multiple=True,
+    help="Folder of a learned person, in place of --face; for several faces one each, from left to "
+    "right, or 'skip'.",
+)
 @click.option("--out", type=Path, default=Path("portrait.png"))
 @click.option("--report", "page", type=Path, help="HTML page of all stages.")
 @click.option("--steps-dir", type=Path, help="Folder for every stage's picture.")
@@ -52,24 +62,37 @@ def main():
 @click.option("--identity", default="auto", help="Of the scores: dlib, encoder or auto.")
 @_settings
 @sentences()
-def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, control_weights,
-                identity, **numbers):  # fmt: skip
-    """Paint the face of one photo into another; in a PNG, what is not painted keeps every bit."""
+def reconstruct(photo, references, faces, people, out, page, steps_dir, since, weights,
+                control_weights, identity, **numbers):  # fmt: skip
+    """Paint the face of one photo, or a learned person's, into another photo; in a PNG, what is not
+    painted keeps every bit."""
     # Here, so that --help does not wait for the face detector.
+    from portrait.known import load_person
     from portrait.painter import Painter
     from portrait.report import render
-    from portrait.session import Session
+    from portrait.session import SKIP, Session
     from portrait.stages import STAGES
 
     settings = Settings(**numbers)
     _check(photo, references, faces, out, page, steps_dir, since)
-    session = Session(photo, references, faces, identity)
+    if people and (references or faces):
+        raise ValueError("name photos, or learned people with --person, but not both.")
+    people = [one if one == SKIP else load_person(one) for one in people]
+    session = Session(photo, references, faces, identity, people)
     for sentence in session.notes:
         note(sentence)
     start_backend()  # only now: it takes seconds, and bad input should not wait for it
-    painter = Painter(weights, control_weights)
-    for sentence in painter.check(settings.prompt, settings.negative):
-        note(sentence)
+    painters = []
+    for i, one in enumerate(session.people):
+        if one is not None:
+            own = weights or one.weights
+            painter = Painter(own, control_weights, [one.addon(settings.adapter_strength)])
+        elif i == 0:
+            painter = Painter(weights, control_weights)
+        painters.append(painter)
+        own = session.settings_of(i, settings)
+        for sentence in painter.check(own.prompt, own.negative):
+            note(sentence)
     with progress(len(session.pairs) * len(STAGES), "painting", "stage") as bar:
 
         def observe(number, stage, done, of):
@@ -77,7 +100,7 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
             bar.set_postfix_str(at, refresh=False)
             bar.update((number - 1) * len(STAGES) + STAGES.index(stage) + (done == of) - bar.n)
 
-        image, portraits = session.paint(painter, settings, steps_dir, since, observe)
+        image, portraits = session.paint(painters, settings, steps_dir, since, observe)
     for pair, portrait in zip(session.pairs, portraits, strict=True):
         last = portrait.scores[STAGES[-1]]
         click.echo(
@@ -85,40 +108,147 @@ def reconstruct(photo, references, faces, out, page, steps_dir, since, weights, 
             f"{last['template']:.2f} to the template; seam {last['seam']:.2f}, colour "
             f"{last['colour']:.1f}."
         )
-    session.template.write(image, out, session.recipe(painter, settings))
+    session.template.write(image, out, session.recipe(painters, settings))
     if page:
         names = [pair[1] for pair in session.pairs]
         template = session.template.image
-        write_text(render(template, image, portraits, names, settings, painter.name), page)
+        write_text(render(template, image, portraits, names, settings, painters[0].name), page)
     click.echo(", ".join(printable(path) for path in (out, page, steps_dir) if path))
 
 
 @main.command()
-@click.argument("photos", type=Path)
+@click.option("--person", "folder", type=Path, required=True, help="Folder of a learned person.")
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    help="What to draw, with the person's word; may be repeated.  [default: a photo of them]",
+)
+@click.option("--negative", default="", help="What to keep away from.")
+@click.option("--n", type=click.IntRange(1), default=8, help="Pictures of each prompt.")
+@click.option("--out", type=Path, default=Path("painted.png"), help="The grid, a PNG.")
+@click.option("--each", type=Path, help="Folder for single pictures besides.")
+@click.option("--strength", type=click.FloatRange(0, 4), default=0.9, help="Of the adapter.")
+@click.option("--guidance", type=click.FloatRange(0, 100), default=3.0, help="Of the words.")
+@click.option("--steps", type=click.IntRange(1), default=20, help="Levels to visit.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of all noise.")
+@click.option("--weights", type=Path, help="Model.  [default: that of the person]")
+@sentences()
+def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
+    """Draw a learned person from words alone."""
+    from common.sheets import grid, labelled_grid, save_png
+    from ddpm import cli
+    from ddpm.bundle import find_bundle, read_preset
+    from ddpm.pipeline import Pipeline, Request, check_request
+    from ddpm.tokens import preset_with_words
+    from portrait.known import load_person
+
+    cli.check_outputs((), out, each, None)
+    person = load_person(folder)
+    prompts = prompts or (person.saying(),)
+    for prompt in prompts:
+        if not person.says(prompt):
+            note(f"the prompt does not say {person.trigger}: drawn as {person.saying(prompt)!r}.")
+    prompts = tuple(map(person.saying, prompts))
+    request = Request(n=n, prompts=prompts, negative=negative, **how)
+    path, addon = find_bundle(weights or person.weights), person.addon(strength)
+    preset = preset_with_words(read_preset(path), [addon], path)
+    check_request(request, preset, path)
+    zoom = cli.check_sizes(request, (preset.size, preset.size), None, None)
+    pipeline = Pipeline.load(path, addons=[addon])
+    for sentence in pipeline.notes(request):
+        note(sentence)
+    pictures, _ = cli.draw(pipeline, request, False)
+    recipe = {**pipeline.recipe(request), "person": person.trigger}
+    if len(prompts) > 1:
+        rows = pictures.reshape(len(prompts), n, *pictures.shape[1:])
+        sheet = labelled_grid(rows, prompts, zoom)
+    else:
+        sheet = grid(pictures, zoom=zoom)
+    save_png(sheet, out, recipe)
+    for i, picture in enumerate(pictures if each else ()):
+        own = {"prompt": prompts[i // n], "picture": i % n}
+        save_png(picture, each / f"{i:05d}.png", {**recipe, **own})
+    written = ", ".join(printable(path) for path in (out, each) if path)
+    click.echo(f"{count(request.total, 'picture')} of {person.trigger}: {written}")
+
+
+@main.command()
+@click.argument("photos", type=Path, required=False)
 @click.option("--out", type=Path, required=True, help="The person's folder; its name is the word.")
 @click.option("--noun", default="", help="What the person is: woman or man")
 @click.option("--top", type=click.IntRange(5), default=15, help="How many photos at most.")
 @click.option("--identity", "embedder", default="auto", help="Who is it: dlib, encoder or auto.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--overwrite", is_flag=True, help="Replace a person learned from other photos.")
-@sentences()
-def learn(photos, out, noun, top, embedder, workers, overwrite):
-    """Choose and prepare the PHOTOS, a folder, that a person is learned from."""
+@click.option(
+    "--weights",
+    type=Path,
+    help="Run folder, weights file, or a shipped model's name.  [default: portraits64]",
+)
+@click.option("--steps", type=click.IntRange(1), help="Of the training.  [default: 400]")
+@click.option("--seed", type=click.IntRange(0), help="Of all noise.  [default: 0]")
+@click.option("--choose-only", is_flag=True, help="Choose and prepare the photos, and stop.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was stopped or killed.")
+@click.option("--overwrite", is_flag=True, help="Replace what was learned otherwise before.")
+@sentences("the disk is full; what was saved before is safe. Make room and add --resume.")
+def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwrite, **how):
+    """Learn a person from PHOTOS, a folder: choose among them, train an adapter on those that
+    count, and keep what is most like the person. To --resume, PHOTOS need not be named."""
+    from portrait import learning, person
+
+    if resume and (overwrite or choose_only):
+        raise ValueError("--resume goes on with what there is; leave the other option away.")
+    learning.set_up_backend()  # before who is seen in photos is asked of it
+    if photos is None:
+        record = person.read_record(out)
+        if not resume or record is None:
+            raise ValueError(f"name the folder of photos; {out} holds no person to go on with.")
+        plan = learning.make_plan(record["trigger"], record["noun"], **how)
+    else:
+        wanted = person.want(photos, out, noun, top, embedder)
+        plan = None if choose_only else learning.make_plan(wanted.trigger, noun, **how)
+        if not person.is_learned(out, wanted, overwrite):
+            _choose(out, wanted, workers)
+        elif choose_only:
+            _say_ready(out)
+    if choose_only:
+        return
+    plan = learning.settle(out, plan, resume, overwrite, **how)
+    if plan is None:
+        _say_ready(out)
+        return
+    result = learning.train(out, plan, workers)
+    if result is None:
+        again = f"python -m portrait learn --resume --out {shlex.quote(str(out))}"
+        click.echo(printable(f"Stopped and saved. Go on with: {again}"))
+        sys.exit(STOPPED)
+    click.echo(printable(learning.told(result, out)))
+
+
+def _say_ready(out):
     from portrait import person
 
-    wanted = person.want(photos, out, noun, top, embedder)
-    if person.is_learned(out, wanted, overwrite):
-        found = person.read_record(out)
-        used = count(len(found["photos"]), "square")
-        click.echo(printable(f"{out} is ready already: {used} of {wanted.trigger}."))
-        return
+    record = person.read_record(out)
+    squares, learned = count(len(record["photos"]), "square"), record.get("learned")
+    how = f", learned in {count(learned['checkpoints'][-1]['step'], 'step')}" if learned else ""
+    click.echo(printable(f"{out} is ready already: {squares} of {record['trigger']}{how}."))
+
+
+def _choose(out, wanted, workers):
+    """Choose and prepare the photos of a person, and write their folder.
+
+    Raises:
+        ValueError: nobody can be learned from them; the page says why.
+    """
+    from portrait import person
+
     click.echo(f"Measuring {count(len(wanted.paths), 'photo')} ...", err=True)
     choice = person.survey(wanted, workers)
     _table(choice, wanted)
     if choice.problem:
         page = person.refuse(out, wanted, choice)
         seen = f"; see {page}." if page else "."
-        raise ValueError(f"{photos}: {choice.problem}{seen}")
+        raise ValueError(f"{wanted.photos}: {choice.problem}{seen}")
     click.echo(f"Preparing {count(len(choice.used), 'square')} ...", err=True)
     made = person.keep(out, wanted, choice, workers=workers)
     mended = [sum(one.restored for one in made), sum(one.retouched for one in made)]

@@ -8,17 +8,18 @@ from ddpm.pipeline import Pipeline, Request, check_request
 
 
 class Painter:
-    """A trained model with its control branch.
+    """A trained model with its control branch, and what it has learned besides.
 
     Args:
         weights, control_weights: files or run folders; None are the shipped ones. A model that no
             branch was trained over paints without control pictures, and `check` says so.
+        addons: further ones, such as the adapter of a person.
 
     Raises:
         ValueError: if they cannot be read or do not belong together.
     """
 
-    def __init__(self, weights=None, control_weights=None):
+    def __init__(self, weights=None, control_weights=None, addons=()):
         path = find_bundle(weights or default_weights(words=True))
         self._notes = []
         if control_weights is None:
@@ -29,9 +30,10 @@ class Painter:
                     f"{path.name} has no control branch: it paints without control pictures, and "
                     "follows the photograph less closely."
                 ]
-        self.pipeline = Pipeline.load(path, control_weights)
+        self.pipeline = Pipeline.load(path, control_weights, addons=addons)
         self.name, self.digest = self.pipeline.model.path.name, self.pipeline.model.digest
         self.control_digest = control_weights and self.pipeline.addons[0].digest
+        self.adapters = [addon.file.digest for addon in addons]
         self.size = self.pipeline.size
 
     def check(self, prompt, negative=""):

@@ -6,6 +6,13 @@
         person.json                 choices, scores, checksums of the photos, versions
         index.html                  which photos count, and why the others do not
 
+and, once an adapter has been trained on the squares (`learning.py`),
+
+        adapter.safetensors         what the model has learned of them
+        face.png                    the best validation picture: the face to paste
+        validation.png              all validation pictures, a row a checkpoint
+        training/                   while it goes on
+
 `python train.py lora --data people/anna/photos` trains on the squares as on any folder of pictures.
 """
 
@@ -26,7 +33,8 @@ from portrait.report import render_person
 
 VERSION = 1  # raised whenever the same photos would give other squares or captions
 RECORD, PAGE, REFERENCE, SQUARES = "person.json", "index.html", "reference.png", "photos"
-CONTENTS = (RECORD, PAGE, REFERENCE, SQUARES)
+ADAPTER, FACE, SHEET, TRAINING = "adapter.safetensors", "face.png", "validation.png", "training"
+CONTENTS = (RECORD, PAGE, REFERENCE, SQUARES, ADAPTER, FACE, SHEET, TRAINING)
 MADE_WITH = ("mediapipe", "numpy", "opencv-contrib-python")
 _NOUN = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
 
@@ -175,6 +183,11 @@ def read_record(folder):
     return found if isinstance(found, dict) and found.get("kind") == "person" else None
 
 
+def write_record(folder, record):
+    """Write person.json, whole or not at all."""
+    write_text(json.dumps(record, indent=1) + "\n", Path(folder) / RECORD)
+
+
 def survey(wanted, workers=None):
     """Measure the photos and choose among them.
 
@@ -247,8 +260,7 @@ def _write(folder, wanted, choice, made, captions):
     face = reference.best.measured.face
     write_image(photos_of.head(read_image(reference.path), face), folder / REFERENCE)
     write_text(render_person(wanted, choice, made, captions), folder / PAGE)
-    text = json.dumps(_record(wanted, choice, made, captions), indent=1)
-    write_text(text + "\n", folder / RECORD)
+    write_record(folder, _record(wanted, choice, made, captions))
 
 
 def _record(wanted, choice, made, captions):

@@ -1,11 +1,15 @@
 """Pages: every stage of a portrait, and the photos that a person is learned from; each is one file
 that opens anywhere."""
 
+import base64
+import io
 from functools import cache
 from importlib.resources import files
 
 import jinja2
 import numpy as np
+from markupsafe import Markup
+from PIL import Image
 
 from common.cli import printable
 from common.images import read_image
@@ -22,6 +26,8 @@ TITLES = {
     "border": "border refined by the model",
     "retouched": "retouched",
 }
+# Where a person's page tells of the training, which is written later than the rest.
+SLOT = ("<!-- learned -->", "<!-- end of learned -->")
 PAINTED = {"reconstructed": "inner", "border": "ring"}  # stages that show their mask
 
 
@@ -104,7 +110,58 @@ def render_person(wanted, choice, prepared=(), captions=()):
         used=len(choice.used),
         photos=[_photo(verdict, wanted, choice) for verdict in choice.verdicts[:SHOWN]],
         left_out=max(0, len(choice.verdicts) - SHOWN),
+        slot=Markup("".join(SLOT)),
     )
+
+
+def render_learned(page, learned, sheet, face=None):
+    """The page of a person with what has been learned so far.
+
+    Args:
+        page: str, of `render_person` or of this.
+        learned: what is known of the training, as `learning.summary` has it.
+        sheet: uint8 (H, W, 3), the contact sheet.
+        face: uint8 (H, W, 3), the picture that is kept; None while it is not decided.
+
+    Returns:
+        str: the page; a page that has no place for it, as it is.
+    """
+    before, begun, rest = page.partition(SLOT[0])
+    _, ended, after = rest.partition(SLOT[1])
+    if not begun or not ended:
+        return page
+    section = _page("learned.html").render(
+        **learned,
+        curve=_curve(learned["checkpoints"]),
+        sheet=_as_png(sheet),
+        face=None if face is None else _as_png(face),
+    )
+    return f"{before}{SLOT[0]}\n{section}\n{SLOT[1]}{after}"
+
+
+def _curve(checkpoints):
+    """Likeness by step as a curve in a field of 600 x 160: {"mean", "best": list of (x, y, step,
+    value)}, and "low" and "high", the values at the field's edges; None without a face."""
+    seen = [c for c in checkpoints if c["mean"] is not None]
+    if not seen:
+        return None
+    values = [c[name] for c in seen for name in ("mean", "best")]
+    low, high = min(0.0, *values), max(0.1, *values)
+    last = max(c["step"] for c in checkpoints)
+
+    def place(c, name):
+        y = 160 * (high - c[name]) / (high - low)
+        return round(600 * c["step"] / last, 1), round(y, 1), c["step"], c[name]
+
+    lines = {name: [place(c, name) for c in seen] for name in ("mean", "best")}
+    return {**lines, "low": low, "high": high}
+
+
+def _as_png(image):
+    """A small picture whose pixels are to be seen as they are, as a data URL."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _photo(verdict, wanted, choice):

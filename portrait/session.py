@@ -5,7 +5,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from facekit.detect import detect, largest
 from facekit.identity import load_embedder, similarity
 from portrait import stages
 from portrait.files import Template
+from portrait.settings import Settings
 from portrait.stages import STAGES
 
 MAX_FACES = 5
@@ -59,29 +60,39 @@ class Session:
             or `SKIP` for a face that is to stay.
         faces_folder: folder of photos of one person; the best of them is a reference.
         embedder: name of the face embedding: "dlib", "encoder" or "auto".
+        people: `known.Known` or `SKIP`, in place of references: learned people.
 
     Attributes:
         template: `files.Template`.
         pairs: list of (face, path, image, face there).
+        people: list of `known.Known`, or None, of each pair.
         notes: sentences worth telling.
 
     Raises:
         ValueError: one sentence, where it cannot be done; no model has been loaded then.
     """
 
-    def __init__(self, template, references=(), faces_folder=None, embedder="auto"):
+    def __init__(self, template, references=(), faces_folder=None, embedder="auto", people=()):
         self.template, self.embedder = Template(template), embedder
         image = self.template.image
+        if people:
+            references = [SKIP if one == SKIP else one.reference for one in people]
         self.pairs, found, self.notes = choose(
             image, references, faces_folder, str(template), embedder
         )
         self._others = [[face for face in found if face is not pair[0]] for pair in self.pairs]
+        self.people = [one for one in people if one != SKIP] or [None] * len(self.pairs)
 
-    def paint(self, painter, settings, steps_dir=None, since=None, observe=None):
+    def settings_of(self, i, settings):
+        """The settings for face i: where it is to be a learned person's, the prompt says so."""
+        one = self.people[i]
+        return settings if one is None else replace(settings, prompt=one.saying(settings.prompt))
+
+    def paint(self, painters, settings, steps_dir=None, since=None, observe=None):
         """Paint all faces, one after another.
 
         Args:
-            painter: `painter.Painter`.
+            painters: list of `painter.Painter`, one for each pair.
             settings: `Settings`.
             steps_dir: folder to keep every stage in; None keeps nothing.
             since: take the stages before this one from `steps_dir`; None makes all of them.
@@ -93,21 +104,25 @@ class Session:
         Raises:
             ValueError: kept stages that are not there, or of other photos or settings.
         """
-        digest = painter.digest + (painter.control_digest or "")
         template = self.template.image
+        pasted = [one and one.face for one in self.people]
+        own = [self.settings_of(i, settings) for i in range(len(self.pairs))]
         keys = [
-            fingerprint(template, pair, others, digest)
-            for pair, others in zip(self.pairs, self._others, strict=True)
+            fingerprint(template, *known)
+            for known in zip(
+                self.pairs, self._others, map(digest_of, painters), pasted, strict=True
+            )
         ]
         earlier = [
-            kept(steps_dir, i, key, settings, since) if since else None
-            for i, key in enumerate(keys, 1)
+            kept(steps_dir, i + 1, key, own[i], since) if since else None
+            for i, key in enumerate(keys)
         ]
         embedder, image, portraits = load_embedder(self.embedder), template, []
         for i, (pair, others) in enumerate(zip(self.pairs, self._others, strict=True)):
             tell = None if observe is None else partial(observe, i + 1)
+            first = since or STAGES[0]
             portrait = reconstruct(
-                template, pair, others, settings, painter, earlier[i], since or STAGES[0], tell
+                template, pair, others, own[i], painters[i], earlier[i], first, tell, pasted[i]
             )
             portrait.scores = {stage: score(portrait, stage, embedder) for stage in STAGES}
             image = put_back(image, portrait)
@@ -116,14 +131,18 @@ class Session:
             portraits.append(portrait)
         return image, portraits
 
-    def recipe(self, painter, settings):
+    def recipe(self, painters, settings):
         """How the picture is made, as JSON can hold it."""
+        painter = painters[0]
+        people = [one.folder.name for one in self.people if one is not None]
+        adapters = [digest for one in painters for digest in one.adapters]
         return {
             "template": self.template.path.name,
             "faces": [Path(pair[1]).name for pair in self.pairs],
             "weights": painter.name,
             "weights_sha256": painter.digest,
             "control_sha256": painter.control_digest,
+            **({"people": people, "adapters_sha256": adapters} if people else {}),
             **settings.to_dict(),
         }
 
@@ -234,7 +253,15 @@ def best_of(folder, embedder="auto"):
 
 
 def reconstruct(
-    template, pair, others, settings, painter, kept=None, since=STAGES[0], observe=None
+    template,
+    pair,
+    others,
+    settings,
+    painter,
+    kept=None,
+    since=STAGES[0],
+    observe=None,
+    pasted=None,
 ):
     """All stages for one face.
 
@@ -247,13 +274,14 @@ def reconstruct(
         kept: {stage: (picture, settings that it was made with)} of an earlier time.
         since: the first stage to do again; those before are taken from `kept`.
         observe: optional (stage, done, of) -> None.
+        pasted: as of `stages.Scene`.
 
     Returns:
         `Portrait`.
     """
     face, _, image, found = pair
     tell = observe or (lambda *_: None)
-    scene = stages.crop(template, face, others, image, found, settings)
+    scene = stages.crop(template, face, others, image, found, settings, pasted)
     result = Portrait(scene)
     steps = {
         "crop": lambda: scene.view,
@@ -332,11 +360,17 @@ def _skin_colour(picture, face):
 # --- stages kept in a folder
 
 
-def fingerprint(template, pair, others, digest):
-    """What kept stages belong to: the two pictures, their faces, who else is there, the weights."""
+def digest_of(painter):
+    """Which weights a painter paints with: str."""
+    return "".join((painter.digest, painter.control_digest or "", *painter.adapters))
+
+
+def fingerprint(template, pair, others, digest, pasted=None):
+    """What kept stages belong to: the pictures, their faces, who else is there, the weights."""
     result = hashlib.sha256(digest.encode())
     faces = (pair[0], pair[3], *others)
-    for array in (template, pair[2], *(face.points5 for face in faces)):
+    more = () if pasted is None else (pasted[0],)
+    for array in (template, pair[2], *more, *(face.points5 for face in faces)):
         result.update(np.ascontiguousarray(array).tobytes())
     return result.hexdigest()[:16]
 
@@ -389,7 +423,8 @@ def kept(folder, number, key, settings, since):
         raise ValueError(f"{folder} does not hold the stages of an earlier time.") from None
     for stage, (_, made) in result.items():
         for name, value in stages.used(stage, settings).items():
-            if name != "seed" and made.get(name) != value:
+            # A setting that is newer than the stages was as it is by default.
+            if name != "seed" and made.get(name, getattr(Settings(), name)) != value:
                 raise ValueError(
                     f"{folder} holds '{stage}' made with {name.replace('_', '-')} "
                     f"{made.get(name)!r}, not {value!r}: begin with --since {stage}, or keep to it."

@@ -23,6 +23,7 @@ class Settings:
         border_strength, border_steps: of the refinement in the ring.
         border_canny, border_tile: strengths of its hints.
         retouch: how much to smooth the skin; 0 leaves the stage out.
+        adapter_strength: of a learned person's adapter; without a person it means nothing.
         prompt, negative: text conditions of the reconstruction.
         seed: of all noise.
     """
@@ -46,6 +47,7 @@ class Settings:
     border_canny: float = 1.0
     border_tile: float = 1.0
     retouch: float = 0.0
+    adapter_strength: float = 0.9
     prompt: str = ""
     negative: str = ""
     seed: int = 0

@@ -34,11 +34,14 @@ USES = {
     "fused": ("share", "inset"),
     "reconstructed": (
         *("strength", "steps", "guidance", "canny", "points", "colour"),
-        *("prompt", "negative", "seed"),
+        *("prompt", "negative", "seed", "adapter_strength"),
     ),
     "coloured": ("transfer",),
     "likeness": ("likeness", "inset"),
-    "border": ("border_strength", "border_steps", "border_canny", "border_tile", "seed"),
+    "border": (
+        *("border_strength", "border_steps", "border_canny", "border_tile"),
+        *("seed", "adapter_strength"),
+    ),
     "retouched": ("retouch",),
 }
 
@@ -61,6 +64,8 @@ class Scene:
         reference_face: in it.
         inner: float32 (S, S): where the face is painted.
         ring: float32 (S, S): where its border is refined.
+        pasted: (uint8 (H, W, 3), face in it): another picture of the same person to lay on and to
+            take the points from; None for the reference.
     """
 
     matrix: np.ndarray
@@ -71,6 +76,7 @@ class Scene:
     reference_face: Face
     inner: np.ndarray
     ring: np.ndarray
+    pasted: tuple | None = None
 
     @property
     def mask(self):
@@ -85,7 +91,7 @@ class Scene:
         return np.where(self.mask[..., None] > 0, light, picture)
 
 
-def crop(template, face, others, reference, reference_face, settings):
+def crop(template, face, others, reference, reference_face, settings, pasted=None):
     """Cut out the surroundings of a face, upright, and the masks in them.
 
     Args:
@@ -94,6 +100,7 @@ def crop(template, face, others, reference, reference_face, settings):
         others: faces in it that are to stay.
         reference, reference_face: the other photo and its face.
         settings: `Settings`.
+        pasted: as of `Scene`.
 
     Returns:
         `Scene`.
@@ -119,15 +126,13 @@ def crop(template, face, others, reference, reference_face, settings):
         np.minimum(np.maximum(make(here, view.shape), make(target, view.shape)), free)
         for make in (masks.inner, masks.ring)
     )
-    return Scene(matrix, view, here, target, reference, reference_face, inner, ring)
+    return Scene(matrix, view, here, target, reference, reference_face, inner, ring, pasted)
 
 
 def replaced(scene):
-    """The reference's face laid on by a similarity transform of five points."""
-    face = scene.reference_face
-    return paste_by_points(
-        scene.view, scene.face.points5, scene.reference, face.points5, scene.inner
-    )
+    """The person's face laid on by a similarity transform of five points."""
+    image, face = scene.pasted or (scene.reference, scene.reference_face)
+    return paste_by_points(scene.view, scene.face.points5, image, face.points5, scene.inner)
 
 
 def fused(scene, settings):
@@ -141,9 +146,12 @@ def fused(scene, settings):
 
 def reconstructed(scene, fused, painter, settings, observe=None):
     """The face painted by the model, held by edges and colours of the fused picture and by the
-    points of the shape that it is to have."""
+    points of the shape that it is to have, or that the face laid on has."""
     small = resize(fused, painter.size)
-    points = control_of.face_points(scene.view.shape, scene.target.mesh, painter.size)
+    posed = scene.target
+    if scene.pasted is not None:
+        posed = shaped(scene.face, scene.pasted[1], settings.shape)
+    points = control_of.face_points(scene.view.shape, posed.mesh, painter.size)
     painted = painter.paint(
         small,
         _small(scene.inner, painter.size),

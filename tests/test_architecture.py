@@ -15,7 +15,7 @@ BELOW = {
     "data": {"common"},
     "ddpm": {"common"},
     "facekit": {"common"},
-    "portrait": {"common", "ddpm", "facekit"},
+    "portrait": {"common", "data", "ddpm", "facekit"},
     "train": {"common", "data", "ddpm", "portrait"},
     "sample": {"common", "ddpm", "portrait"},
 }

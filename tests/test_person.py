@@ -267,7 +267,7 @@ def album(folder, tmp_path):
 @pytest.fixture
 def learn(call):
     def run(photos_, out, *words, code=0):
-        words = ("--out", out, "--identity", "encoder", "--workers", 1, *words)
+        words = ("--out", out, "--identity", "encoder", "--workers", 1, "--choose-only", *words)
         said, complaints = call(main, "learn", photos_, *words, code=code)
         return said if code == 0 else complaints.splitlines()[-1]
 

@@ -22,7 +22,7 @@ SIZE = 64
 class Scribbler:
     """Paints random colours where it may, and remembers what it was asked."""
 
-    size, name, digest, control_digest = SIZE, "scribbles", "0", "1"
+    size, name, digest, control_digest, adapters = SIZE, "scribbles", "0", "1", ()
 
     def __init__(self, *_):
         self.asked = []

@@ -115,6 +115,20 @@ class DataSource:
     embeddings: Callable | None = None
 
 
+@dataclass(frozen=True)
+class Watch:
+    """Somebody who looks at a training now and then, and tells how it went.
+
+    Args:
+        epochs: between two looks.
+        look: (trainer) -> None: what to do with the averaged weights, `trainer.averaged`. The state
+            is saved when it returns: after a kill every look that was cut short is taken again.
+    """
+
+    epochs: int
+    look: Callable
+
+
 # --- the tasks
 
 
@@ -196,7 +210,7 @@ def sharpen(options, data):
     )
 
 
-def lora(options, data):
+def lora(options, data, watch=None):
     """Train an adapter: a few low-rank matrices that teach a model a person or a style."""
     parse_ranks(options.ranks or RANKS)  # fails early, if it does
     run = _open_over_model("lora", options, lambda p: p.with_(run=LORA, data={"p_crop": 0.0}))
@@ -209,6 +223,7 @@ def lora(options, data):
             convolutions=not run.options.dense,
         ),
         use="Draw with it: python sample.py --adapter {}/" + ADAPTER,
+        watch=watch,
     )
 
 
@@ -391,7 +406,7 @@ class _Machine:
         return PRECISIONS[self.precision]
 
 
-def _train(run, data, use, begin=None, make=model_parts, hints=None):
+def _train(run, data, use, begin=None, make=model_parts, hints=None, watch=None):
     """Train to the end, or to a signal.
 
     Args:
@@ -401,6 +416,7 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None):
         begin: (network, preset) -> (taken, all) parameters: other weights to begin with.
         make: (run, dtype policy, pictures) -> `Parts`.
         hints: `HintSettings` where control pictures are trained.
+        watch: `Watch`; who watches also says how it ended.
 
     Returns:
         bool: whether all epochs are done.
@@ -435,8 +451,10 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None):
             build = _with_prior(run, build, data, machine.dtype)
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
-        done = trainer.fit(pictures.images, run.preset.run.epochs, seconds, build=build)
-    _report_end(run, done, trainer.step, use)
+        epochs = run.preset.run.epochs
+        done = trainer.fit(pictures.images, epochs, seconds, build=build, watch=watch)
+    if watch is None:
+        _report_end(run, done, trainer.step, use)
     return done
 
 
@@ -540,7 +558,7 @@ def _start_backend(run):
     Raises:
         ValueError: if a run that goes on was trained on another backend.
     """
-    deterministic, micro_batches = _set_up(run.options, run.preset.run.batch_size)
+    deterministic, micro_batches = set_up(run.options, run.preset.run.batch_size)
     start_backend()
     import keras
 
@@ -555,8 +573,10 @@ def _start_backend(run):
     return _Machine(deterministic, 1 if use_xla() else micro_batches, precision, backend)
 
 
-def _set_up(options, batch_size):
+def set_up(options, batch_size):
     """Settle what the backends read when they are imported. Returns (deterministic, micro-batches).
+
+    A program that starts the backend for something else before it trains calls this first.
 
     On processors two things make TensorFlow's sums differ in their last bits: kernels that are
     free to (the flag), and operations that run side by side, for `AddN` begins its sum with

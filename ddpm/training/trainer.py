@@ -2,7 +2,7 @@
 
 import signal
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 import keras
 from keras import ops
@@ -127,7 +127,7 @@ class Trainer:
         sheet = grid(self.pipeline.draw(request), zoom=zoom)
         return sheet, {"seed": self.seed, "sampler": "ddim", "steps": steps}
 
-    def fit(self, images, epochs, save_seconds=300.0, quiet=False, build=None):
+    def fit(self, images, epochs, save_seconds=300.0, quiet=False, build=None, watch=None):
         """Train until `epochs` are done or a signal asks to stop, saving along the way.
 
         Args:
@@ -137,6 +137,7 @@ class Trainer:
             save_seconds: save at the latest after so many seconds.
             quiet: no progress bar.
             build: makes batches with conditions; see `batches.BatchBuilder`.
+            watch: `tasks.Watch`, or None.
 
         Returns:
             bool: whether all epochs are done.
@@ -158,6 +159,7 @@ class Trainer:
                 self.log,
                 Every(self.sample, epochs=run.sample_epochs),
                 Every(self.snapshot, epochs=run.snapshot_epochs),
+                Every(partial(self._show, watch), epochs=watch.epochs if watch else 0),
                 Every(self.save, seconds=save_seconds),
                 StopWhen(asked),
             ]
@@ -165,11 +167,21 @@ class Trainer:
                 self._fit(images, epochs, steps, callbacks, build, asked)
             finally:
                 progress.close()
+            if watch and self.step >= steps * epochs and epochs % watch.epochs:
+                watch.look(self._averaged_now())
             self.save()
         done, every = self.step >= steps * epochs, run.sample_epochs
         if done and every and epochs % every:
             self.sample()
         return done
+
+    def _show(self, watch):
+        watch.look(self._averaged_now())
+        self.save()
+
+    def _averaged_now(self):
+        self.update_average()
+        return self
 
     def _fit(self, images, epochs, steps, callbacks, build, asked):
         flip, size = self.preset.data.flip, self.preset.run.batch_size
