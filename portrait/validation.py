@@ -31,11 +31,8 @@ KEPT = "checkpoints"  # in the training's folder
 
 
 def prompt_of(record):
-    """What is asked of validation pictures: what captions say of a calm face."""
-    noun = record["noun"]
-    article = "an" if noun[:1].lower() in tuple("aeiou") else "a"
-    who = [f"a photo of {record['trigger']}", *([f"{article} {noun}"] if noun else [])]
-    return ", ".join([*who, photos_of.BACKGROUND])
+    """What is asked of validation pictures, by a person's record."""
+    return photos_of.plain_caption(record["trigger"], record["noun"])
 
 
 @dataclass
