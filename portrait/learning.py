@@ -206,7 +206,7 @@ def train(out, plan, workers=None):
         workers: processes that render; None for one a core.
 
     Returns:
-        `validation.summary` of the result; None where a signal has stopped it, and all is saved.
+        `Watcher.summary` of the result; None where a signal has stopped it, and all is saved.
 
     Raises:
         ValueError: one sentence.
@@ -269,7 +269,7 @@ def told(result, out):
     """The sentence at the end of a training.
 
     Args:
-        result: of `validation.summary`.
+        result: of `Watcher.summary`.
         out: the person's folder.
     """
     used = sum(bool(c["share"]) for c in result["checkpoints"])

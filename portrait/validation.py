@@ -7,6 +7,7 @@ face to paste.
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,11 @@ class Watcher:
         self.folder = self.out / person.TRAINING / KEPT
         self.embedder = load_embedder(self.record["embedder"])
         self.who = np.array(self.record["person"])
+
+    @cached_property
+    def before(self):
+        """Mean likeness of the strangers as they are; None without a face."""
+        return _summed(self.likeness(self.templates))["mean"]
 
     @property
     def request(self):
@@ -111,7 +117,7 @@ class Watcher:
         return found
 
     def finish(self):
-        """Merge the checkpoints, keep the best picture, and write all of it. Returns `summary`."""
+        """Merge the checkpoints, keep the best picture, and write all of it: its `summary`."""
         found = self.checkpoints()
         for one, share in zip(found, shares([c["likeness"] for c in found]), strict=True):
             one["share"] = share
@@ -129,7 +135,7 @@ class Watcher:
         merged = _summed(self.likeness(pictures))
         face, kept = self._best(found)
         save_png(face, self.out / person.FACE, kept)
-        result = summary(self.plan, self.record, found, len(self.templates), merged, self.embedder)
+        result = self.summary(found, merged)
         sheet = self._sheet(found, (pictures, merged["mean"]))
         save_png(sheet, self.out / person.SHEET, result)
         self._page(result, sheet, face)
@@ -137,6 +143,7 @@ class Watcher:
             "plan": asdict(self.plan),
             "prompt": prompt_of(self.record),
             "strength": STRENGTH,
+            "before": self.before,
             "checkpoints": found,
             "merged": merged["likeness"],
             "lost": round(max(lost.values()), 6),
@@ -166,7 +173,7 @@ class Watcher:
 
     def _sheet(self, found, merged=None):
         """The contact sheet: the templates, then a row a checkpoint."""
-        rows, labels = [self.templates], ["templates"]
+        rows, labels = [self.templates], [f"templates: {said(self.before)}"]
         for one in found:
             n = range(len(self.templates))
             rows.append(np.stack([read_image(self._picture(one["step"], i)) for i in n]))
@@ -179,41 +186,38 @@ class Watcher:
 
     def _show(self, found):
         """Write contact sheet and page anew."""
-        so_far = summary(self.plan, self.record, found, len(self.templates), None, self.embedder)
+        so_far = self.summary(found)
         sheet = self._sheet(found)
         save_png(sheet, self.out / person.SHEET, so_far)
         self._page(so_far, sheet)
 
+    def summary(self, found, merged=None):
+        """What a page says of the training.
+
+        Args:
+            found: of `checkpoints`.
+            merged: {"likeness", "mean", "best"} of the merged adapter; None while it goes on.
+        """
+        step = found[-1]["step"]
+        return {
+            "step": step,
+            "steps": max(self.plan.steps, step),
+            "weights": Path(self.plan.weights).name,
+            "templates": len(self.templates),
+            "prompt": prompt_of(self.record),
+            "strength": STRENGTH,
+            "embedder": self.embedder.name,
+            "same": self.embedder.same,
+            "before": self.before,
+            "checkpoints": found,
+            "finished": merged is not None,
+            "best": min(BEST, sum(len(c["likeness"]) for c in found)),
+            "merged": merged and merged["mean"],
+        }
+
     def _page(self, result, sheet, face=None):
         page = self.out / person.PAGE
         write_text(render_learned(page.read_text("utf-8"), result, sheet, face), page)
-
-
-def summary(plan, record, checkpoints, templates, merged, embedder):
-    """What a page says of a training.
-
-    Args:
-        plan: `learning.Plan`.
-        record: content of person.json.
-        checkpoints: of `Watcher.checkpoints`.
-        templates: how many there are.
-        merged: {"likeness", "mean", "best"} of the merged adapter; None while it goes on.
-        embedder: of `facekit.identity`.
-    """
-    return {
-        "step": checkpoints[-1]["step"],
-        "steps": max(plan.steps, checkpoints[-1]["step"]),
-        "weights": Path(plan.weights).name,
-        "templates": templates,
-        "prompt": prompt_of(record),
-        "strength": STRENGTH,
-        "embedder": embedder.name,
-        "same": embedder.same,
-        "checkpoints": checkpoints,
-        "finished": merged is not None,
-        "best": min(BEST, sum(len(c["likeness"]) for c in checkpoints)),
-        "merged": merged and merged["mean"],
-    }
 
 
 def shares(likeness):

@@ -152,7 +152,12 @@ def test_a_person_is_learned_to_the_end(learned, learn, monkeypatch):
     assert {one["step"]: one["share"] for one in file.about["merged"]} == shares
     assert any(np.abs(up).max() > 0 for _, up, _ in file.factors.values())
     page = (learned / "index.html").read_text()
-    assert "<svg" in page and page.count("<table>") == 1 and "3 of 3 steps" in page
+    assert (
+        "Before they are painted over" in page
+        and "<svg" in page
+        and page.count("<table>") == 1
+        and "3 of 3 steps" in page
+    )
     assert "image/png;base64" in page and "<script" not in page
     with Image.open(learned / "validation.png") as sheet:
         assert json.loads(sheet.text["recipe"])["finished"]
@@ -193,6 +198,15 @@ def test_a_stop_is_gone_on_with_to_the_same_adapter(learned_once, eva, learn, mo
     said = learn(again, "--resume", photos=None)
     assert "Resuming at step 1." in said and "learned in 3 steps" in said
     assert adapter_of(again) == whole and not (again / "training").exists()
+
+
+def test_a_signal_says_how_to_go_on(eva, learn, quick, call, chosen, monkeypatch):
+    monkeypatch.setattr(learning.tasks, "lora", lambda *_: False)
+    words = ("learn", chosen / "photos", "--noun", "woman", "--identity", "encoder", "--out", eva)
+    said, _ = call(main, *words, code=130)
+    assert f"Go on with: python -m portrait learn --resume --out {eva}" in said
+    assert learning.state(eva) == "begun"
+    assert "ready already: 6 squares of eva." in call(main, *words, "--choose-only")[0]
 
 
 @pytest.mark.parametrize("last", ["validation.png", "person.json"])
