@@ -11,7 +11,8 @@ The only place that knows both `ddpm`, which paints, and `facekit`, which finds,
     photos.py        which photos of a person are learned from, and their squares
     person.py        the folder of a learned person
     strangers.py     rendered people beside whom a person is learned
-    learning.py      an adapter trained on the squares, its checkpoints chosen by likeness
+    learning.py      an adapter trained on the squares
+    validation.py    its checkpoints judged by likeness, and merged
     known.py         a learned person, as painting uses them
     report.py        pages: all stages of a portrait, a person
     supervision.py   hints and masks from faces, for training

@@ -199,14 +199,17 @@ def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwr
     if resume and (overwrite or choose_only):
         raise ValueError("--resume goes on with what there is; leave the other option away.")
     learning.set_up_backend()  # before who is seen in photos is asked of it
+    begins, plan = not choose_only and (overwrite or not learning.state(out)), None
     if photos is None:
         record = person.read_record(out)
         if not resume or record is None:
             raise ValueError(f"name the folder of photos; {out} holds no person to go on with.")
-        plan = learning.make_plan(record["trigger"], record["noun"], **how)
+        if begins:
+            plan = learning.make_plan(record["trigger"], record["noun"], **how)
     else:
         wanted = person.want(photos, out, noun, top, embedder)
-        plan = None if choose_only else learning.make_plan(wanted.trigger, noun, **how)
+        if begins:
+            plan = learning.make_plan(wanted.trigger, wanted.noun, **how)
         if not person.is_learned(out, wanted, overwrite):
             _choose(out, wanted, workers)
         elif choose_only:

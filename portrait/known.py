@@ -9,7 +9,7 @@ from ddpm.adapters import load_addon
 from ddpm.conditions.text import word_of
 from ddpm.conditions.vocabulary import split
 from facekit.detect import detect, largest
-from portrait import learning, person
+from portrait import learning, person, photos
 
 STRENGTH = 0.9  # of the adapter, EasyPhoto's
 
@@ -59,12 +59,11 @@ class Known:
         return word_of(self.trigger) in split(prompt)
 
     def saying(self, prompt=""):
-        """A prompt that has the person's word: as it is where it has, else with it in front."""
-        if self.says(prompt):
-            return prompt
-        article = "an" if self.noun[:1].lower() in tuple("aeiou") else "a"
-        who = f"{self.trigger}, {article} {self.noun}" if self.noun else self.trigger
-        return f"a photo of {who}" if not prompt.strip() else f"{self.trigger}, {prompt}"
+        """A prompt that has the person's word: as it is where it has, else with it in front; an
+        empty one becomes what the captions of calm photos say."""
+        if not prompt.strip():
+            return photos.plain_caption(self.trigger, self.noun)
+        return prompt if self.says(prompt) else f"{self.trigger}, {prompt}"
 
 
 def load_person(folder):

@@ -347,7 +347,15 @@ def caption(trigger, noun, face):
         noun: what the person is; empty says nothing of it.
         face: `facekit.detect.Face`.
     """
+    return _caption(trigger, noun, expression.words(face))
+
+
+def plain_caption(trigger, noun):
+    """What the square of a calm face that looks at the camera is said to show; as `caption`."""
+    return _caption(trigger, noun, ())
+
+
+def _caption(trigger, noun, seen):
     article = "an" if noun[:1].lower() in tuple("aeiou") else "a"
     who = [f"{article} {noun}"] if noun else []
-    said = [f"a photo of {trigger}", *who, *expression.words(face), BACKGROUND]
-    return ", ".join(said)
+    return ", ".join([f"a photo of {trigger}", *who, *seen, BACKGROUND])

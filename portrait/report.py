@@ -119,7 +119,7 @@ def render_learned(page, learned, sheet, face=None):
 
     Args:
         page: str, of `render_person` or of this.
-        learned: what is known of the training, as `learning.summary` has it.
+        learned: what is known of the training, as `Watcher.summary` has it.
         sheet: uint8 (H, W, 3), the contact sheet.
         face: uint8 (H, W, 3), the picture that is kept; None while it is not decided.
 

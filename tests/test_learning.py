@@ -13,7 +13,7 @@ from PIL import Image
 import portrait.painter
 from common.images import read_image, write_image
 from ddpm.adapters import load_adapter, merge_checkpoints
-from portrait import known, learning, person, photos, strangers
+from portrait import known, learning, person, photos, strangers, validation
 from portrait.__main__ import main
 
 SIDE, SQUARES, STEPS = 192, 6, 3
@@ -60,8 +60,8 @@ def quick(rendered_strangers):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strangers, "make", copied)
         patch.setattr(strangers, "TEMPLATES", 2)
-        patch.setattr(learning, "BEST", 3)
-        patch.setattr(learning.Watcher, "likeness", likeness)
+        patch.setattr(validation, "BEST", 3)
+        patch.setattr(validation.Watcher, "likeness", likeness)
         yield
 
 
@@ -110,12 +110,12 @@ def adapter_of(folder):
 
 
 def test_shares_are_those_of_the_best_pictures(monkeypatch):
-    monkeypatch.setattr(learning, "BEST", 4)
+    monkeypatch.setattr(validation, "BEST", 4)
     scores = [[0.1, 0.5, None], [0.6, 0.2, 0.7], [0.65, None, 0.3]]
-    assert learning.shares(scores) == [0.25, 0.5, 0.25]
-    assert learning.shares([[0.5], [0.5], [None]]) == [0.5, 0.5, 0.0]  # fewer than that
-    assert learning.shares([[None], [None]]) == [0.0, 1.0]
-    assert sum(learning.shares([[0.1 * i] for i in range(9)])) == pytest.approx(1)
+    assert validation.shares(scores) == [0.25, 0.5, 0.25]
+    assert validation.shares([[0.5], [0.5], [None]]) == [0.5, 0.5, 0.0]  # fewer than that
+    assert validation.shares([[None], [None]]) == [0.0, 1.0]
+    assert sum(validation.shares([[0.1 * i] for i in range(9)])) == pytest.approx(1)
 
 
 def test_checkpoints_are_merged_by_what_they_add(learned):
@@ -152,7 +152,12 @@ def test_a_person_is_learned_to_the_end(learned, learn, monkeypatch):
     assert {one["step"]: one["share"] for one in file.about["merged"]} == shares
     assert any(np.abs(up).max() > 0 for _, up, _ in file.factors.values())
     page = (learned / "index.html").read_text()
-    assert "<svg" in page and page.count("<table>") == 1 and "3 of 3 steps" in page
+    assert (
+        "Before they are painted over" in page
+        and "<svg" in page
+        and page.count("<table>") == 1
+        and "3 of 3 steps" in page
+    )
     assert "image/png;base64" in page and "<script" not in page
     with Image.open(learned / "validation.png") as sheet:
         assert json.loads(sheet.text["recipe"])["finished"]
@@ -174,7 +179,7 @@ def test_a_person_is_learned_to_the_end(learned, learn, monkeypatch):
 
 def test_a_stop_is_gone_on_with_to_the_same_adapter(learned_once, eva, learn, monkeypatch):
     whole, again = adapter_of(learned_once / "eva"), eva
-    look, seen = learning.Watcher.look, []
+    look, seen = validation.Watcher.look, []
 
     def killed(self, trainer):
         seen.append(trainer.step)
@@ -183,7 +188,7 @@ def test_a_stop_is_gone_on_with_to_the_same_adapter(learned_once, eva, learn, mo
         look(self, trainer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(learning.Watcher, "look", killed)
+        patch.setattr(validation.Watcher, "look", killed)
         learn(again, "--steps", STEPS, code=130)
     assert (again / "validation.png").exists() and not (again / person.ADAPTER).exists()
     with pytest.raises(ValueError, match="not learned to the end; go on with"):
@@ -195,10 +200,19 @@ def test_a_stop_is_gone_on_with_to_the_same_adapter(learned_once, eva, learn, mo
     assert adapter_of(again) == whole and not (again / "training").exists()
 
 
+def test_a_signal_says_how_to_go_on(eva, learn, quick, call, chosen, monkeypatch):
+    monkeypatch.setattr(learning.tasks, "lora", lambda *_: False)
+    words = ("learn", chosen / "photos", "--noun", "woman", "--identity", "encoder", "--out", eva)
+    said, _ = call(main, *words, code=130)
+    assert f"Go on with: python -m portrait learn --resume --out {eva}" in said
+    assert learning.state(eva) == "begun"
+    assert "ready already: 6 squares of eva." in call(main, *words, "--choose-only")[0]
+
+
 @pytest.mark.parametrize("last", ["validation.png", "person.json"])
 def test_a_stop_while_it_is_written_leaves_no_half_of_it(last, eva, learn, quick, monkeypatch):
     write = {"validation.png": "save_png", "person.json": "write_record"}[last]
-    owner = learning if last == "validation.png" else person
+    owner = validation if last == "validation.png" else person
 
     def stopped(*words):
         if (eva / person.ADAPTER).exists():
@@ -219,6 +233,8 @@ def test_the_last_step_is_a_checkpoint_and_there_are_few(tmp_path, eva):
     options, every = learning._options(eva, plan, SQUARES)
     assert (options.epochs, every, options.batch_size) == (20, 3, 6)
     assert options.init_word == "woman" and options.trigger == "eva"
+    (option,) = (one for one in main.commands["learn"].params if one.name == "steps")
+    assert f"[default: {learning.STEPS}]" in option.help
     options, every = learning._options(eva, plan, 25)  # two steps an epoch
     assert (options.epochs, every, options.batch_size) == (10, 2, 10)
 
