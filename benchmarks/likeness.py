@@ -1,7 +1,7 @@
 """Likeness of samples to a person by the identity condition. Written to
 benchmarks/results/likeness.json.
 
-    python -m benchmarks.likeness --weights runs/portraits256
+    python -m benchmarks.likeness --weights runs/portraits256    # or the shipped one
 
 Unseen rendered people, three views each. The project's encoder makes a vector of the first view,
 the model draws one picture by it, and that is compared with the other two views, by the cosine of
@@ -36,9 +36,9 @@ SIZE = 256
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--weights", type=Path, help="[default: the shipped model]")
+@click.option("--weights", type=Path, default="portraits256")
 @click.option("--people", type=click.IntRange(2), default=100)
-@click.option("--guidance", type=click.FloatRange(0, 30), multiple=True, default=(1.0, 2.0, 3.0))
+@click.option("--guidance", type=click.FloatRange(0, 30), multiple=True, default=(1.0, 2.5))
 @click.option("--steps", type=click.IntRange(1), default=20)
 @click.option("--seed", type=click.IntRange(0), default=SEED)
 @click.option("--out", type=Path, default=RESULTS / "likeness.json")
@@ -80,7 +80,9 @@ def vectors(images, embedders):
             None if p is None else embedder.embed(np.ascontiguousarray(image), p)
             for image, p in zip(images, points, strict=True)
         ]
-        length = next(len(row) for row in rows if row is not None)
+        length = next((len(row) for row in rows if row is not None), 0)
+        if not length:
+            raise ValueError("no face was found in any picture; nothing can be compared.")
         found[name] = np.array([np.full(length, np.nan) if r is None else r for r in rows])
     return found
 

@@ -31,13 +31,14 @@ from common.files import sha256
 def main(run, sigma_rel, step, out, guide_of, half):
     """Put an average of any length together from the snapshots of a training."""
     from ddpm.bundle import find_bundle, load_model, save_guide, save_model
-    from ddpm.nets.layers import named_weights
-    from ddpm.training.snapshots import averaged_weights
 
     if not out.name.endswith(".weights.h5"):
         raise ValueError(f"{out} should be a file that ends in .weights.h5.")
     guided = guide_of and find_bundle(guide_of)
     start_backend()
+    from ddpm.nets.layers import named_weights
+    from ddpm.training.snapshots import averaged_weights
+
     model = load_model(run, "float32")
     weights = named_weights(model.network)
     for name, value in averaged_weights(run, sigma_rel, step).items():

@@ -38,6 +38,12 @@ FILES = {
     "vae": "vae.weights.h5",
     "guide": "guide.weights.h5",
 }
+_CALLED = {
+    "model": "a model",
+    "control": "a control branch",
+    "vae": "an autoencoder",
+    "guide": "a weaker version of a model",
+}
 MAX_CAPTIONS = 1000  # kept in a model
 _FORMAT = 2
 _HEADER = "portraits_from_scratch"
@@ -423,7 +429,9 @@ def _read_vae_header(path):
     """The header of an autoencoder's file, and its `Preset`."""
     header = _read_header(path)
     if header["kind"] != "vae":
-        raise ValueError(f"{path} is a {header['kind']}, not an autoencoder (python train.py vae).")
+        raise ValueError(
+            f"{path} is {_CALLED[header['kind']]}, not an autoencoder (python train.py vae)."
+        )
     return header, _preset_of(header, path)
 
 
@@ -445,7 +453,7 @@ def load_guide(path, model, dtype=None):
     path = find_bundle(path, "guide" if (Path(path) / FILES["guide"]).exists() else "model")
     header = _read_header(path)
     if header["kind"] not in ("guide", "model"):
-        raise ValueError(f"{path} is a {header['kind']}, not a model; it cannot guide one.")
+        raise ValueError(f"{path} is {_CALLED[header['kind']]}, not a model; it cannot guide one.")
     preset, network = _preset_of(header, path), model.preset.network
     same = preset.codec == model.preset.codec and preset.network.conditions == network.conditions
     shapes = [(n.image_size, n.channels) for n in (preset.network, network)]

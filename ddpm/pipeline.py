@@ -154,8 +154,11 @@ def _check_numbers(request):
     bounds = {"strength": 1, "guidance": 100, "guidance_rescale": 1, "autoguidance": 100, "eta": 1}
     for name, most in bounds.items():
         value = getattr(request, name)
-        if value is not None and not 0 <= value <= most:  # written so that NaN fails too
-            raise ValueError(f"{name} must be a number from 0 to {most}. Received: {value!r}.")
+        least = int(name == "autoguidance")  # below 1 it would move towards the weaker version
+        if value is not None and not least <= value <= most:  # written so that NaN fails too
+            raise ValueError(
+                f"{name} must be a number from {least} to {most}. Received: {value!r}."
+            )
 
 
 def _check_pictures(request):

@@ -240,6 +240,24 @@ def test_a_run_learns_from_who_is_in_its_pictures(tmp_path, monkeypatch):
     assert np.abs(model.network.conditioner.dense2.get_weights()[0]).max() > 0  # it began as zero
 
 
+def test_a_model_that_knows_people_goes_on_with_pictures_of_nobody_in_particular(alone, tmp_path):
+    weights = tmp_path / "base.weights.h5"
+    small, network = alone
+    save_model(
+        network, small.with_(run={"batch_size": 3, "epochs": 1, "sample_epochs": 0}), weights
+    )
+    everything = np.ones((16, 16, 1), np.float32)
+    data = DataSource(
+        lambda folder, _: (pictures(None), folder),
+        masks=lambda images, cache, size: lambda window: everything,
+    )
+    options = Options(out=tmp_path / "run", weights=weights, data=tmp_path, precision="float32")
+    with eager_training():
+        assert tasks.inpaint(options, data)
+    conditions = load_model(tmp_path / "run", "float32").preset.network.conditions
+    assert set(conditions) == {"identity", "inpaint"}
+
+
 def test_a_set_that_does_not_say_who_is_there_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", preset())
     data = DataSource(lambda folder, _: (pictures(None), folder))

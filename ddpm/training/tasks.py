@@ -34,7 +34,7 @@ from common.devices import (
     start_backend,
     use_xla,
 )
-from common.files import copy_file, folder_lock
+from common.files import copy_file, folder_lock, sha256
 from ddpm.bundle import (
     FILES,
     default_vae,
@@ -222,7 +222,7 @@ def lora(options, data, watch=None):
             ranks=parse_ranks(run.options.ranks or RANKS),
             convolutions=not run.options.dense,
         ),
-        use="Draw with it: python sample.py --adapter {}/" + ADAPTER,
+        use=f"Draw with it: python sample.py{_named(run)} --adapter {{}}/{ADAPTER}",
         watch=watch,
     )
 
@@ -252,7 +252,8 @@ def invert(options, data):
         run,
         data,
         make=invert_parts,
-        use=f'Draw with it: python sample.py --prompt "a photo of {word}" --adapter {{}}/{LEARNED}',
+        use=f'Draw with it: python sample.py{_named(run)} --prompt "a photo of {word}" '
+        f"--adapter {{}}/{LEARNED}",
     )
 
 
@@ -282,6 +283,16 @@ def _open_over_model(task, options, change):
         run = replace(run, options=replace(run.options, weights=weights))
         preset = change(read_preset(weights))
     return run.settle(preset)
+
+
+def _named(run):
+    """The option that names the model of a run, where it is not the one that is taken anyway."""
+    weights = run.options.weights
+    try:
+        known = sha256(find_bundle(weights)) == sha256(default_weights())
+    except ValueError:  # there is no default
+        known = False
+    return "" if known else f" --weights {shlex.quote(str(weights))}"
 
 
 def _with_vae(run, preset):
@@ -511,7 +522,7 @@ def _fit_to_pictures(run, pictures, folder):
             )
         preset = preset.with_conditions(text=replace(text, vocabulary=words))
     unknown = "identity" in preset.network.conditions and pictures.identities is None
-    if unknown and run.task not in PERSONAL:
+    if unknown and run.task == "base":
         raise ValueError(
             f"nothing says who is in the pictures of {folder}, and the preset {preset.name} learns "
             "from it. Make a set that does with: python -m data"
@@ -670,8 +681,9 @@ def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
         source = replace(source, make_hints=data.hints(pictures.images, cache))
     if "inpaint" in conditions:
         source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
-    if run.task in PERSONAL:
-        conditions.pop("identity", None)  # nobody: what is learned is to say who it is
+    unknown = pictures.identities is None  # a model that knows people is shown nobody then
+    if run.task in PERSONAL or (unknown and run.task != "base"):
+        conditions.pop("identity", None)  # of a person, what is learned is to say who it is
     if "identity" in conditions:
         known = data.embeddings(pictures.images, place)
         source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})

@@ -116,7 +116,8 @@ def _interval(cell):
 def draw_autoguidance(models):
     """The same noise without a guide, and at each weight, always; from what the grid left."""
     found = read_results(PAGE)["autoguidance"]
-    guide = found["cells"][1]["guide"]
+    best = min(found["cells"][1:], key=lambda c: c["features"]["shape and colour"]["kernel"])
+    guide = best["guide"]
     chosen = [c for c in found["cells"] if c["guide"] in (None, guide) and c["interval"] == [0, 1]]
     rows = [np.load(ROOT / "runs" / "autoguidance" / c["picture"])[:SHOWN] for c in chosen]
     save_picture(grid(np.concatenate(rows)[:, ::2, ::2], columns=SHOWN), "latent_autoguidance_grid")
@@ -206,7 +207,7 @@ def _race_rows(race):
     yield ["training renders", "", "", *cells]
 
 
-def _step_rows(steps):
+def _step_rows(steps, compared):
     """A line for each network: pictures a second and operations a second."""
     for preset, report in steps.items():
         cells = [preset, f"{report['steps']['train']['facts']['ours']['parameters'] / 1e6:.1f} M"]
@@ -215,16 +216,23 @@ def _step_rows(steps):
             pictures = report["settings"]["batch"] / found["median_seconds"]["ours"]
             rate = found["operations_per_second"] / 1e9
             cells += [f"{pictures:.0f}", f"{rate:.0f} ({found['share_of_peak']:.0%})"]
-            cells.append(f"{found['ratio']:.2f}" if "ratio" in found else "")
+            if compared:
+                cells.append(f"{found['ratio']:.2f}" if "ratio" in found else "")
         yield cells
 
 
 def _steps(steps):
+    compared = any("ratio" in s for r in steps.values() for s in r["steps"].values())
     head = ["network", "parameters"]
     for step in ("training", "sampling"):
-        head += [f"{step}, pictures a second", "GFLOP/s (share of the peak)", "over diffusers"]
+        head += [f"{step}, pictures a second", "GFLOP/s (share of the peak)"]
+        head += ["over diffusers"] * compared
     peaks = [s["facts"]["ours"]["peak"] for r in steps.values() for s in r["steps"].values()]
-    return {"table": table(head, _step_rows(steps)), "peak": f"{np.median(peaks) / 1e9:.0f}"}
+    return {
+        "table": table(head, _step_rows(steps, compared)),
+        "peak": f"{np.median(peaks) / 1e9:.0f}",
+        "compared": compared,
+    }
 
 
 def _race(race):
