@@ -44,7 +44,7 @@ def no_training(monkeypatch):
     """Stand in for the training itself; what was asked for is noted."""
     asked = []
 
-    def fit(self, images, epochs, save_seconds=300.0, quiet=False, build=None):
+    def fit(self, images, epochs, save_seconds=300.0, quiet=False, build=None, watch=None):
         asked.append((self.step, epochs, save_seconds))
         return True
 

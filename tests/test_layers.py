@@ -288,6 +288,7 @@ HOLDERS = {
     "AutoencodingObjective",
     "DenoisingObjective",
     "DenoisingStep",
+    "PartsObjective",
     "SharpeningObjective",
     "Words",
 }
