@@ -9,7 +9,7 @@ import numpy as np
 
 from common.cli import count, note, printable, sentences
 from common.devices import one_core_per_micro_batch
-from common.sheets import grid, labelled_grid, save_gif, save_png
+from common.sheets import save_gif, save_png
 from ddpm import cli
 from ddpm.adapters import load_addon, parse_adapter
 from ddpm.bundle import default_weights, find_bundle, read_preset, vocabulary_of
@@ -158,24 +158,15 @@ def main(weights, list_words, adapters, face, out, each, gif, zoom, **options):
     recipe |= {key: file.name for key, file in files.items() if file}
     recipe |= {"square": place.recipe} if place else {}
 
-    def sheet(pictures, zoom):
-        if len(request.prompts) < 2:
-            return grid(pictures, zoom=zoom)
-        rows = pictures.reshape(len(request.prompts), request.n, *pictures.shape[1:])
-        return labelled_grid(rows, request.prompts, zoom)
-
     save = place.save if place else save_png
     if zoom == request.total == 1:
         save(images[0], out, recipe)
     else:
-        save_png(sheet(images, zoom), out, recipe)
+        save_png(cli.sheet(images, request, zoom), out, recipe)
     if each:
-        texts = pipeline.prompts(request)
-        for i, image in enumerate(images):
-            own = {"prompt": texts[i], "picture": i % request.n}
-            save(image, each / f"{i:05d}.png", {**recipe, **own})
+        cli.save_each(images, request, pipeline.prompts(request), each, recipe, save)
     if gif:
-        save_gif([sheet(frame, square_zoom) for frame in (*frames, squares)], gif)
+        save_gif([cli.sheet(frame, request, square_zoom) for frame in (*frames, squares)], gif)
     written = ", ".join(printable(path) for path in (out, each, gif) if path)
     click.echo(f"{count(request.total, 'picture')} from {printable(path)}: {written}")
 

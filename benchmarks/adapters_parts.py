@@ -153,13 +153,12 @@ def shares_of(scores, best):
     Raises:
         ValueError: if no picture shows a face.
     """
-    known = np.where(np.isnan(scores), -np.inf, scores)
-    order = np.argsort(-known, axis=None, kind="stable")[:best]
-    order = [i for i in order if np.isfinite(known.flat[i])]
-    if not order:
+    from portrait.validation import shares
+
+    if np.isnan(scores).all():
         raise ValueError("no face was found in any validation picture.")
-    counts = np.bincount(np.array(order) // scores.shape[1], minlength=len(scores))
-    return counts / counts.sum()
+    rows = [[None if np.isnan(score) else score for score in row] for row in scores]
+    return np.array(shares(rows, best))
 
 
 def merge_files(paths, shares, merged, averaged):
@@ -174,14 +173,10 @@ def merge_files(paths, shares, merged, averaged):
     Returns:
         float: the largest share of a kernel's change that the first has lost.
     """
-    from ddpm.adapters import load_adapter, merge, save_adapter
+    from ddpm.adapters import load_adapter, merge_checkpoints, save_adapter
 
     files = [load_adapter(path) for path in paths]
-    factors, lost = merge(files, shares, None)
-    words = {
-        token: sum(s * file.words[token] for file, s in zip(files, shares, strict=True))
-        for token in files[0].words
-    }
+    factors, words, lost = merge_checkpoints(files, shares)
     save_adapter(factors, merged, files[0].base_digest, words=words)
     mean = {
         name: (

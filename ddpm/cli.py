@@ -12,7 +12,7 @@ from common.cli import check_finite, progress
 from common.devices import check_memory
 from common.files import check_place
 from common.images import read_named
-from common.sheets import fitting_zoom, grid_shape
+from common.sheets import fitting_zoom, grid, grid_shape, labelled_grid, save_png
 from ddpm.conditions.hints import ControlImage
 from ddpm.conditions.text import spoken
 from ddpm.conditions.vocabulary import by_kind
@@ -236,6 +236,38 @@ def draw(pipeline, request, keep_frames):
                 frames[i, indices.start : indices.stop] = pictures
 
         return pipeline.draw(request, observe), frames
+
+
+def sheet(pictures, request, zoom):
+    """Pictures of a request as one: a grid, or a row for each prompt behind its words.
+
+    Args:
+        pictures: uint8 (request.total, H, W, 3).
+        request: `Request`.
+        zoom: whole number by which each pixel is repeated.
+
+    Returns:
+        uint8 (H', W', 3).
+    """
+    if len(request.prompts) < 2:
+        return grid(pictures, zoom=zoom)
+    rows = pictures.reshape(len(request.prompts), request.n, *pictures.shape[1:])
+    return labelled_grid(rows, request.prompts, zoom)
+
+
+def save_each(pictures, request, texts, folder, recipe, save=save_png):
+    """Write the pictures of a request one by one.
+
+    Args:
+        pictures: as of `sheet`; `request`: likewise.
+        texts: the prompt of each picture.
+        folder: a `Path`.
+        recipe: of all of them.
+        save: (picture, path, recipe) -> None.
+    """
+    for i, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
+        own = {"prompt": text, "picture": i % request.n}
+        save(picture, folder / f"{i:05d}.png", {**recipe, **own})
 
 
 def list_words(vocabulary, name):

@@ -151,10 +151,10 @@ def _check_numbers(request):
         value = getattr(request, name)
         if not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}. Received: {value!r}.")
-    bounds = {"strength": 1, "guidance": 100, "guidance_rescale": 1, "autoguidance": 100, "eta": 1}
-    for name, most in bounds.items():
+    bounds = {"strength": (0, 1), "guidance": (0, 100), "guidance_rescale": (0, 1), "eta": (0, 1)}
+    bounds["autoguidance"] = 1, 100  # below 1 it would move towards the weaker version
+    for name, (least, most) in bounds.items():
         value = getattr(request, name)
-        least = int(name == "autoguidance")  # below 1 it would move towards the weaker version
         if value is not None and not least <= value <= most:  # written so that NaN fails too
             raise ValueError(
                 f"{name} must be a number from {least} to {most}. Received: {value!r}."

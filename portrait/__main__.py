@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import click
+import numpy as np
 
 from common.cli import STOPPED, count, note, printable, progress, sentences
 from common.devices import start_backend
@@ -136,7 +137,7 @@ def reconstruct(photo, references, faces, people, out, page, steps_dir, since, w
 @sentences()
 def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
     """Draw a learned person from words alone."""
-    from common.sheets import grid, labelled_grid, save_png
+    from common.sheets import save_png
     from ddpm import cli
     from ddpm.bundle import find_bundle, read_preset
     from ddpm.pipeline import Pipeline, Request, check_request
@@ -160,15 +161,9 @@ def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
         note(sentence)
     pictures, _ = cli.draw(pipeline, request, False)
     recipe = {**pipeline.recipe(request), "person": person.trigger}
-    if len(prompts) > 1:
-        rows = pictures.reshape(len(prompts), n, *pictures.shape[1:])
-        sheet = labelled_grid(rows, prompts, zoom)
-    else:
-        sheet = grid(pictures, zoom=zoom)
-    save_png(sheet, out, recipe)
-    for i, picture in enumerate(pictures if each else ()):
-        own = {"prompt": prompts[i // n], "picture": i % n}
-        save_png(picture, each / f"{i:05d}.png", {**recipe, **own})
+    save_png(cli.sheet(pictures, request, zoom), out, recipe)
+    if each:
+        cli.save_each(pictures, request, np.repeat(prompts, n).tolist(), each, recipe)
     written = ", ".join(printable(path) for path in (out, each) if path)
     click.echo(f"{count(request.total, 'picture')} of {person.trigger}: {written}")
 

@@ -220,21 +220,22 @@ class Watcher:
         write_text(render_learned(page.read_text("utf-8"), result, sheet, face), page)
 
 
-def shares(likeness):
+def shares(likeness, best=None):
     """Each checkpoint's share of the merged adapter: that of the best pictures which are its own.
 
     Args:
         likeness: list of lists of float or None, a list a checkpoint.
+        best: how many of all pictures count; None for `BEST`.
 
     Returns:
         list of float, together 1; all of it the last one's where no picture shows a face.
     """
     scored = [(value, i) for i, row in enumerate(likeness) for value in row if value is not None]
     # Of equal pictures those of the longer training.
-    best = sorted(scored, reverse=True)[:BEST]
-    if not best:
-        best = [(0.0, len(likeness) - 1)]
-    return [sum(i == j for _, j in best) / len(best) for i in range(len(likeness))]
+    chosen = sorted(scored, reverse=True)[: best or BEST]
+    if not chosen:
+        chosen = [(0.0, len(likeness) - 1)]
+    return [sum(i == j for _, j in chosen) / len(chosen) for i in range(len(likeness))]
 
 
 def _summed(likeness):

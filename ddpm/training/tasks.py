@@ -34,7 +34,7 @@ from common.devices import (
     start_backend,
     use_xla,
 )
-from common.files import copy_file, folder_lock, sha256
+from common.files import copy_file, folder_lock
 from ddpm.bundle import (
     FILES,
     default_vae,
@@ -289,7 +289,7 @@ def _named(run):
     """The option that names the model of a run, where it is not the one that is taken anyway."""
     weights = run.options.weights
     try:
-        known = sha256(find_bundle(weights)) == sha256(default_weights())
+        known = find_bundle(weights).resolve() == default_weights().resolve()
     except ValueError:  # there is no default
         known = False
     return "" if known else f" --weights {shlex.quote(str(weights))}"
@@ -681,9 +681,9 @@ def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
         source = replace(source, make_hints=data.hints(pictures.images, cache))
     if "inpaint" in conditions:
         source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
-    unknown = pictures.identities is None  # a model that knows people is shown nobody then
-    if run.task in PERSONAL or (unknown and run.task != "base"):
-        conditions.pop("identity", None)  # of a person, what is learned is to say who it is
+    # Of a person, what is learned is to say who it is; of pictures of anybody, nothing does.
+    if run.task in PERSONAL or pictures.identities is None:
+        conditions.pop("identity", None)
     if "identity" in conditions:
         known = data.embeddings(pictures.images, place)
         source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})
