@@ -6,6 +6,7 @@ autoencoder.
 renders       of other people than it was trained on: decibels of the peak signal over the error
               (PSNR), the cosine of dlib's vectors of a face before and after, how far MediaPipe's
               five points move, in shares of the distance between the eyes
+frames        how much of the edges of glasses is where it was (`frame_agreement`)
 photographs   two in the public domain that it has not seen: decibels
 speed         seconds for 64 pictures of 256 px, encoded and decoded
 """
@@ -14,14 +15,17 @@ import time
 from pathlib import Path
 
 import click
+import cv2
 import numpy as np
 
 from benchmarks.common import RESULTS, machine, merge_json, photographs, spread
 from benchmarks.faces_recognised import point_errors
 from common.cli import sentences
 from common.devices import PRECISIONS, choose_precision, start_backend
+from data.shape.parts import PART
 
 TIMED = 64  # pictures
+SMALLEST = 0.002  # share of a picture that glasses cover
 ROUNDS = 3
 
 
@@ -76,6 +80,42 @@ def measure_renders(codec, images):
     return result
 
 
+def edges(image):
+    """Edges of a picture by Canny's method: uint8 (H, W, 3) -> bool (H, W)."""
+    return cv2.Canny(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), 60, 150) > 0
+
+
+def frame_agreement(image, back, glasses):
+    """Intersection over union of the edges at glasses before and after, a pixel's displacement
+    forgiven: of the edges of both pictures together, the share within a pixel of one of the other.
+
+    Args:
+        image, back: uint8 (H, W, 3).
+        glasses: bool (H, W), where they are.
+
+    Returns:
+        float, NaN where neither picture has an edge there.
+    """
+    square = np.ones((3, 3), np.uint8)
+    there = cv2.dilate(np.uint8(glasses), square) > 0
+    a, b = (edges(picture) & there for picture in (image, back))
+    near_a, near_b = (cv2.dilate(np.uint8(found), square) > 0 for found in (a, b))
+    total = a.sum() + b.sum()
+    return ((a & near_b).sum() + (b & near_a).sum()) / total if total else np.nan
+
+
+def measure_frames(codec, images, labels):
+    """Agreement of the frames of all glasses that are large enough to be looked at."""
+    glasses = np.asarray(labels) == PART["glasses"]
+    worn = np.flatnonzero(glasses.mean((1, 2)) > SMALLEST)
+    if not len(worn):
+        return {"pictures": 0}
+    before, back = through(codec, images[worn])
+    found = [frame_agreement(*each) for each in zip(before, back, glasses[worn], strict=True)]
+    low, middle, high = np.nanpercentile(found, (10, 50, 90))
+    return {"pictures": len(worn), "median": middle, "quantile_10": low, "quantile_90": high}
+
+
 def measure_photographs(codec):
     """Decibels of the two photographs, at their own size."""
     return {
@@ -112,7 +152,11 @@ def main(vae, held_out, n, out):
 
     model = load_vae(vae, PRECISIONS[choose_precision()])
     codec = latent_codec(model)
-    images = np.asarray(load_images(held_out, 256).images)
+    pictures = load_images(held_out, 256)
+    images = np.asarray(pictures.images)
+    frames = {}
+    if pictures.labels is not None:
+        frames["frames"] = measure_frames(codec, images, pictures.labels)
     images = images[spread(images, n)]
     result = {
         "digest": model.digest,
@@ -120,12 +164,13 @@ def main(vae, held_out, n, out):
         "bytes": model.path.stat().st_size,
         "latent_channels": model.preset.network.latent_channels,
         "renders": measure_renders(codec, images),
+        **frames,
         "photographs": measure_photographs(codec),
         "speed": measure_speed(codec, images) | {"machine": machine()},
     }
     merge_json({model.preset.name: result}, out)
-    for part in ("renders", "photographs", "speed"):
-        click.echo(f"{part}: {result[part]}")
+    for part in ("renders", "frames", "photographs", "speed"):
+        click.echo(f"{part}: {result.get(part)}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     train.py lora on the squares, beside strangers
     every so many steps   a checkpoint, and validation pictures: strangers painted over with it
     at the end            the best pictures decide the checkpoints' shares; what these add to the
-                          model is merged; the best picture is kept as the face to paste
+                          model is merged, or the best checkpoint kept where that is more like the
+                          person; the best picture is kept as the face to paste
 
 The steps are EasyPhoto's (Wu et al., EasyPhoto: Your Smart AI Photo Generator, 2023), which
 averages the checkpoints' factors one by one: the mean of products is not the product of the means,
@@ -273,9 +274,14 @@ def told(result, out):
         result: of `Watcher.summary`.
         out: the person's folder.
     """
-    used = sum(bool(c["share"]) for c in result["checkpoints"])
     size = (Path(out) / person.ADAPTER).stat().st_size / 1e6
+    means = {one["step"]: one["mean"] for one in result["checkpoints"]}
+    if result["instead"] is None:
+        used = sum(bool(one["share"]) for one in result["checkpoints"])
+        how, mean = f"{count(used, 'checkpoint')} merged", result["merged"]
+    else:
+        how, mean = f"step {result['instead']} kept", means[result["instead"]]
     return (
-        f"{out}: learned in {count(result['step'], 'step')}, {count(used, 'checkpoint')} merged: "
-        f"{said(result['merged'])}, {size:.2f} MB; see {Path(out) / person.PAGE}."
+        f"{out}: learned in {count(result['step'], 'step')}, {how}: "
+        f"{said(mean)}, {size:.2f} MB; see {Path(out) / person.PAGE}."
     )

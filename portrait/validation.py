@@ -1,8 +1,8 @@
 """Checkpoints of a person's training, judged by validation pictures: strangers painted over with
 the adapter as it is, and compared with the person's photos.
 
-The best pictures decide the checkpoints' shares of the adapter, and the best of all is kept as the
-face to paste.
+The best pictures decide the checkpoints' shares of the adapter, which the best single checkpoint
+replaces where it is more like the person; the best picture of all is kept as the face to paste.
 """
 
 import json
@@ -79,7 +79,7 @@ class Watcher:
         """Keep a checkpoint: the adapter, its validation pictures, and last their scores."""
         step, where = trainer.step, self.folder / f"{trainer.step:06d}"
         trainer.write(trainer.averaged)
-        copy_file(trainer.folder / ADAPTER, where.with_suffix(".safetensors"))
+        copy_file(trainer.folder / ADAPTER, self._adapter(step))
         pictures = trainer.pipeline.draw(self.request)
         for i, picture in enumerate(pictures):
             save_png(picture, self._picture(step, i), {"step": step, "template": i})
@@ -117,12 +117,13 @@ class Watcher:
         return found
 
     def finish(self):
-        """Merge the checkpoints, keep the best picture, and write all of it: its `summary`."""
+        """Merge the checkpoints, or keep the best of them where the merged adapter is less like the
+        person; keep the best picture; write all of it: its `summary`."""
         found = self.checkpoints()
         for one, share in zip(found, shares([c["likeness"] for c in found]), strict=True):
             one["share"] = share
         used = [one for one in found if one["share"]]
-        files = [load_adapter(self.folder / f"{one['step']:06d}.safetensors") for one in used]
+        files = [load_adapter(self._adapter(one["step"])) for one in used]
         factors, words, lost = merge_checkpoints(files, [one["share"] for one in used])
         about = {
             **files[-1].about,
@@ -133,9 +134,12 @@ class Watcher:
         pipeline = Pipeline.load(self.plan.path, addons=[AdapterAddOn(load_adapter(adapter))])
         pictures = pipeline.draw(self.request)
         merged = _summed(self.likeness(pictures))
+        instead = better_alone(found, merged["mean"])
+        if instead is not None:
+            copy_file(self._adapter(instead), adapter)
         face, kept = self._best(found)
         save_png(face, self.out / person.FACE, kept)
-        result = self.summary(found, merged)
+        result = self.summary(found, merged, instead)
         sheet = self._sheet(found, (pictures, merged["mean"]))
         save_png(sheet, self.out / person.SHEET, result)
         self._page(result, sheet, face)
@@ -146,6 +150,7 @@ class Watcher:
             "before": self.before,
             "checkpoints": found,
             "merged": merged["likeness"],
+            "instead": instead,
             "lost": round(max(lost.values()), 6),
             "kept": kept,
             "adapter_sha256": sha256(adapter),
@@ -167,6 +172,9 @@ class Watcher:
         value, step, i = max(scored, key=lambda s: s[0])
         kept = {"step": step, "template": i, "likeness": value, "seed": self.plan.seed}
         return _enlarged(read_image(self._picture(step, i))), kept
+
+    def _adapter(self, step):
+        return self.folder / f"{step:06d}.safetensors"
 
     def _picture(self, step, i):
         return self.folder / f"{step:06d}_{i + 1}.png"
@@ -191,12 +199,13 @@ class Watcher:
         save_png(sheet, self.out / person.SHEET, so_far)
         self._page(so_far, sheet)
 
-    def summary(self, found, merged=None):
+    def summary(self, found, merged=None, instead=None):
         """What a page says of the training.
 
         Args:
             found: of `checkpoints`.
             merged: {"likeness", "mean", "best"} of the merged adapter; None while it goes on.
+            instead: step of the checkpoint that is kept in place of the merged adapter, or None.
         """
         step = found[-1]["step"]
         return {
@@ -213,6 +222,7 @@ class Watcher:
             "finished": merged is not None,
             "best": min(BEST, sum(len(c["likeness"]) for c in found)),
             "merged": merged and merged["mean"],
+            "instead": instead,
         }
 
     def _page(self, result, sheet, face=None):
@@ -236,6 +246,20 @@ def shares(likeness, best=None):
     if not chosen:
         chosen = [(0.0, len(likeness) - 1)]
     return [sum(i == j for _, j in chosen) / len(chosen) for i in range(len(likeness))]
+
+
+def better_alone(found, merged):
+    """The checkpoint whose pictures are more like the person than those of the merged adapter.
+
+    Args:
+        found: of `Watcher.checkpoints`.
+        merged: mean likeness of the merged adapter; None without a face.
+
+    Returns:
+        int, its step, of equal ones the last; None where there is none.
+    """
+    alone = max(found, key=lambda one: (one["mean"] or 0, one["step"]))
+    return alone["step"] if (alone["mean"] or 0) > (merged or 0) else None
 
 
 def _summed(likeness):

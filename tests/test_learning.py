@@ -136,6 +136,37 @@ def test_checkpoints_are_merged_by_what_they_add(learned):
         merge_checkpoints([file, other], [0.5, 0.5])
 
 
+def test_the_best_checkpoint_stays_where_merging_loses_likeness(learned, learn, monkeypatch):
+    scores = iter(([0.1, 0.1], [0.3, 0.3], [0.2, 0.2], [0.25, 0.25]))  # the last are the merged's
+    before = [0.0, 0.0]
+
+    def likeness(self, pictures):
+        return before if np.array_equal(pictures, self.templates) else next(scores)
+
+    monkeypatch.setattr(validation.Watcher, "likeness", likeness)
+    kept, copy = [], validation.copy_file
+
+    def kept_and_copied(source, target):
+        kept.append(source.read_bytes())
+        copy(source, target)
+
+    monkeypatch.setattr(validation, "copy_file", kept_and_copied)
+    said = learn(learned, "--steps", STEPS, "--seed", 6, "--overwrite")
+    assert "step 2 kept: likeness 0.30" in said
+    record = json.loads((learned / "person.json").read_text())["learned"]
+    assert record["instead"] == 2 and record["merged"] == [0.25, 0.25]
+    assert adapter_of(learned) == kept[1] == kept[-1]  # of steps 1, 2, 3, and what replaced them
+    assert "step 2 alone" in (learned / "index.html").read_text()
+
+
+def test_a_tie_goes_to_the_merged_adapter():
+    found = [{"step": 1, "mean": 0.4}, {"step": 2, "mean": None}, {"step": 3, "mean": 0.4}]
+    assert validation.better_alone(found, 0.4) is None
+    assert validation.better_alone(found, 0.39) == 3
+    assert validation.better_alone(found, None) == 3
+    assert validation.better_alone([{"step": 1, "mean": None}], None) is None
+
+
 def test_a_person_is_learned_to_the_end(learned, learn, monkeypatch):
     squares = [f"photos/{i:02d}.{end}" for i in range(1, SQUARES + 1) for end in ("png", "txt")]
     files = ("adapter.safetensors", "face.png", "index.html", "person.json", "photos")
@@ -149,7 +180,8 @@ def test_a_person_is_learned_to_the_end(learned, learn, monkeypatch):
     file = load_adapter(learned / person.ADAPTER)
     assert list(file.words) == ["eva"] and file.about["trigger"] == "eva"
     shares = {one["step"]: one["share"] for one in found if one["share"]}
-    assert {one["step"]: one["share"] for one in file.about["merged"]} == shares
+    if record["instead"] is None:
+        assert {one["step"]: one["share"] for one in file.about["merged"]} == shares
     assert any(np.abs(up).max() > 0 for _, up, _ in file.factors.values())
     page = (learned / "index.html").read_text()
     assert (

@@ -27,16 +27,16 @@ SIDE = 256
 SQUARES = {"astronaut": (0, 96), "grace_hopper": (75, 130)}  # top and left of the faces
 SHOWN = 8  # samples of each network
 BRIGHTER = 4  # times, that errors are shown
+BESIDE = 0.04  # of a weight, between the marks of two lines
 
 
 def draw_kept(models):
     """Pictures, what comes back of them, and the error, of renders and of photographs."""
     from ddpm.bundle import default_vae, load_vae
     from ddpm.codec import latent_codec
-    from docs.pages.faces import dataset
 
     codec = latent_codec(load_vae(default_vae(), "float32"))
-    images = [picture.image for picture in dataset(RENDERS, RENDERS, SIDE, SEED)]
+    images = _with_and_without_glasses()
     for name, image in photographs().items():
         top, left = SQUARES[name]
         images.append(image[top : top + SIDE, left : left + SIDE])
@@ -45,6 +45,22 @@ def draw_kept(models):
     error = np.abs(images.astype(int) - back).clip(0, 255 // BRIGHTER) * BRIGHTER
     rows = np.concatenate([images, back, np.uint8(error)])
     save_picture(grid(rows, columns=len(images)), "latent_kept")
+
+
+def _with_and_without_glasses():
+    """`RENDERS` photographs, half of them the first of a dataset without glasses, half with."""
+    from docs.pages.faces import sample_face, shoot
+
+    settings = {"n": 1000, "identities": 1000, "seed": SEED}
+    found = {False: [], True: []}
+    for i in range(settings["n"]):
+        person, view, _ = sample_face(i, settings)
+        chosen = found[view.glasses]
+        if len(chosen) < RENDERS // 2:
+            chosen.append(shoot(person, view, SIDE).image)
+        if min(map(len, found.values())) == RENDERS // 2:
+            break
+    return found[False] + found[True]
 
 
 def plot_race(models):
@@ -84,15 +100,16 @@ def plot_autoguidance(models):
         1, len(names), figsize=(4 * len(names), 3.4), layout="constrained"
     )
     for axis, name in zip(axes, names, strict=True):
-        for label, line in _lines(cells).items():
+        lines = _lines(cells)
+        for k, (label, line) in enumerate(lines.items()):
             values = [
                 plain["features"][name]["kernel"],
                 *(c["features"][name]["kernel"] for c in line),
             ]
             middle, half = np.array(values).T
-            axis.errorbar(
-                [1, *(c["weight"] for c in line)], middle, half, marker="o", label=label, capsize=3
-            )
+            apart = BESIDE * (k - (len(lines) - 1) / 2)  # intervals at one weight, side by side
+            at = [weight + apart for weight in (1, *(c["weight"] for c in line))]
+            axis.errorbar(at, middle, half, marker="o", label=label, capsize=3)
         axis.set(title=name, xlabel="weight")
     axes[0].set_ylabel("kernel distance to held-out renders")
     axes[0].legend(fontsize="small")
