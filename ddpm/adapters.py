@@ -259,7 +259,7 @@ def merge_checkpoints(files, shares, rank=None):
 
     Args:
         files: list of `AdapterFile` with the same words.
-        shares: a number for each; together 1.
+        shares: a number for each, whose sum is not 0.
         rank: as of `merge`.
 
     Returns:
@@ -268,12 +268,13 @@ def merge_checkpoints(files, shares, rank=None):
     Raises:
         ValueError: if they are not of one training.
     """
-    if len({(file.base_digest, *file.words) for file in files}) > 1:
+    shapes = [{token: vectors.shape for token, vectors in file.words.items()} for file in files]
+    if len({file.base_digest for file in files}) > 1 or any(s != shapes[0] for s in shapes):
         raise ValueError("the adapters are not checkpoints of one training.")
     factors, lost = merge(files, shares, rank)
     words = {
-        token: sum(share * file.words[token] for file, share in zip(files, shares, strict=True))
-        for token in files[0].words
+        token: np.average([file.words[token] for file in files], 0, shares).astype(np.float32)
+        for token in shapes[0]
     }
     return factors, words, lost
 
@@ -379,20 +380,32 @@ def _blocks(factors):
 @OUT
 @sentences()
 def merge_command(adapters, rank, out):
-    """Merge adapters by shares, as the sum of what they add to each kernel."""
+    """Merge adapters by shares, as the sum of what they add to each kernel.
+
+    Of adapters that have the same words, such as checkpoints of one training, a word becomes their
+    mean by shares.
+    """
     pairs = [parse_adapter(words) for words in adapters]
     files, shares = [load_adapter(path) for path, _ in pairs], [share for _, share in pairs]
     bases = sorted({file.base_digest for file in files})
     if len(bases) > 1:
         raise ValueError(f"the adapters were trained over several models: {', '.join(bases)}.")
-    words = [token for file in files for token in file.words]
-    if len(set(words)) < len(words):
-        raise ValueError("two of the adapters have the same word; it can mean one of them only.")
-    factors, lost = merge(files, shares, rank)
+    if all(set(file.words) == set(files[0].words) for file in files):
+        if files[0].words and not sum(shares):
+            raise ValueError("the shares' sum is 0, and leaves nothing of the adapters' word.")
+        factors, words, lost = merge_checkpoints(files, shares, rank)
+    else:
+        tokens = [token for file in files for token in file.words]
+        if len(set(tokens)) < len(tokens):
+            raise ValueError(
+                "two of the adapters have the same word, and one of them another one besides; a "
+                "word can mean one of them only."
+            )
+        factors, lost = merge(files, shares, rank)
+        words = {token: vectors for file in files for token, vectors in file.words.items()}
     about = {
         "merged": [{"sha256": f.digest, "share": s} for f, s in zip(files, shares, strict=True)]
     }
-    words = {token: vectors for file in files for token, vectors in file.words.items()}
     save_adapter(factors, out, bases[0], about, words=words)
     click.echo(f"{printable(out)}: {max(lost.values()):.1%} of a kernel's change lost at most.")
 

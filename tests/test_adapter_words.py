@@ -367,7 +367,16 @@ def test_the_commands(learned, conditional, files, tmp_path, call, refused):
     refused(main, "merge", path, path, "--out", tmp_path / "c.safetensors",
             says="holds learned words")  # fmt: skip
     bob, out = files[2], tmp_path / "c.safetensors"
-    refused(main, "merge", bob, bob, "--out", out, says="the same word")
+    later = tmp_path / "later.safetensors"
+    found = load_adapter(bob)
+    save_adapter(found.factors, later, found.base_digest, words={"bob": VECTORS[:1] + 4})
+    call(main, "merge", f"{bob}:0.5", f"{later}:0.25", "--out", out)
+    np.testing.assert_allclose(load_adapter(out).words["bob"], VECTORS[:1] + 2, rtol=1e-6)
+    refused(main, "merge", bob, f"{bob}:-1", "--out", out, says="shares' sum is 0")
+    both = tmp_path / "both.safetensors"
+    words = {**found.words, "eve": VECTORS[:1]}
+    save_adapter(found.factors, both, found.base_digest, words=words)
+    refused(main, "merge", both, bob, "--out", out, says="one of them another one besides")
     call(main, "merge", bob, "--out", out)
     np.testing.assert_array_equal(load_adapter(out).words["bob"], VECTORS[:1] + 1)
 
