@@ -352,7 +352,7 @@ PORTRAITS256 = Preset(
         conditions={
             "text": TextSettings(),
             "size_crop": NoSettings(),
-            "identity": IdentitySettings(p_drop=0.7),
+            "identity": IdentitySettings(p_drop=0.7, p_alone=0.5),
             "inpaint": NoSettings(),
         },
     ),

@@ -1,6 +1,7 @@
 """The identity as a condition: another picture of the same person says who is to be seen."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,6 +129,18 @@ def test_it_is_dropped_at_its_own_rate(rng):
     kept = drop_conditions(conditions, arrays, rng, DropRates(0.1, 0.2))
     assert np.mean(~kept["identity"].any(1)) == pytest.approx(1 - 0.5 * 0.8, abs=0.015)
     assert np.mean(kept["size_crop"][:, 0] < 0) == pytest.approx(1 - 0.9 * 0.8, abs=0.015)
+
+
+def test_words_are_dropped_beside_a_face_at_their_own_rate(rng):
+    conditions = {**preset(True).network.conditions}
+    conditions["identity"] = replace(conditions["identity"], p_alone=0.5)
+    n = 20_000
+    said = {"tokens": np.full_like(null_condition(conditions, n)["tokens"], 5)}
+    arrays = null_condition(conditions, n) | {"identity": vectors(n), **said}
+    kept = drop_conditions(conditions, arrays, rng, DropRates(0.1, 0.0))
+    face, words = kept["identity"].any(1), (kept["tokens"] == 5).all(1)
+    assert np.mean(words[face]) == pytest.approx(0.9 * 0.5, abs=0.02)
+    assert np.mean(words[~face]) == pytest.approx(0.9, abs=0.02)
 
 
 # --- the network's side

@@ -13,6 +13,8 @@ Each file has one record of functions (`record.Condition`); this module has the 
 what is done with all of them at once. A new condition is a new record in the table.
 """
 
+import numpy as np
+
 from ddpm.conditions import hints, identity, inpaint, size_crop, text
 from ddpm.conditions.record import Condition, DropRates, Encoding, NoSettings, Source, Window
 
@@ -82,7 +84,7 @@ def default_condition(preset, n):
 
 def drop_conditions(conditions, arrays, rng, rates):
     """Drop some conditions of a training batch, so that a network also learns to do without: all of
-    them at once, and each by itself.
+    them at once, each by itself, and the words beside a condition that is to do without them.
 
     Args:
         conditions: {name: settings}.
@@ -105,4 +107,20 @@ def drop_conditions(conditions, arrays, rng, rates):
         if own:
             own_rates = rates._replace(each=record.p_drop(settings)) if record.p_drop else rates
             result |= record.drop(own, record.null(settings, n), drop_all, rng, own_rates)
+    for name, settings in conditions.items():
+        record = CONDITIONS[name]
+        share = record.p_alone(settings) if record.p_alone else 0
+        if share and "text" in conditions:
+            alone = _told(result, record, settings) & (rng.random(n) < share)
+            words = {array: result[array] for array in text.CONDITION.arrays}
+            null = text.CONDITION.null(conditions["text"], n)
+            result |= text.CONDITION.drop(words, null, alone, rng, rates._replace(each=0.0))
     return result
+
+
+def _told(arrays, record, settings):
+    """The rows of a batch in which a condition says something: bool (B,)."""
+    n = len(arrays[record.arrays[0]])
+    null = record.null(settings, n)
+    differ = [arrays[array] != null[array] for array in record.arrays]
+    return np.any([d.reshape(n, -1).any(axis=1) for d in differ], axis=0)

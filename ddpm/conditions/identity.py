@@ -25,12 +25,15 @@ class IdentitySettings:
         p_drop: probability that a training picture is given nobody, whatever else is dropped. High,
             because a face says nearly everything that a caption does: beside it the words would
             hardly be learned.
+        p_alone: probability that a training picture that is given somebody is told no words: a face
+            is often all that is asked for.
     """
 
     dimensions: int = 128
     tokens: int = 4
     width: int = 128
     p_drop: float = 0.5
+    p_alone: float = 0.0
 
 
 def check_face(face, conditions, name):
@@ -120,6 +123,7 @@ CONDITION = Condition(
     negative=_negative,
     rows=_rows,
     p_drop=lambda settings: settings.p_drop,
+    p_alone=lambda settings: settings.p_alone,
     encoder=_encoder,
     token_width=lambda settings: settings.width,
 )

@@ -129,6 +129,8 @@ class Condition:
         rows: (source, settings) -> (window) -> arrays of one picture, for training.
         drop: as `drop_rows`.
         p_drop: (settings) -> `DropRates.each` of this condition; None for that of all.
+        p_alone: (settings) -> probability that the words of a picture that is told this are
+            dropped besides; None for that of all.
         encoder: (settings, dtype) -> Keras layer, called with the arrays in the order of their
             names, that gives an `Encoding`, and whose `feature_width` is that of its features. None
             for a condition that enters elsewhere.
@@ -146,6 +148,7 @@ class Condition:
     negative: Callable | None = None
     drop: Callable = drop_rows
     p_drop: Callable | None = None
+    p_alone: Callable | None = None
     encoder: Callable | None = None
     token_width: Callable = lambda settings: 0
     input_channels: Callable | None = None
