@@ -141,9 +141,10 @@ def measure_speed(codec, images):
 @click.argument("vae", type=Path)
 @click.option("--held-out", type=Path, required=True, help="Renders of other people, 256 px.")
 @click.option("--n", type=click.IntRange(8), default=200, help="Of them that are measured.")
+@click.option("--name", help="Of the result.  [default: the file's]")
 @click.option("--out", type=Path, default=RESULTS / "latent.json")
 @sentences()
-def main(vae, held_out, n, out):
+def main(vae, held_out, n, name, out):
     """Measure what an autoencoder keeps of renders and photographs."""
     start_backend()
     from data import load_images
@@ -168,7 +169,7 @@ def main(vae, held_out, n, out):
         "photographs": measure_photographs(codec),
         "speed": measure_speed(codec, images) | {"machine": machine()},
     }
-    merge_json({model.preset.name: result}, out)
+    merge_json({name or model.path.name.partition(".")[0]: result}, out)
     for part in ("renders", "frames", "photographs", "speed"):
         click.echo(f"{part}: {result.get(part)}")
 

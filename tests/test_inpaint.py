@@ -10,7 +10,13 @@ from ddpm.bundle import load_model, save_model, start_from
 from ddpm.codec import PIXELS, Codec, to_float, to_uint8
 from ddpm.conditions import CONDITIONS, DropRates, NoSettings, Source, Window, drop_conditions
 from ddpm.conditions.hints import KINDS
-from ddpm.conditions.inpaint import composite, inpaint_condition, often_full, random_mask
+from ddpm.conditions.inpaint import (
+    always_same,
+    composite,
+    inpaint_condition,
+    often_full,
+    random_mask,
+)
 from ddpm.core.samplers import (
     SAMPLERS,
     PictureNoise,
@@ -265,8 +271,36 @@ def test_masks_that_cover_everything_are_decided_first_and_coded_once(rng):
     rows = [row(window) for _ in range(400)]
     full = [r["mask"].all() for r in rows]
     assert abs(np.mean(full) - 0.6) < 0.08
-    assert len(coded) == 1 + full.count(False)
+    assert len(coded) == 2  # what is hidden as a whole, and this window with its hole
     assert all(r["masked_image"].shape == (4, 4, 3) for r in rows)
+
+
+def test_a_window_has_one_mask_and_is_coded_once(rng):
+    coded, images = [], rng.integers(0, 256, (3, 16, 16, 3), np.uint8)
+
+    def encode(pictures):
+        coded.append(pictures)
+        return to_float(pictures[:, ::2, ::2])
+
+    def windows(rng):
+        for i, mirrored, left in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 3)):
+            place = np.array([16, 16, 0, left, 16, 16], np.float32)
+            yield Window(images[i], i, bool(mirrored), place, np.eye(3)[:2], rng)
+
+    make = always_same(lambda window: random_mask(16, window.rng))
+    source = Source(images, make_mask=make, codec=Codec(encode, None, 2))
+    row = CONDITIONS["inpaint"].rows(source, NoSettings())
+    first, second = ([row(w) for w in windows(np.random.default_rng(k))] for k in (0, 1))
+    assert len(coded) == 4
+    for a, b in zip(first, second, strict=True):
+        for name in ("mask", "masked_image"):
+            np.testing.assert_array_equal(a[name], b[name])
+    masks = {r["mask"].tobytes() for r in first}
+    assert len(masks) == 4
+    fresh = CONDITIONS["inpaint"].rows(source, NoSettings())  # as after a kill
+    again = [fresh(w) for w in windows(rng)]
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a["masked_image"], b["masked_image"])
 
 
 def test_what_the_mask_covers_is_not_seen_and_the_rest_is(rng):

@@ -53,7 +53,7 @@ from ddpm.bundle import (
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
-from ddpm.conditions.inpaint import often_full
+from ddpm.conditions.inpaint import always_same, often_full
 from ddpm.conditions.text import SPECIAL, TABLE, Tokenizer, word_of
 from ddpm.nets.ranks import parse_ranks
 from ddpm.presets import PRESETS, VAES
@@ -704,7 +704,8 @@ def _latent_builder(run, place, source, conditions, fingerprint, dtype):
     preset = run.preset
     if source.make_mask:  # decided first: what is hidden as a whole need not be encoded
         share = preset.objective.p_full_mask
-        source = replace(source, make_mask=often_full(source.make_mask, share))
+        masks = often_full(always_same(source.make_mask), share)
+        source = replace(source, make_mask=masks)
         preset = preset.with_(objective={"p_full_mask": 0.0})
     vae = load_vae(find_vae(preset.codec.digest, run.out), dtype)
     # All windows of a picture at once; afterwards, of what is known of it, one.

@@ -264,15 +264,15 @@ def _race(race):
     }
 
 
-def _rows(found):
+def _kept(name, found):
     """A line of the table of autoencoders."""
-    renders, speed = found["renders"], found["speed"]
+    renders, speed, frames = found["renders"], found["speed"], found["frames"]
     return [
-        found["latent_channels"],
-        f"{found['parameters'] / 1e6:.1f} M",
+        name,
         f"{renders['psnr']:.1f} dB",
         f"{renders['dlib_cosine_median']:.3f}",
         f"{renders['point_error_median']:.1f}%",
+        f"{frames['median']:.2f}",
         " / ".join(f"{value:.1f} dB" for value in found["photographs"].values()),
         f"{speed['decode']:.1f} s",
     ]
@@ -280,10 +280,10 @@ def _rows(found):
 
 def context(results):
     """The template's values."""
-    head = ["channels", "parameters", "renders", "dlib cosine", "points off", "photographs"]
+    head = ["autoencoder", "renders", "dlib cosine", "points off", "frames", "photographs"]
     head.append("64 pictures decoded")
     found = results.get("latent", {})
-    kept = table(head, map(_rows, found.values())) if found else None
+    kept = table(head, [_kept(*each) for each in found.items()]) if found else None
     parts = {
         "race": _race,
         "heat": _race,
