@@ -22,6 +22,7 @@ from benchmarks.common import RESULTS, machine, merge_json, photographs, spread
 from benchmarks.faces_recognised import point_errors
 from common.cli import sentences
 from common.devices import PRECISIONS, choose_precision, start_backend
+from common.files import sha256
 from data.shape.parts import PART
 
 TIMED = 64  # pictures
@@ -160,7 +161,8 @@ def main(vae, held_out, n, name, out):
         frames["frames"] = measure_frames(codec, images, pictures.labels)
     images = images[spread(images, n)]
     result = {
-        "digest": model.digest,
+        "digest": sha256(model.path)[:12],
+        "latents": model.latents,
         "parameters": int(model.network.count_params()),
         "bytes": model.path.stat().st_size,
         "latent_channels": model.preset.network.latent_channels,
