@@ -156,24 +156,23 @@ def main(vae, held_out, n, name, out):
     codec = latent_codec(model)
     pictures = load_images(held_out, 256)
     images = np.asarray(pictures.images)
-    frames = {}
-    if pictures.labels is not None:
-        frames["frames"] = measure_frames(codec, images, pictures.labels)
+    labels = pictures.labels
+    frames = {"pictures": 0} if labels is None else measure_frames(codec, images, labels)
     images = images[spread(images, n)]
     result = {
-        "digest": sha256(model.path)[:12],
+        "digest": sha256(model.path),
         "latents": model.latents,
         "parameters": int(model.network.count_params()),
         "bytes": model.path.stat().st_size,
         "latent_channels": model.preset.network.latent_channels,
         "renders": measure_renders(codec, images),
-        **frames,
+        "frames": frames,
         "photographs": measure_photographs(codec),
         "speed": measure_speed(codec, images) | {"machine": machine()},
     }
     merge_json({name or model.path.name.partition(".")[0]: result}, out)
     for part in ("renders", "frames", "photographs", "speed"):
-        click.echo(f"{part}: {result.get(part)}")
+        click.echo(f"{part}: {result[part]}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 from micro import VAES
 
+from benchmarks.latent import frame_agreement
 from ddpm.bundle import load_model, load_vae, save_model, save_vae
 from ddpm.codec import latent_codec, to_float
 from ddpm.presets import PRESETS, AutoencodingConfig, Preset
@@ -214,3 +215,15 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped_and_has_learned(tmp_p
     with (tmp_path / "whole" / "log.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert losses[-1] < 0.8 * losses[0], losses
+
+
+def test_frames_agree_where_their_edges_are():
+    there = np.zeros((64, 64), bool)
+    there[20:44, 8:56] = True
+    image = np.full((64, 64, 3), 200, np.uint8)
+    image[30:33, 12:52] = 20
+    assert frame_agreement(image, image, there) == 1
+    assert frame_agreement(image, np.roll(image, 1, 0), there) == 1  # a pixel lower
+    assert frame_agreement(image, np.roll(image, 6, 0), there) == 0
+    assert frame_agreement(image, np.full_like(image, 200), there) == 0
+    assert np.isnan(frame_agreement(image, image, ~there & False))

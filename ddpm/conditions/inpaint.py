@@ -159,28 +159,29 @@ def _rows(source, settings):
     remembered = {}
 
     def row(window):
-        mask = source.make_mask(window)
-        picture, key = window.image, None
-        if source.codec.stride > 1:  # coding takes longer than a lookup
-            key = (window.index, window.mirrored, window.size_crop.tobytes())
-            key += (np.packbits(mask > 0).tobytes(),)
-            if mask.all():  # the same for all pictures of a size
-                picture, key = np.full_like(picture, GREY), picture.shape
-        if key in remembered:
-            return _as_float32(remembered[key])
-        arrays = inpaint_condition(picture[None], mask[None], source.codec)
-        if key is None:
-            return {name: array[0] for name, array in arrays.items()}
-        small = {name: array[0].astype(np.float16) for name, array in arrays.items()}
-        if len(remembered) < REMEMBERED:
-            remembered[key] = small
-        return _as_float32(small)
+        mask, picture = source.make_mask(window), window.image
+        if source.codec.stride == 1:  # pixels are not coded
+            return _condition_of(picture, mask, source.codec)
+        if mask.all():  # the same for all pictures of a size
+            key = picture.shape
+        else:
+            hidden = np.packbits(mask > 0).tobytes()
+            key = window.index, window.mirrored, window.size_crop.tobytes(), hidden
+        coded = remembered.get(key)
+        if coded is None:
+            arrays = _condition_of(picture, mask, source.codec)
+            coded = {name: array.astype(np.float16) for name, array in arrays.items()}
+            if len(remembered) < REMEMBERED:
+                remembered[key] = coded
+        return {name: array.astype(np.float32) for name, array in coded.items()}
 
     return row
 
 
-def _as_float32(arrays):
-    return {name: np.float32(array) for name, array in arrays.items()}
+def _condition_of(picture, mask, codec):
+    """`inpaint_condition` of one picture."""
+    arrays = inpaint_condition(picture[None], mask[None], codec)
+    return {name: array[0] for name, array in arrays.items()}
 
 
 def _drop(arrays, null, drop_all, rng, rates):

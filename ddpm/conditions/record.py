@@ -130,7 +130,7 @@ class Condition:
         drop: as `drop_rows`.
         p_drop: (settings) -> `DropRates.each` of this condition; None for that of all.
         p_alone: (settings) -> probability that the words of a picture that is told this are
-            dropped besides; None for that of all.
+            dropped besides; None: never.
         encoder: (settings, dtype) -> Keras layer, called with the arrays in the order of their
             names, that gives an `Encoding`, and whose `feature_width` is that of its features. None
             for a condition that enters elsewhere.

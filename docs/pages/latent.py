@@ -49,7 +49,8 @@ def draw_kept(models):
 
 def _with_and_without_glasses():
     """`RENDERS` photographs, half of them the first of a dataset without glasses, half with."""
-    from docs.pages.faces import sample_face, shoot
+    from data.faces import sample_face
+    from docs.pages.faces import shoot
 
     settings = {"n": 1000, "identities": 1000, "seed": SEED}
     found = {False: [], True: []}
@@ -272,7 +273,7 @@ def _kept(name, found):
         f"{renders['psnr']:.1f} dB",
         f"{renders['dlib_cosine_median']:.3f}",
         f"{renders['point_error_median']:.1f}%",
-        f"{frames['median']:.2f}",
+        f"{frames['median']:.2f}" if frames["pictures"] else "",
         " / ".join(f"{value:.1f} dB" for value in found["photographs"].values()),
         f"{speed['decode']:.1f} s",
     ]
