@@ -15,7 +15,7 @@ With --vae, networks race over an autoencoder's latents, which are computed befo
     python -m benchmarks.race --vae weights/vae8.weights.h5 --preset latent_unet --preset latent_mp
 
 and the last weights of each are also sampled with autoguidance, guided by those of a quarter of the
-time.
+time, and their errors of denoising are compared (`denoising.py`).
 """
 
 import json
@@ -31,6 +31,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from benchmarks import denoising
 from benchmarks.common import RESULTS, machine, spread, write_json
 from common.cli import sentences
 from common.devices import (
@@ -64,7 +65,8 @@ def _latent(name, network, objective=None, **run):
 
 MP = MPUNetConfig(widths=(64, 128, 192), blocks=(2, 2, 2), attention=(16, 8), head_width=32)
 # Networks for latents of 32 x 32 x 8: the U-Net, and magnitude-preserving ones on two grids, the
-# finer one also with EDM2's noise levels and weights, and with Muon.
+# finer one also in other trainings: with Muon, part maps, EDM2's noise levels and weights, x0 as
+# what is predicted, larger batches, a lower rate.
 CANDIDATES = {
     preset.name: preset
     for preset in (
@@ -84,6 +86,9 @@ CANDIDATES = {
         _latent("latent_mp", MP, **UNIT_RATES),
         _latent("latent_mp_muon", MP, optimizer="muon", **UNIT_RATES),
         _latent("latent_mp_parts", MP, {"part_weight": 0.1}, **UNIT_RATES),
+        _latent("latent_mp_x0", MP, {"prediction": "x0", "weighting": "min_snr"}, **UNIT_RATES),
+        _latent("latent_mp_32", MP, batch_size=32, **UNIT_RATES),
+        _latent("latent_mp_slow", MP, **{**UNIT_RATES, "learning_rate": 0.003}),
         _latent("latent_mp_levels", MP, {"log_normal": (-0.4, 1.0), "balance": True}, **UNIT_RATES),
         _latent(
             "latent_mp_coarse",
@@ -203,8 +208,9 @@ def race(presets, data, folder, minutes, seed, vae):
         raise ValueError("a training ended early; its error stands above.")
 
 
-def measure(presets, folder, data, held_out, n, steps, seed, vae, last):
-    """Distances of what each kept weights file draws to held-out renders, at the last marks."""
+def measure(presets, folder, data, held_out, n, steps, seed, vae, last, guided):
+    """Distances of what each kept weights file draws to held-out renders, at the last marks, and of
+    what the last one draws at these weights of autoguidance."""
     from benchmarks.features import face_share
     from benchmarks.quality import distances_to, draw_samples
 
@@ -212,6 +218,7 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae, last):
     result = {"floor": distances(real[spread(real, n)]), "runs": {}}
     for name in presets:
         run = json.loads((folder / f"{name}.json").read_text())
+        kept = [folder / row["weights"] for row in run["rows"]]
         run["rows"] = run["rows"][-last:]
         for row in run["rows"]:
             path = folder / row["weights"]
@@ -222,15 +229,16 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae, last):
             np.save(path.with_suffix("").with_suffix(".npy"), images[:64])
         result["runs"][name] = {**run, "parameters": model.network.count_params()}
         if vae:
-            guide, strong = (folder / run["rows"][i]["weights"] for i in (-3, -1))
             result["runs"][name]["autoguided"] = {}
-            for weight in WEIGHTS:
-                images, _ = draw_samples(
-                    strong, n, "dpmpp_2m", "uniform", steps, seed, guide=guide, autoguidance=weight
-                )
+            for weight in guided:
+                options = {"guide": kept[-3], "autoguidance": weight}
+                images, _ = draw_samples(kept[-1], n, "dpmpp_2m", "uniform", steps, seed, **options)
                 result["runs"][name]["autoguided"][weight] = distances(images)
                 print(name, "autoguided", weight, flush=True)
                 np.save(folder / f"{name}_autoguided_{weight}.npy", images[:64])
+    if vae:
+        ends = {name: folder / run["rows"][-1]["weights"] for name, run in result["runs"].items()}
+        result["denoising"], _ = denoising.measure(ends, held_out, n, seed)
     return result
 
 
@@ -244,7 +252,8 @@ def measure(presets, folder, data, held_out, n, steps, seed, vae, last):
 @click.option("--seed", type=click.IntRange(0), default=0)
 @click.option("--folder", type=Path, default=FOLDER, help="Of the weights that are kept.")
 @click.option("--measure", "again", is_flag=True, help="Measure what an earlier race left.")
-@click.option("--marks", "last", type=click.IntRange(3, MARKS), default=MARKS, help="Measured.")
+@click.option("--marks", "last", type=click.IntRange(1, MARKS), default=MARKS, help="Measured.")
+@click.option("--unguided", is_flag=True, help="Measure no autoguidance.")
 @click.option("--out", type=Path, default=RESULTS / "race.json")
 @click.option("--vae", type=Path, help="The autoencoder, for presets of latents.")
 @click.option("--arm", hidden=True)
@@ -262,6 +271,7 @@ def main(
     folder,
     again,
     last,
+    unguided,
     out,
     vae,
     arm,
@@ -277,7 +287,8 @@ def main(
         raise click.UsageError("Missing option '--held-out'.")
     if not again:
         race(presets, data, folder, minutes, seed, vae)
-    result = measure(presets, folder, data, held_out, n, steps, seed, vae, last)
+    guided = () if unguided else WEIGHTS
+    result = measure(presets, folder, data, held_out, n, steps, seed, vae, last, guided)
     about = {"minutes": minutes, "samples": n, "steps": steps, "seed": seed, "machine": machine()}
     about["cores_each"] = (os.cpu_count() or 1) / len(presets)
     write_json({**about, **result}, out)
