@@ -3,6 +3,7 @@
     python3 start.py         makes .venv, installs, draws faces with the shipped weights; then
                              renders some, trains a small model on them and samples it
     python3 start.py test    makes .venv-test, installs, runs the fast tests
+    python3 start.py studio  makes .venv, installs, opens the studio in the browser
 
 Written for any Python 3, so that an unsupported one gets a sentence.
 """
@@ -20,9 +21,11 @@ TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 def main():
     word = sys.argv[1] if len(sys.argv) > 1 else "demo"
-    if word not in ("demo", "test") or len(sys.argv) > 2:
+    if word not in ("demo", "test", "studio") or len(sys.argv) > 2:
         fail(
-            "unknown word {!r}; use: python3 start.py [demo | test]".format(" ".join(sys.argv[1:]))
+            "unknown word {!r}; use: python3 start.py [demo | test | studio]".format(
+                " ".join(sys.argv[1:])
+            )
         )
     if sys.version_info[:2] not in SUPPORTED:
         found = ".".join(str(number) for number in sys.version_info[:2])
@@ -31,7 +34,7 @@ def main():
             "Install one of them and run: python3.11 start.py"
         )
     os.chdir(HERE)
-    {"demo": demo, "test": test}[word]()
+    {"demo": demo, "test": test, "studio": studio}[word]()
 
 
 def demo():
@@ -53,6 +56,12 @@ def test():
     """The fast tests."""
     python = environment(".venv-test", ".[test]")
     run(python, "-m", "pytest", "-m", "not slow", *TWO_AT_A_TIME, "--durations", "10")
+
+
+def studio():
+    """The page in the browser, until Ctrl-C."""
+    python = environment(".venv", ".[studio]")
+    run(python, "-m", "portrait", "studio")
 
 
 def environment(name, requirement):

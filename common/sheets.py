@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -109,6 +110,36 @@ def png_text(recipe, comment=GENERATED):
     text.add_text("Comment", comment)
     text.add_text("recipe", json.dumps(recipe or {}))
     return text
+
+
+def read_recipe(path):
+    """How a picture was made, as `png_text` has written it.
+
+    Args:
+        path: a file.
+
+    Returns:
+        dict: the recipe.
+
+    Raises:
+        ValueError: one sentence, where it is no PNG of ours. OSError, where it cannot be read.
+    """
+    name = Path(path).name
+    try:
+        with Image.open(path) as file:
+            text = getattr(file, "text", {}).get("recipe")
+        recipe = None if text is None else json.loads(text)
+    # A damaged picture raises whatever its decoder likes; JSON nested too deeply RecursionError.
+    except (OSError, ValueError, SyntaxError, RecursionError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{name} cannot be read; choose a PNG as it was saved.") from None
+    if not isinstance(recipe, dict) or not recipe:
+        raise ValueError(
+            f"{name} has no recipe; choose a PNG that was made here and not saved by another "
+            "program since."
+        )
+    return recipe
 
 
 def save_png(image, path, recipe=None):

@@ -374,6 +374,22 @@ class Pipeline:
             images = blended(picture, images, mask)
         return composite(picture, images, mask)
 
+    def denoiser(self, request, indices=range(1)):
+        """What samplers see of the model: with the conditions of a request, guidance and clipping.
+
+        Args:
+            request: a `Request`.
+            indices: range of the pictures that it is to denoise.
+
+        Returns:
+            (x_t, t) -> x0_hat: float32 (len(indices), H, W, C) of what is diffused and int32
+            (len(indices),) -> float32 likewise.
+
+        Raises:
+            ValueError: as `draw`.
+        """
+        return self._denoiser(self._fit(request), indices)
+
     def visited(self, request):
         """The number of steps that a request takes; fewer than its `steps` where it begins at an
         image. RePaint's resamplings are not counted."""

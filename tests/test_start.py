@@ -10,6 +10,9 @@ from conftest import ROOT
 import start
 
 
+WORDS = [([], "demo"), (["demo"], "demo"), (["test"], "test"), (["studio"], "studio")]
+
+
 @pytest.fixture
 def nothing_runs(monkeypatch):
     """Fail the test if anything would be started."""
@@ -43,17 +46,18 @@ def test_an_unsupported_python_gets_a_sentence(nothing_runs, monkeypatch, capsys
 @pytest.mark.parametrize("words", (["tests"], ["--help"], ["demo", "test"], [""]))
 def test_an_unknown_word_gets_a_sentence(nothing_runs, monkeypatch, capsys, words):
     monkeypatch.setattr(sys, "argv", ["start.py", *words])
-    assert "use: python3 start.py [demo | test]" in stops(capsys)
+    assert "use: python3 start.py [demo | test | studio]" in stops(capsys)
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 9)])
-@pytest.mark.parametrize("words, word", [([], "demo"), (["demo"], "demo"), (["test"], "test")])
+@pytest.mark.parametrize("words, word", [WORDS)
 def test_a_supported_python_does_what_is_asked(monkeypatch, version, words, word):
     done = []
     monkeypatch.setattr(sys, "argv", ["start.py", *words])
     monkeypatch.setattr(sys, "version_info", version)
     monkeypatch.setattr(start, "demo", lambda: done.append("demo"))
     monkeypatch.setattr(start, "test", lambda: done.append("test"))
+    monkeypatch.setattr(start, "studio", lambda: done.append("studio"))
     monkeypatch.chdir(ROOT)
     start.main()
     assert done == [word]

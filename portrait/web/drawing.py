@@ -1,0 +1,245 @@
+"""What the tab "Draw" does: from the fields of a form to pictures, step by step."""
+
+import secrets
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.cli import count, describe
+from common.images import read_image
+from common.sheets import fitting_zoom, grid, read_recipe
+from ddpm import cli
+from ddpm.core.samplers import SAMPLERS
+from ddpm.core.schedule import SPACINGS
+from ddpm.pipeline import Request, check_request
+from portrait.web import markup
+from portrait.web.jobs import Clock, Watched
+
+MAX_PICTURES = 64  # of a request
+SEEDS = 2**31  # random ones are smaller
+UNKNOWN = 128  # grey of a picture that has not begun
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of the tab, as a user has filled them in.
+
+    Args:
+        prompt, negative: text; an empty prompt leaves it open.
+        n: number of pictures.
+        seed: of the noise.
+        new_seed: whether to take another one each time.
+        guidance: of the words; 1 is none.
+        steps, sampler, spacing: as of `Request`.
+    """
+
+    prompt: str = ""
+    negative: str = ""
+    n: float = 4
+    seed: float = 0
+    new_seed: bool = False
+    guidance: float = 3.0
+    steps: float = 10
+    sampler: str = "dpmpp_2m"
+    spacing: str = "karras"
+
+
+@dataclass(frozen=True)
+class View:
+    """What is to be seen of a job.
+
+    Args:
+        status: a sentence; "" where there is nothing to say.
+        share: how much is done, 0 to 1; None where no work goes on.
+        preview: uint8 (H, W, 3), or None.
+        files: paths of finished pictures.
+        seed: that they are drawn with, or None.
+        notes: sentences worth telling.
+        problem: why nothing is drawn, or "".
+    """
+
+    status: str = ""
+    share: float | None = None
+    preview: np.ndarray | None = None
+    files: tuple = ()
+    seed: int | None = None
+    notes: tuple = ()
+    problem: str = ""
+
+
+def explained(steps):
+    """Views of a job, the last of them the sentence that a shell would show, where it failed.
+
+    Args:
+        steps: iterable of `View`.
+    """
+    try:
+        yield from steps
+    except (ValueError, OSError) as error:
+        yield View(problem=describe(error))
+
+
+def draw(studio, form, job):
+    """Draw what a form asks for.
+
+    Args:
+        studio: `studio.Studio`.
+        form: `Form`.
+        job: `jobs.Job`.
+
+    Yields:
+        `View`: one a step, with x0_hat; then the files. Where the job was stopped, these hold
+        x0_hat as it was.
+    """
+    yield from explained(_draw(studio, form, job))
+
+
+def _draw(studio, form, job):
+    pipeline = studio.pipeline
+    form = replace(form, seed=secrets.randbelow(SEEDS)) if form.new_seed else form
+    request = request_of(form)
+    check_request(request, pipeline.model.preset, studio.name)
+    notes, images = tuple(pipeline.notes(request)), None
+    for view, images in steps_of(studio, request, job):
+        yield replace(view, seed=request.seed, notes=notes)
+    if images is None:
+        return
+    texts, folder = pipeline.prompts(request)[: len(images)], studio.new_folder()
+    recipe = pipeline.recipe(request) | ({"stopped": view.status} if job.stopped else {})
+    cli.save_each(images, request, texts, folder, recipe)
+    files = tuple(sorted(folder.iterdir()))
+    status = view.status if job.stopped else f"{count(len(files), 'picture')}."
+    yield View(status, files=files, seed=request.seed, notes=notes)
+
+
+def request_of(form):
+    """A `Request` of a form.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    n, seed, steps = (_whole(value) for value in (form.n, form.seed, form.steps))
+    prompt, negative = (form.prompt or "").strip(), (form.negative or "").strip()
+    if negative and form.guidance == 1:
+        raise ValueError("a negative prompt needs guidance other than 1, which is no guidance.")
+    request = Request(
+        n=n,
+        prompts=(prompt,) if prompt else (),
+        negative=negative,
+        guidance=_number("guidance", form.guidance),
+        steps=steps,
+        sampler=form.sampler,
+        spacing=form.spacing,
+        seed=seed,
+    )
+    if n > MAX_PICTURES:
+        raise ValueError(f"at most {MAX_PICTURES} pictures are drawn at once. Received: {n}.")
+    return replace(request, batch_size=batch_size(n))
+
+
+def batch_size(n):
+    """Pictures computed at once: the next power of two, so that few networks are compiled."""
+    return min(1 << (n - 1).bit_length(), cli.BATCH)
+
+
+def _whole(value):
+    """A field's number as int where it is whole; `Request` refuses others."""
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
+def _number(name, value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} must be a number. Received: {value!r}.")
+    return value
+
+
+def steps_of(studio, request, job):
+    """Draw a request and say how far it is.
+
+    Args:
+        studio: `studio.Studio`.
+        request: `Request`.
+        job: `jobs.Job`.
+
+    Yields:
+        (`View`, pictures): uint8 (total, S, S, 3) with the last view, those that had begun where
+        the job was stopped; else None.
+    """
+    with studio.model:
+        if job.stopped:
+            yield View("Stopped before it began."), None
+            return
+        pipeline, total = studio.pipeline, request.total
+        steps, size, shown = pipeline.visited(request), pipeline.size, 0
+        frames = np.full((total, size, size, 3), UNKNOWN, np.uint8)
+        zoom = fitting_zoom(total, size, size)
+        clock, view = Clock(steps * total), View("Beginning ...", 0.0)
+        yield view, None
+
+        def work(tell):
+            return pipeline.draw(request, lambda *event: tell(event))
+
+        watched = Watched(work, job)
+        for indices, i, pictures in watched:
+            frames[indices.start : indices.stop] = pictures
+            shown = max(shown, indices.stop)
+            clock.step(len(indices))
+            status = f"Step {i + 1} of {steps}"
+            if total > request.batch_size:
+                status += f", pictures {indices.start + 1} to {indices.stop} of {total}"
+            left = clock.seconds_left()
+            if left is not None:
+                status += f", about {markup.duration(left)} left"
+            sheet = grid(frames, zoom=zoom)
+            view = View(f"{status}.", clock.done / clock.total, sheet)
+            yield view, None
+        if watched.result is None:
+            said = f"Stopped at step {i + 1} of {steps}." if shown else "Stopped."
+            yield View(said), frames[:shown] if shown else None
+        else:
+            yield View(f"{count(total, 'picture')}."), watched.result
+
+
+# --- pictures that say how they were made
+
+
+def look(path):
+    """A picture made here: (uint8 (H, W, 3), its recipe).
+
+    Raises:
+        ValueError: one sentence.
+    """
+    recipe = read_recipe(path)
+    return read_image(path), recipe
+
+
+def form_of(recipe):
+    """The form that draws a recipe's picture again.
+
+    Args:
+        recipe: dict, of any file.
+
+    Returns:
+        `Form`.
+
+    Raises:
+        ValueError: one sentence, where "Draw" cannot make it.
+    """
+    for key, what in (("template", "a portrait"), ("init", "painted into a photograph")):
+        if key in recipe:
+            raise ValueError(f"the picture is {what}; Draw begins with noise alone.")
+    form = Form()
+    prompts = recipe.get("prompts") or [""]
+    prompt = recipe.get("prompt", prompts[0])
+    if "prompts_from" in recipe:  # its caption was chosen by the seed, and will be again
+        prompt = ""
+    found = {name: recipe[name] for name in form.__dict__ if name in recipe and name != "prompt"}
+    form = replace(form, prompt=prompt, **found)
+    if form.sampler not in SAMPLERS or form.spacing not in SPACINGS:
+        raise ValueError(f"Draw does not know {form.sampler!r} with {form.spacing!r}.")
+    for name, kind in (("prompt", str), ("negative", str), ("n", int), ("seed", int)):
+        if not isinstance(getattr(form, name), kind):
+            raise ValueError(f"the recipe's {name} is {getattr(form, name)!r}.")
+    request_of(form)
+    return replace(form, new_seed=False)

@@ -1,0 +1,137 @@
+"""Work that is watched and can be stopped, and the jobs of each page."""
+
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event, Lock
+
+
+class Stopped(Exception):
+    """Ends work from within, where its job was stopped."""
+
+
+class Job:
+    """A piece of work that a page has asked for."""
+
+    def __init__(self):
+        self._stop, self.begun = Event(), False
+
+    @property
+    def stopped(self):
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    def stop(self):
+        """Tell it to stop; what waits ends at once, what runs at its next step."""
+        self._stop.set()
+
+
+class Jobs:
+    """The jobs of every page, in the order in which they were asked for. A page is a str."""
+
+    def __init__(self):
+        self._lock, self._of = Lock(), defaultdict(list)
+
+    def ask(self, page):
+        """Note that a page asks for something, before its turn comes: `Job`."""
+        with self._lock:
+            self._of[page].append(Job())
+            return self._of[page][-1]
+
+    def begin(self, page):
+        """The page's first job that has not begun; a new one where none was asked for."""
+        with self._lock:
+            jobs = self._of[page]
+            job = next((job for job in jobs if not job.begun), None)
+            if job is None:
+                jobs.append(job := Job())
+            job.begun = True
+            return job
+
+    def end(self, page, job):
+        """Forget a job that has ended."""
+        with self._lock:
+            self._of[page].remove(job)
+            if not self._of[page]:
+                del self._of[page]
+
+    def stop(self, page):
+        """Stop the page's first job that was not told to yet, and no other's.
+
+        Returns:
+            bool: whether there was one.
+        """
+        with self._lock:
+            job = next((job for job in self._of.get(page, ()) if not job.stopped), None)
+        if job is not None:
+            job.stop()
+        return job is not None
+
+
+class Watched:
+    """Work in a thread of its own: iterate over what it tells, then take its result.
+
+    Args:
+        work: (tell) -> result; calls `tell(event)` between its steps, which ends it by `Stopped`
+            where the job was told to stop.
+        job: `Job`.
+
+    Attributes:
+        result: what `work` returned; None where it was stopped.
+
+    Iterating raises what `work` raises. Whoever leaves the loop early stops the job.
+    """
+
+    def __init__(self, work, job):
+        self._work, self._job, self.result = work, job, None
+
+    def __iter__(self):
+        told, ended = SimpleQueue(), object()
+
+        def tell(event):
+            told.put(event)
+            if self._job.stopped:
+                raise Stopped
+
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(self._work, tell)
+            future.add_done_callback(lambda _: told.put(ended))
+            try:
+                while (event := told.get()) is not ended:
+                    yield event
+            except GeneratorExit:
+                self._job.stop()
+                raise
+        try:
+            self.result = future.result()
+        except Stopped:
+            pass
+
+
+class Clock:
+    """How long work will take that has so many steps of equal length.
+
+    The first step is not counted, for it compiles the network.
+
+    Args:
+        total: number of steps.
+        now: () -> seconds.
+    """
+
+    def __init__(self, total, now=time.monotonic):
+        self.total, self.done, self._now = total, 0, now
+        self._first = None  # (steps, time) when the first of them was done
+
+    def step(self, steps=1):
+        """Count steps that are done."""
+        self.done += steps
+        if self._first is None:
+            self._first = self.done, self._now()
+
+    def seconds_left(self):
+        """float, or None where it cannot be known yet."""
+        if self._first is None or self.done == self._first[0]:
+            return None
+        spent = self._now() - self._first[1]
+        return spent / (self.done - self._first[0]) * (self.total - self.done)

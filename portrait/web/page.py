@@ -1,0 +1,256 @@
+"""The layout of the page. What a button does is in the other files; here its fields and its place
+are joined to it."""
+
+from dataclasses import fields
+
+import gradio as gr
+
+from common.cli import describe
+from ddpm.bundle import vocabulary_of
+from ddpm.conditions.text import spoken
+from ddpm.conditions.vocabulary import by_kind
+from ddpm.core.samplers import SAMPLERS
+from ddpm.core.schedule import SPACINGS
+from portrait.web import drawing, markup
+from portrait.web.drawing import MAX_PICTURES, Form
+
+TITLE = "Portraits from scratch"
+MODEL = "model"  # all that draws waits in one queue, for there is one model
+CSS = """
+.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.notice { border-left: 4px solid #2a6fb0; padding: 4px 12px; margin: 4px 0;
+  background: var(--background-fill-secondary); }
+.notice.problem { border-left-color: #b7791f; }
+.notice p, .work p { margin: 2px 0; }
+.work progress { width: 100%; height: 10px; }
+.sheet { max-width: 100%; max-height: 640px; display: block; margin: 6px auto; }
+.cells { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
+.cells figure, .steps figure { margin: 0; min-width: 0; }
+.cells img, .steps img { width: 100%; image-rendering: pixelated; display: block; }
+.cells svg, .curves svg { width: 100%; height: auto; display: block; }
+figcaption { font-size: 0.85rem; overflow-wrap: anywhere; }
+figcaption code, .equations code { font-size: 0.78rem; opacity: 0.85; }
+.scroll { overflow-x: auto; }
+.steps table { border-collapse: collapse; }
+.steps th, .steps td { padding: 4px 6px; text-align: left; vertical-align: top; }
+.steps td { width: 130px; min-width: 96px; }
+.equations p { font-family: var(--font-mono); font-size: 0.9rem; margin: 5px 0;
+  overflow-wrap: anywhere; }
+dl.recipe { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 6px 0; }
+dl.recipe dt { opacity: 0.75; } dl.recipe dd { margin: 0; overflow-wrap: anywhere; }
+"""
+# Ctrl-Enter presses the main button of the tab that is shown.
+HEAD = """<script>
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  const shown = [...document.querySelectorAll(".main button, button.main")]
+    .find((button) => button.offsetParent !== null);
+  if (shown) { event.preventDefault(); shown.click(); }
+});
+</script>"""
+
+
+def make_theme():
+    """Gradio's default with the system's own fonts."""
+    sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    mono = ["ui-monospace", "Menlo", "Consolas", "monospace"]
+    return gr.themes.Default(font=sans, font_mono=mono)
+
+
+def make_page(studio):
+    """All tabs: `gr.Blocks`.
+
+    Args:
+        studio: `studio.Studio`.
+    """
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+        gr.Markdown(f"# {TITLE}\n{studio.name}, {studio.pipeline.size} px. Nothing that you do "
+                    "here leaves this machine.")  # fmt: skip
+        with gr.Tabs() as tabs:
+            with gr.Tab("Draw", id="draw"):
+                form = _draw_tab(studio)
+            with gr.Tab("PNG info", id="info"):
+                _info_tab(form, tabs)
+    page.queue(default_concurrency_limit=8, max_size=64)
+    return page
+
+
+def job_buttons(studio, run, word):
+    """A button that begins a job, and one that stops it.
+
+    Args:
+        studio: `studio.Studio`.
+        run: (gr.Request, *values of fields) -> iterator of outputs.
+        word: on the first button.
+
+    Returns:
+        (buttons, connect): connect(inputs, outputs) joins them to fields.
+    """
+    with gr.Row():
+        begin = gr.Button(word, variant="primary", elem_classes="main")
+        stop = gr.Button("Stop")
+
+    def ask(request: gr.Request):
+        studio.jobs.ask(request.session_hash)
+
+    def halt(request: gr.Request):
+        studio.jobs.stop(request.session_hash)
+
+    def work(request: gr.Request, *values):
+        job = studio.jobs.begin(request.session_hash)
+        try:
+            yield from run(job, *values)
+        finally:
+            studio.jobs.end(request.session_hash, job)
+
+    def connect(inputs, outputs):
+        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        begin.click(ask, **quick).then(
+            work,
+            inputs,
+            outputs,
+            concurrency_limit=1,
+            concurrency_id=MODEL,
+            trigger_mode="multiple",
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        stop.click(halt, **quick)
+
+    return begin, connect
+
+
+def show(view):
+    """What a `View` looks like: (HTML of the work, HTML of the sentences)."""
+    work = markup.NONE
+    if view.share is not None:
+        work = markup.progress(view.share, view.status)
+    elif view.status:
+        work = markup.notice([view.status])
+    if view.preview is not None:
+        work += markup.picture(view.preview, "the pictures so far", "sheet")
+    if view.problem:
+        return work, markup.notice([view.problem], problem=True)
+    return work, markup.notice(view.notes)
+
+
+# --- Draw
+
+
+def _draw_tab(studio):
+    """The tab "Draw". Returns its fields, in the order of `Form`."""
+    form = Form()
+    gr.Markdown(
+        "Say what is to be seen, and press **Draw** (Ctrl-Enter). An empty prompt leaves it open."
+    )
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            prompt = gr.Textbox(label="Prompt", placeholder="a smiling woman with glasses")
+            negative = gr.Textbox(label="Negative prompt", placeholder="earrings")
+            with gr.Row():
+                n = gr.Number(form.n, label="Pictures", precision=0, minimum=1,
+                              maximum=MAX_PICTURES, min_width=90)  # fmt: skip
+                seed = gr.Number(form.seed, label="Seed", precision=0, minimum=0, min_width=110)
+            new_seed = gr.Checkbox(True, label="A new seed each time")
+            guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
+            steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
+            with gr.Row():
+                sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler")
+                spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing")
+            _words(studio)
+        with gr.Column(scale=3, min_width=300):
+            inputs = [prompt, negative, n, seed, new_seed, guidance, steps, sampler, spacing]
+            made = gr.State([])
+
+            def run(job, made, *values):
+                for view in drawing.draw(studio, Form(*values), job):
+                    gallery = gr.skip()
+                    if view.files:
+                        made = gallery = [*map(str, view.files), *made]
+                    drawn = gr.skip() if view.seed is None else view.seed
+                    yield *show(view), gallery, made, drawn
+
+            _, connect = job_buttons(studio, run, "Draw")
+            sentences, work = gr.HTML(), gr.HTML()
+            gallery = gr.Gallery(
+                label="Pictures", columns=4, format="png", buttons=["download", "fullscreen"],
+                object_fit="contain", height=420,
+            )  # fmt: skip
+            chosen, recipe = gr.State(), gr.HTML()
+            again = gr.Button("Use the settings of the chosen picture", visible=False)
+            connect([made, *inputs], [work, sentences, gallery, made, seed])
+
+    def choose(made, event: gr.SelectData):
+        _, found = drawing.look(made[event.index])
+        return found, markup.record(found), gr.update(visible=True)
+
+    def use(found):
+        return _filled(found)[1:]
+
+    quick = {"show_progress": "hidden", "api_visibility": "private"}
+    gallery.select(choose, made, [chosen, recipe, again], **quick)
+    again.click(use, chosen, [sentences, *inputs], **quick)
+    return inputs
+
+
+def _filled(recipe):
+    """A recipe in the fields of Draw.
+
+    Returns:
+        (whether it fits, HTML of sentences, *values): they stay as they are where it does not.
+    """
+    try:
+        form = drawing.form_of(recipe)
+    except (ValueError, OSError) as error:
+        skipped = [gr.skip()] * len(fields(Form))
+        return False, markup.notice([describe(error)], problem=True), *skipped
+    said = markup.notice(["The fields are those of the picture: press Draw."])
+    return True, said, *vars(form).values()
+
+
+def _words(studio):
+    """The words that the model knows, folded away."""
+    vocabulary = vocabulary_of(studio.pipeline.model.preset)
+    if not vocabulary:
+        return
+    with gr.Accordion("Words that the model knows", open=False):
+        known = {kind: ", ".join(words) for kind, words in by_kind(spoken(vocabulary)).items()}
+        gr.HTML(markup.record(known))
+
+
+# --- PNG info
+
+
+def _info_tab(form, tabs):
+    """The tab "PNG info". It fills the fields of Draw."""
+    gr.Markdown("Drop a picture that was made here: it carries its recipe.")
+    with gr.Row():
+        with gr.Column(min_width=300):
+            file = gr.File(label="PNG", file_types=[".png"], type="filepath", height=160)
+            send = gr.Button("Send to Draw", variant="primary", elem_classes="main")
+        with gr.Column(min_width=300):
+            sentences, shown, found = gr.HTML(), gr.HTML(), gr.State()
+
+    def look(path):
+        if path is None:
+            return markup.NONE, markup.NONE, None
+        try:
+            image, recipe = drawing.look(path)
+        except (ValueError, OSError) as error:
+            return markup.notice([describe(error)], problem=True), markup.NONE, None
+        return (
+            markup.NONE,
+            markup.picture(image, "the picture", "sheet") + markup.record(recipe),
+            recipe,
+        )
+
+    def send_on(recipe):
+        if recipe is None:
+            said = markup.notice(["drop a picture first."], problem=True)
+            return gr.skip(), said, *[gr.skip()] * len(form)
+        fits, said, *values = _filled(recipe)
+        return gr.Tabs(selected="draw") if fits else gr.skip(), said, *values
+
+    quick = {"show_progress": "hidden", "api_visibility": "private"}
+    file.change(look, file, [sentences, shown, found], **quick)
+    send.click(send_on, found, [tabs, sentences, *form], **quick)

@@ -1,0 +1,110 @@
+"""From the page to a port of this machine: `python -m portrait studio`."""
+
+import os
+import socket
+import tempfile
+import threading
+import webbrowser
+from importlib.util import find_spec
+
+import click
+
+ADDRESS = "127.0.0.1"
+MAX_UPLOAD = "64mb"
+
+
+def reserve(port):
+    """A socket that listens on a port of this machine alone; closes as a context manager.
+
+    Raises:
+        ValueError: another program holds the port.
+    """
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        place.bind((ADDRESS, port))
+        place.listen()
+    except OSError as error:
+        place.close()
+        raise ValueError(
+            f"port {port} cannot be used ({error.strerror}); choose another with --port."
+        ) from None
+    return place
+
+
+def check_installed():
+    """Refuse to begin without the page's package.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    if find_spec("gradio") is None:
+        raise ValueError("the studio needs one more package: pip install -e '.[studio]'")
+
+
+def run(place, weights, open_browser):
+    """Load the models once, and answer until Ctrl-C. What was drawn is removed then.
+
+    Args:
+        place: of `reserve`.
+        weights: of the model; None for the shipped one.
+        open_browser: whether to show the page.
+
+    Raises:
+        ValueError: the weights cannot be used.
+    """
+    import uvicorn
+
+    from portrait.painter import Painter
+    from portrait.web.studio import Studio
+
+    port = place.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="portraits-studio-") as folder:
+        studio = Studio(Painter(weights), folder)
+        settings = uvicorn.Config(
+            make_app(studio, port), log_level="warning", timeout_graceful_shutdown=2
+        )
+        url = f"http://{ADDRESS}:{port}"
+        click.echo(f"The studio, with {studio.name}: {url}  (Ctrl-C ends it)")
+        if open_browser:  # in a thread, for some browsers return only when they are closed
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        uvicorn.Server(settings).run(sockets=[place])
+
+
+def make_app(studio, port):
+    """The studio as an ASGI application.
+
+    Args:
+        studio: `studio.Studio`.
+        port: that it is served on, which requests must name.
+
+    Returns:
+        `guard.Guard` round the page.
+    """
+    # Read when Gradio is imported, or later at each use.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(studio.folder / "page")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import fastapi
+    import gradio
+
+    from portrait.web import page
+    from portrait.web.guard import Guard
+
+    app = gradio.mount_gradio_app(
+        fastapi.FastAPI(openapi_url=None),
+        page.make_page(studio),
+        path="/",
+        server_name=ADDRESS,
+        server_port=port,
+        allowed_paths=[str(studio.folder / "pictures")],
+        show_error=False,
+        max_file_size=MAX_UPLOAD,
+        ssr_mode=False,
+        run_history=False,
+        footer_links=[],
+        theme=page.make_theme(),
+        css=page.CSS,
+        head=page.HEAD,
+    )
+    return Guard(app, port)
