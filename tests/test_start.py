@@ -9,7 +9,6 @@ from conftest import ROOT
 
 import start
 
-
 WORDS = [([], "demo"), (["demo"], "demo"), (["test"], "test"), (["studio"], "studio")]
 
 
@@ -50,7 +49,7 @@ def test_an_unknown_word_gets_a_sentence(nothing_runs, monkeypatch, capsys, word
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 9)])
-@pytest.mark.parametrize("words, word", [WORDS)
+@pytest.mark.parametrize("words, word", WORDS)
 def test_a_supported_python_does_what_is_asked(monkeypatch, version, words, word):
     done = []
     monkeypatch.setattr(sys, "argv", ["start.py", *words])

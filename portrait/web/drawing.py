@@ -96,11 +96,12 @@ def draw(studio, form, job):
 
 def _draw(studio, form, job):
     pipeline = studio.pipeline
-    form = replace(form, seed=secrets.randbelow(SEEDS)) if form.new_seed else form
+    form = settled(form)
     request = request_of(form)
     check_request(request, pipeline.model.preset, studio.name)
     notes, images = tuple(pipeline.notes(request)), None
-    for view, images in steps_of(studio, request, job):
+    for view, pictures in steps_of(studio, request, job):
+        images = pictures
         yield replace(view, seed=request.seed, notes=notes)
     if images is None:
         return
@@ -110,6 +111,11 @@ def _draw(studio, form, job):
     files = tuple(sorted(folder.iterdir()))
     status = view.status if job.stopped else f"{count(len(files), 'picture')}."
     yield View(status, files=files, seed=request.seed, notes=notes)
+
+
+def settled(form):
+    """The form with the seed that it asks for."""
+    return replace(form, seed=secrets.randbelow(SEEDS)) if form.new_seed else form
 
 
 def request_of(form):
@@ -126,7 +132,7 @@ def request_of(form):
         n=n,
         prompts=(prompt,) if prompt else (),
         negative=negative,
-        guidance=_number("guidance", form.guidance),
+        guidance=number("guidance", form.guidance),
         steps=steps,
         sampler=form.sampler,
         spacing=form.spacing,
@@ -148,7 +154,12 @@ def _whole(value):
     return int(value) if whole else value
 
 
-def _number(name, value):
+def number(name, value):
+    """A field's number.
+
+    Raises:
+        ValueError: it is none.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} must be a number. Received: {value!r}.")
     return value

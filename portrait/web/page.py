@@ -11,8 +11,9 @@ from ddpm.conditions.text import spoken
 from ddpm.conditions.vocabulary import by_kind
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
-from portrait.web import drawing, markup
+from portrait.web import drawing, lecture, markup, painting
 from portrait.web.drawing import MAX_PICTURES, Form
+from portrait.web.painting import PaintForm
 
 TITLE = "Portraits from scratch"
 MODEL = "model"  # all that draws waits in one queue, for there is one model
@@ -43,7 +44,7 @@ dl.recipe dt { opacity: 0.75; } dl.recipe dd { margin: 0; overflow-wrap: anywher
 HEAD = """<script>
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-  const shown = [...document.querySelectorAll(".main button, button.main")]
+  const shown = [...document.querySelectorAll(".begin button, button.begin")]
     .find((button) => button.offsetParent !== null);
   if (shown) { event.preventDefault(); shown.click(); }
 });
@@ -69,6 +70,10 @@ def make_page(studio):
         with gr.Tabs() as tabs:
             with gr.Tab("Draw", id="draw"):
                 form = _draw_tab(studio)
+            with gr.Tab("Paint in", id="paint"):
+                _paint_tab(studio)
+            with gr.Tab("How it works", id="lecture"):
+                _lecture_tab(studio)
             with gr.Tab("PNG info", id="info"):
                 _info_tab(form, tabs)
     page.queue(default_concurrency_limit=8, max_size=64)
@@ -87,7 +92,7 @@ def job_buttons(studio, run, word):
         (buttons, connect): connect(inputs, outputs) joins them to fields.
     """
     with gr.Row():
-        begin = gr.Button(word, variant="primary", elem_classes="main")
+        begin = gr.Button(word, variant="primary", elem_classes="begin")
         stop = gr.Button("Stop")
 
     def ask(request: gr.Request):
@@ -218,6 +223,113 @@ def _words(studio):
         gr.HTML(markup.record(known))
 
 
+# --- Paint in
+
+
+def _paint_tab(studio):
+    """The tab "Paint in"."""
+    form = PaintForm()
+    gr.Markdown(
+        "Drop a picture, brush over what is to be painted anew, and say what is to be there. "
+        "Without a stroke the head's square is painted, as far as the strength goes."
+    )
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            canvas = gr.ImageEditor(
+                label="Picture and brush", type="numpy", sources=["upload", "clipboard"],
+                transforms=(), layers=False, format="png", height=440,
+                brush=gr.Brush(colors=["#ff3b30"], color_mode="fixed", default_size=24),
+            )  # fmt: skip
+            prompt = gr.Textbox(label="Prompt", placeholder="an elderly man with a full beard")
+            negative = gr.Textbox(label="Negative prompt")
+            strength = gr.Slider(0, 1, form.strength, step=0.05, label="Strength")
+            with gr.Accordion("More", open=False):
+                whole = gr.Checkbox(False, label="See all of the picture's middle, not the head")
+                with gr.Row():
+                    n = gr.Number(1, label="Pictures", precision=0, minimum=1,
+                                  maximum=MAX_PICTURES, min_width=90)  # fmt: skip
+                    seed = gr.Number(form.seed, label="Seed", precision=0, minimum=0, min_width=110)
+                new_seed = gr.Checkbox(False, label="A new seed each time")
+                guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
+                steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
+                sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler")
+                spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing")
+        with gr.Column(scale=3, min_width=300):
+
+            def run(job, *values):
+                for view in painting.paint(studio, PaintForm(*values), job):
+                    files = list(map(str, view.files)) or gr.skip()
+                    yield *show(view), files, gr.skip() if view.seed is None else view.seed
+
+            _, connect = job_buttons(studio, run, "Paint")
+            sentences, work = gr.HTML(), gr.HTML()
+            gallery = gr.Gallery(
+                label="Painted", columns=2, format="png", buttons=["download", "fullscreen"],
+                object_fit="contain",
+            )  # fmt: skip
+    inputs = [prompt, negative, n, seed, new_seed, guidance, steps, sampler, spacing]
+    connect([*inputs, canvas, strength, whole], [work, sentences, gallery, seed])
+
+
+# --- How it works
+
+
+def _lecture_tab(studio):
+    """The tab "How it works"."""
+    schedule = studio.pipeline.schedule
+    gr.Markdown(
+        "Draw one picture and keep every level of its way from noise; then move the slider. Every "
+        "panel names the file and the line that does it."
+    )
+    with gr.Row():
+        prompt = gr.Textbox(label="Prompt", value="", scale=3, min_width=200)
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)
+        guidance = gr.Slider(0, 15, 3, step=0.5, label="Guidance by the words", min_width=150)
+        steps = gr.Slider(2, 60, 20, step=1, label="Steps", min_width=150)
+
+    def form_of(prompt, seed, guidance, steps):
+        given = {"prompt": prompt, "seed": seed, "guidance": guidance, "steps": steps}
+        return Form(**given, spacing="uniform")
+
+    def run(job, *values):
+        for view, way in lecture.walk(studio, form_of(*values), job):
+            if way is None:
+                yield *show(view), *[gr.skip()] * 5
+            else:
+                slider = gr.update(maximum=len(way.timesteps) - 1, value=0, interactive=True)
+                yield *show(view), way, slider, *panels(way, 0)
+
+    def panels(way, i):
+        if way is None:
+            return [gr.skip()] * 3
+        at = lecture.level(way, i)
+        shown = lecture.panels(way, i), lecture.equations_shown(way, i)
+        return *shown, lecture.curves(schedule, at.t)
+
+    _, connect = job_buttons(studio, run, "Draw its way")
+    work, sentences, way = gr.HTML(), gr.HTML(), gr.State()
+    level = gr.Slider(0, 19, 0, step=1, label="Level, from noise to picture", interactive=False)
+    images, equations = gr.HTML(), gr.HTML()
+    plots = gr.HTML(lecture.curves(schedule))
+    connect(
+        [prompt, seed, guidance, steps], [work, sentences, way, level, images, equations, plots]
+    )
+    level.input(
+        panels, [way, level], [images, equations, plots], show_progress="hidden",
+        trigger_mode="always_last", api_visibility="private",
+    )  # fmt: skip
+
+    gr.Markdown("### Samplers from the same noise")
+
+    def run_all(job, *values):
+        for view, cells in lecture.compare(studio, form_of(*values), job):
+            yield *show(view), lecture.compared(cells)
+
+    _, connect = job_buttons(studio, run_all, "Compare the samplers")
+    work, sentences, sheet = gr.HTML(), gr.HTML(), gr.HTML()
+    connect([prompt, seed, guidance, steps], [work, sentences, sheet])
+
+
 # --- PNG info
 
 
@@ -227,7 +339,7 @@ def _info_tab(form, tabs):
     with gr.Row():
         with gr.Column(min_width=300):
             file = gr.File(label="PNG", file_types=[".png"], type="filepath", height=160)
-            send = gr.Button("Send to Draw", variant="primary", elem_classes="main")
+            send = gr.Button("Send to Draw", variant="primary", elem_classes="begin")
         with gr.Column(min_width=300):
             sentences, shown, found = gr.HTML(), gr.HTML(), gr.State()
 

@@ -1,0 +1,110 @@
+"""What the tab "Paint in" does: the way of `sample.py --init --mask`, for a picture and a brush."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.cli import count
+from common.images import write_image
+from ddpm.pipeline import Request, check_request
+from portrait.web import drawing
+from portrait.web.drawing import Form, View
+
+
+@dataclass(frozen=True)
+class PaintForm(Form):
+    """The fields of the tab: those of Draw, and three more.
+
+    Args:
+        canvas: dict of a picture, "background", and "layers", which the brush has painted on:
+            uint8 (H, W, 3 or 4) each; None without a picture.
+        strength: how far back to noise, in (0, 1].
+        whole: see all of the picture's middle, not the head alone.
+    """
+
+    canvas: dict | None = None
+    strength: float = 1.0
+    whole: bool = False
+
+
+def paint(studio, form, job):
+    """Paint into a picture where the brush was; without a stroke, in its head's square.
+
+    Args:
+        studio: `studio.Studio`.
+        form: `PaintForm`.
+        job: `jobs.Job`.
+
+    Yields:
+        `View`: one a step, with x0_hat of the square that the model paints; then the files.
+    """
+    yield from drawing.explained(_paint(studio, form, job))
+
+
+def _paint(studio, form, job):
+    from portrait import photograph  # here, for it loads the face detector
+
+    pipeline, form = studio.pipeline, drawing.settled(form)
+    request = request_of(form)
+    check_request(request, pipeline.model.preset, studio.name)
+    place = photograph.find_place(request, "the picture", pipeline.size, whole=form.whole)
+    folder = studio.new_folder()
+    photo = folder / "photo.png"
+    write_image(request.image, photo)
+    place, request = replace(place, path=photo), place.ask(request, pipeline.size)
+    notes, images = (*place.notes, *pipeline.notes(request)), None
+    for view, squares in drawing.steps_of(studio, request, job):
+        images = squares
+        yield replace(view, seed=request.seed, notes=notes)
+    if images is None:
+        return
+    recipe = pipeline.recipe(request) | {"init": photo.name, "square": place.recipe}
+    recipe |= {"stopped": view.status} if job.stopped else {}
+    cell, files = pipeline.model.codec.stride, []
+    for i, square in enumerate(images):
+        files.append(folder / f"{i:05d}.png")
+        place.save(place.put_back(square, cell), files[-1], {**recipe, "picture": i})
+    status = view.status if job.stopped else f"{count(len(files), 'picture')}."
+    yield View(status, files=tuple(files), seed=request.seed, notes=notes)
+
+
+def request_of(form):
+    """A `Request` of a form: the picture at its own size, and the mask where there is one.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    if form.canvas is None or form.canvas.get("background") is None:
+        raise ValueError("there is no picture to paint into; drop one onto the canvas.")
+    image, mask = opaque(form.canvas["background"]), mask_of(form.canvas["layers"])
+    strength = drawing.number("strength", form.strength)
+    if not strength > 0:
+        raise ValueError("strength 0 leaves the picture as it is; choose more.")
+    if mask is None and strength == 1:
+        raise ValueError(
+            "strength 1 leaves nothing of the picture: paint where it is to change, or choose less."
+        )
+    request: Request = drawing.request_of(form)
+    return replace(request, image=image, mask=mask, strength=strength)
+
+
+def mask_of(layers):
+    """Where the brush was.
+
+    Args:
+        layers: list of uint8 (H, W, 4).
+
+    Returns:
+        uint8 (H, W), 255 where any layer is not transparent; None where all are.
+    """
+    touched = [layer[..., 3] > 0 for layer in layers if layer.shape[-1] == 4]
+    mask = np.any(touched, axis=0) if touched else np.zeros(1, bool)
+    return 255 * mask.astype(np.uint8) if mask.any() else None
+
+
+def opaque(picture):
+    """uint8 (H, W, 3 or 4) on white: uint8 (H, W, 3)."""
+    if picture.shape[-1] == 3:
+        return picture
+    share = picture[..., 3:] / 255
+    return np.rint(share * picture[..., :3] + (1 - share) * 255).astype(np.uint8)
