@@ -13,6 +13,7 @@ from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from portrait.web import drawing, lecture, markup, painting
 from portrait.web.drawing import MAX_PICTURES, Form
+from portrait.web.markup import NONE
 from portrait.web.painting import PaintForm
 
 TITLE = "Portraits from scratch"
@@ -31,7 +32,7 @@ CSS = """
 .cells svg, .curves svg { width: 100%; height: auto; display: block; }
 figcaption { font-size: 0.85rem; overflow-wrap: anywhere; }
 figcaption code, .equations code { font-size: 0.78rem; opacity: 0.85; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; max-width: calc(100vw - 64px); }
 .steps table { border-collapse: collapse; }
 .steps th, .steps td { padding: 4px 6px; text-align: left; vertical-align: top; }
 .steps td { width: 130px; min-width: 96px; }
@@ -126,17 +127,15 @@ def job_buttons(studio, run, word):
 
 
 def show(view):
-    """What a `View` looks like: (HTML of the work, HTML of the sentences)."""
-    work = markup.NONE
+    """What a `View` looks like: HTML."""
+    shown = markup.notice([view.problem], problem=True) if view.problem else NONE
     if view.share is not None:
-        work = markup.progress(view.share, view.status)
+        shown += markup.progress(view.share, view.status)
     elif view.status:
-        work = markup.notice([view.status])
+        shown += markup.notice([view.status])
     if view.preview is not None:
-        work += markup.picture(view.preview, "the pictures so far", "sheet")
-    if view.problem:
-        return work, markup.notice([view.problem], problem=True)
-    return work, markup.notice(view.notes)
+        shown += markup.picture(view.preview, "the pictures so far", "sheet")
+    return shown + markup.notice(view.notes)
 
 
 # --- Draw
@@ -160,8 +159,12 @@ def _draw_tab(studio):
             guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
             steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
             with gr.Row():
-                sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler")
-                spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing")
+                sampler = gr.Dropdown(
+                    list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120
+                )
+                spacing = gr.Dropdown(
+                    list(SPACINGS), value=form.spacing, label="Spacing", min_width=120
+                )
             _words(studio)
         with gr.Column(scale=3, min_width=300):
             inputs = [prompt, negative, n, seed, new_seed, guidance, steps, sampler, spacing]
@@ -173,17 +176,17 @@ def _draw_tab(studio):
                     if view.files:
                         made = gallery = [*map(str, view.files), *made]
                     drawn = gr.skip() if view.seed is None else view.seed
-                    yield *show(view), gallery, made, drawn
+                    yield show(view), gallery, made, drawn
 
             _, connect = job_buttons(studio, run, "Draw")
-            sentences, work = gr.HTML(), gr.HTML()
+            work = gr.HTML()
             gallery = gr.Gallery(
                 label="Pictures", columns=4, format="png", buttons=["download", "fullscreen"],
                 object_fit="contain", height=420,
             )  # fmt: skip
             chosen, recipe = gr.State(), gr.HTML()
             again = gr.Button("Use the settings of the chosen picture", visible=False)
-            connect([made, *inputs], [work, sentences, gallery, made, seed])
+            connect([made, *inputs], [work, gallery, made, seed])
 
     def choose(made, event: gr.SelectData):
         _, found = drawing.look(made[event.index])
@@ -194,7 +197,7 @@ def _draw_tab(studio):
 
     quick = {"show_progress": "hidden", "api_visibility": "private"}
     gallery.select(choose, made, [chosen, recipe, again], **quick)
-    again.click(use, chosen, [sentences, *inputs], **quick)
+    again.click(use, chosen, [work, *inputs], **quick)
     return inputs
 
 
@@ -252,23 +255,27 @@ def _paint_tab(studio):
                 new_seed = gr.Checkbox(False, label="A new seed each time")
                 guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
                 steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
-                sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler")
-                spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing")
+                sampler = gr.Dropdown(
+                    list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120
+                )
+                spacing = gr.Dropdown(
+                    list(SPACINGS), value=form.spacing, label="Spacing", min_width=120
+                )
         with gr.Column(scale=3, min_width=300):
 
             def run(job, *values):
                 for view in painting.paint(studio, PaintForm(*values), job):
                     files = list(map(str, view.files)) or gr.skip()
-                    yield *show(view), files, gr.skip() if view.seed is None else view.seed
+                    yield show(view), files, gr.skip() if view.seed is None else view.seed
 
             _, connect = job_buttons(studio, run, "Paint")
-            sentences, work = gr.HTML(), gr.HTML()
+            work = gr.HTML()
             gallery = gr.Gallery(
                 label="Painted", columns=2, format="png", buttons=["download", "fullscreen"],
                 object_fit="contain",
             )  # fmt: skip
     inputs = [prompt, negative, n, seed, new_seed, guidance, steps, sampler, spacing]
-    connect([*inputs, canvas, strength, whole], [work, sentences, gallery, seed])
+    connect([*inputs, canvas, strength, whole], [work, gallery, seed])
 
 
 # --- How it works
@@ -294,10 +301,10 @@ def _lecture_tab(studio):
     def run(job, *values):
         for view, way in lecture.walk(studio, form_of(*values), job):
             if way is None:
-                yield *show(view), *[gr.skip()] * 5
+                yield show(view), *[gr.skip()] * 5
             else:
-                slider = gr.update(maximum=len(way.timesteps) - 1, value=0, interactive=True)
-                yield *show(view), way, slider, *panels(way, 0)
+                slider = gr.update(maximum=len(way.timesteps) - 1, value=0)
+                yield show(view), way, slider, *panels(way, 0)
 
     def panels(way, i):
         if way is None:
@@ -307,13 +314,11 @@ def _lecture_tab(studio):
         return *shown, lecture.curves(schedule, at.t)
 
     _, connect = job_buttons(studio, run, "Draw its way")
-    work, sentences, way = gr.HTML(), gr.HTML(), gr.State()
-    level = gr.Slider(0, 19, 0, step=1, label="Level, from noise to picture", interactive=False)
+    work, way = gr.HTML(), gr.State()
+    level = gr.Slider(0, 19, 0, step=1, label="Level, from noise to picture")
     images, equations = gr.HTML(), gr.HTML()
     plots = gr.HTML(lecture.curves(schedule))
-    connect(
-        [prompt, seed, guidance, steps], [work, sentences, way, level, images, equations, plots]
-    )
+    connect([prompt, seed, guidance, steps], [work, way, level, images, equations, plots])
     level.input(
         panels, [way, level], [images, equations, plots], show_progress="hidden",
         trigger_mode="always_last", api_visibility="private",
@@ -323,11 +328,11 @@ def _lecture_tab(studio):
 
     def run_all(job, *values):
         for view, cells in lecture.compare(studio, form_of(*values), job):
-            yield *show(view), lecture.compared(cells)
+            yield show(view), lecture.compared(cells)
 
     _, connect = job_buttons(studio, run_all, "Compare the samplers")
-    work, sentences, sheet = gr.HTML(), gr.HTML(), gr.HTML()
-    connect([prompt, seed, guidance, steps], [work, sentences, sheet])
+    work, sheet = gr.HTML(), gr.HTML()
+    connect([prompt, seed, guidance, steps], [work, sheet])
 
 
 # --- PNG info
@@ -345,13 +350,13 @@ def _info_tab(form, tabs):
 
     def look(path):
         if path is None:
-            return markup.NONE, markup.NONE, None
+            return NONE, NONE, None
         try:
             image, recipe = drawing.look(path)
         except (ValueError, OSError) as error:
-            return markup.notice([describe(error)], problem=True), markup.NONE, None
+            return markup.notice([describe(error)], problem=True), NONE, None
         return (
-            markup.NONE,
+            NONE,
             markup.picture(image, "the picture", "sheet") + markup.record(recipe),
             recipe,
         )

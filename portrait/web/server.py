@@ -1,13 +1,17 @@
 """From the page to a port of this machine: `python -m portrait studio`."""
 
 import os
+import signal
 import socket
+import sys
 import tempfile
 import threading
 import webbrowser
 from importlib.util import find_spec
 
 import click
+
+from common.cli import STOPPED
 
 ADDRESS = "127.0.0.1"
 MAX_UPLOAD = "64mb"
@@ -55,12 +59,15 @@ def run(place, weights, open_browser):
     """
     import uvicorn
 
-    from portrait.painter import Painter
+    from ddpm.bundle import default_weights, find_bundle
+    from ddpm.pipeline import Pipeline
     from portrait.web.studio import Studio
 
     port = place.getsockname()[1]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # so that the folder goes, too
     with tempfile.TemporaryDirectory(prefix="portraits-studio-") as folder:
-        studio = Studio(Painter(weights), folder)
+        path = find_bundle(weights or default_weights(words=True))
+        studio = Studio(Pipeline.load(path), folder)
         settings = uvicorn.Config(
             make_app(studio, port), log_level="warning", timeout_graceful_shutdown=2
         )

@@ -11,18 +11,17 @@ class Studio:
     """The one object that a server keeps.
 
     Args:
-        painter: `painter.Painter`; its pipeline draws everything.
+        pipeline: `ddpm.pipeline.Pipeline`, which draws everything.
         folder: for everything that is written, with names that the studio makes.
 
     Attributes:
-        pipeline: `ddpm.pipeline.Pipeline`.
         name: of the weights.
         jobs: `Jobs`.
         model: a lock; whoever draws holds it.
     """
 
-    def __init__(self, painter, folder):
-        self.painter, self.pipeline, self.name = painter, painter.pipeline, painter.name
+    def __init__(self, pipeline, folder):
+        self.pipeline, self.name = pipeline, pipeline.model.path.name
         self.folder, self.jobs, self.model = Path(folder), Jobs(), Lock()
         self._numbers = count(1)
 
