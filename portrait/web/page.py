@@ -19,7 +19,11 @@ from portrait.web.painting import PaintForm
 TITLE = "Portraits from scratch"
 MODEL = "model"  # all that draws waits in one queue, for there is one model
 CSS = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.gradio-container { max-width: min(1180px, 100vw) !important; margin: 0 auto !important; }
+.tabs { min-width: 0; }
+@media (max-width: 480px) {
+  .tab-wrapper button { padding-left: 8px !important; padding-right: 8px !important; }
+}
 .notice { border-left: 4px solid #2a6fb0; padding: 4px 12px; margin: 4px 0;
   background: var(--background-fill-secondary); }
 .notice.problem { border-left-color: #b7791f; }
@@ -321,7 +325,7 @@ def _lecture_tab(studio):
     connect([prompt, seed, guidance, steps], [work, way, level, images, equations, plots])
     level.input(
         panels, [way, level], [images, equations, plots], show_progress="hidden",
-        trigger_mode="always_last", api_visibility="private",
+        trigger_mode="always_last", concurrency_limit=1, api_visibility="private",
     )  # fmt: skip
 
     gr.Markdown("### Samplers from the same noise")

@@ -1,0 +1,580 @@
+"""The studio in the browser: what its buttons do, whom it answers, and one visit by a browser."""
+
+import re
+import shutil
+import socket
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+import pytest
+from conftest import ROOT, start
+
+from common.images import read_image
+from common.sheets import read_recipe, save_png
+from ddpm.core.samplers import SAMPLERS
+from ddpm.core.schedule import Schedule
+from portrait.__main__ import main
+from portrait.web import drawing, guard, lecture, markup, painting, server
+from portrait.web.drawing import Form
+from portrait.web.jobs import Clock, Job, Jobs, Stopped, Watched
+from portrait.web.painting import PaintForm
+from portrait.web.studio import Studio
+
+PORT = 7860
+OWN = f"127.0.0.1:{PORT}"
+BROWSER = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
+BROWSER += ("--disable-component-update", "--disable-sync")
+FORM = Form("a red disc", n=3, seed=5, steps=4)
+
+
+@pytest.fixture(scope="module")
+def pipeline(conditional):
+    from ddpm.pipeline import Pipeline
+
+    return Pipeline.load(conditional, precision="float32")
+
+
+@pytest.fixture
+def studio(pipeline, tmp_path):
+    return Studio(pipeline, tmp_path)
+
+
+@pytest.fixture
+def photo():
+    """40 x 56 pixels in blocks, opaque."""
+    rng = np.random.default_rng(0)
+    blocks = np.kron(rng.integers(0, 256, (5, 7, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    return np.dstack([blocks, np.full(blocks.shape[:2], 255, np.uint8)])
+
+
+def stopping(views, job, after):
+    """All views; the job is told to stop once so many have come."""
+    found = []
+    for view in views:
+        found.append(view)
+        if len(found) == after:
+            job.stop()
+    return found
+
+
+# --- jobs
+
+
+def test_jobs_begin_in_their_order_and_are_stopped_one_by_one():
+    jobs = Jobs()
+    first, second, other = jobs.ask("a"), jobs.ask("a"), jobs.ask("b")
+    assert jobs.begin("a") is first
+    assert jobs.stop("a") and first.stopped and not second.stopped
+    assert jobs.stop("a") and second.stopped and not other.stopped
+    assert not jobs.stop("a") and not jobs.stop("nobody")
+    assert jobs.begin("a") is second and jobs.begin("b") is other
+    for page, job in (("a", first), ("a", second), ("b", other)):
+        jobs.end(page, job)
+    assert not jobs.begin("a").stopped  # one that nobody asked for
+
+
+def test_watched_work_tells_and_returns():
+    watched = Watched(lambda tell: [tell(i) for i in range(3)] and "done", Job())
+    assert list(watched) == [0, 1, 2] and watched.result == "done"
+
+
+def test_watched_work_fails_where_it_is_watched():
+    with pytest.raises(ValueError, match="bad"):
+        list(Watched(lambda tell: (_ for _ in ()).throw(ValueError("bad")), Job()))
+
+
+def test_whoever_leaves_stops_the_work():
+    ended = []
+
+    def work(tell):
+        try:
+            while True:
+                tell("more")
+                sleep(0.001)
+        except Stopped:
+            ended.append(True)
+            raise
+
+    job = Job()
+    loop = iter(Watched(work, job))
+    assert next(loop) == "more"
+    loop.close()
+    assert ended and job.stopped
+
+
+def test_the_time_left_counts_from_the_second_step():
+    times = iter([10.0, 12.0, 14.0, 14.0])
+    clock = Clock(5, now=lambda: next(times))
+    clock.step()
+    assert clock.seconds_left() is None
+    clock.step()
+    assert clock.seconds_left() == pytest.approx(2 * 3)  # 2 s a step, 3 left
+
+
+# --- Draw
+
+
+def test_pictures_appear_from_noise_and_are_what_the_library_draws(studio, pipeline):
+    views = list(drawing.draw(studio, FORM, Job()))
+    assert [view.status for view in views[:2]] == ["Beginning ...", "Step 1 of 4."]
+    assert re.fullmatch(r"Step 3 of 4, about \d+ s left\.", views[3].status)
+    assert all(view.preview.dtype == np.uint8 for view in views[1:5])
+    shares = [view.share for view in views[:5]]
+    assert shares == sorted(shares) and shares[-1] == 1
+    last = views[-1]
+    assert (last.status, last.seed, len(last.files)) == ("3 pictures.", 5, 3)
+    drawn = pipeline.draw(drawing.request_of(FORM))
+    for i, path in enumerate(last.files):
+        np.testing.assert_array_equal(read_image(path), drawn[i])
+        recipe = read_recipe(path)
+        assert (recipe["seed"], recipe["prompt"], recipe["picture"]) == (5, "a red disc", i)
+
+
+def test_a_new_seed_is_said_and_drawn_with(studio):
+    form = replace(FORM, n=1, steps=1, new_seed=True)
+    seeds = [list(drawing.draw(studio, form, Job()))[-1].seed for _ in range(2)]
+    assert len(set(seeds)) == 2 and 5 not in seeds
+
+
+def test_stop_keeps_what_is_there(studio):
+    job = Job()
+    views = stopping(drawing.draw(studio, replace(FORM, steps=40), job), job, after=3)
+    last = views[-1]
+    step = int(re.fullmatch(r"Stopped at step (\d+) of 40\.", last.status)[1])
+    assert 2 <= step < 40 and len(last.files) == 3
+    assert read_recipe(last.files[0])["stopped"] == last.status
+    assert not studio.model.locked()
+
+
+def test_pictures_that_had_not_begun_are_not_kept(studio):
+    job = Job()
+    form = replace(FORM, n=20, steps=30)
+    views = stopping(drawing.draw(studio, form, job), job, after=2)
+    assert len(views[-1].files) == 8
+
+
+def test_a_job_that_was_stopped_while_it_waited_draws_nothing(studio):
+    job = Job()
+    job.stop()
+    (view,) = drawing.draw(studio, FORM, job)
+    assert view.status == "Stopped before it began." and not view.files
+
+
+def test_a_page_that_is_closed_frees_the_model(studio):
+    views, job = drawing.draw(studio, replace(FORM, steps=100), Job()), Job()
+    next(views), next(views)
+    views.close()
+    assert not studio.model.locked() and not job.stopped
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    (
+        ({"n": 0}, "n must be a whole number from 1. Received: 0."),
+        ({"n": None}, "n must be a whole number from 1. Received: None."),
+        ({"n": 65}, "at most 64 pictures are drawn at once. Received: 65."),
+        ({"seed": 1.5}, "seed must be a whole number from 0. Received: 1.5."),
+        ({"steps": 10_000}, "the number of steps must lie in 1..200, one a level."),
+        ({"guidance": float("nan")}, "guidance must be a number from 0 to 100. Received: nan."),
+        ({"guidance": "3"}, "guidance must be a number. Received: '3'."),
+        ({"guidance": 1, "negative": "blue"}, "a negative prompt needs guidance other than 1"),
+        ({"sampler": "x"}, "unknown sampler 'x'; choose one of ddpm, ddim, "),
+        ({"spacing": "x"}, "unknown spacing 'x'; choose one of "),
+    ),
+)
+def test_bad_input_is_one_sentence(studio, change, sentence):
+    (view,) = drawing.draw(studio, replace(FORM, **change), Job())
+    assert view.problem.startswith(sentence) and not view.files
+    assert list(studio.folder.iterdir()) == []
+
+
+def test_unknown_words_are_told(studio):
+    form = replace(FORM, prompt="a red disc, qwertz", n=1, steps=1)
+    assert "qwertz" in list(drawing.draw(studio, form, Job()))[-1].notes[0]
+
+
+# --- recipes
+
+
+def test_a_recipe_gives_the_form_back(studio):
+    path = list(drawing.draw(studio, FORM, Job()))[-1].files[1]
+    image, recipe = drawing.look(path)
+    assert image.shape == (32, 32, 3) and drawing.form_of(recipe) == FORM
+    open_ended = list(drawing.draw(studio, replace(FORM, prompt=""), Job()))[-1].files[1]
+    assert drawing.form_of(read_recipe(open_ended)) == replace(FORM, prompt="")
+
+
+@pytest.mark.parametrize(
+    "recipe, sentence",
+    (
+        ({"template": "a.png"}, "the picture is a portrait; Draw begins with noise alone."),
+        ({"init": "a.png"}, "the picture is painted into a photograph; "),
+        ({"sampler": "repaint"}, "Draw does not know 'repaint' with 'karras'."),
+        ({"sampler": ["ddim"]}, "Draw does not know "),
+        ({"prompt": {"a": 1}}, "the recipe's prompt is {'a': 1}."),
+        ({"prompts": 7}, "the recipe's prompt is "),
+        ({"n": "4"}, "the recipe's n is '4'."),
+        ({"seed": -1}, "seed must be a whole number from 0. Received: -1."),
+        ({"guidance": "much"}, "guidance must be a number. Received: 'much'."),
+    ),
+)
+def test_a_recipe_that_does_not_fit_is_one_sentence(recipe, sentence):
+    with pytest.raises(ValueError) as error:
+        drawing.form_of(recipe)
+    assert str(error.value).startswith(sentence)
+
+
+def test_text_of_a_recipe_is_no_html():
+    shown = markup.record({"<b>": ["<script>", 0.5]}) + markup.notice(["<i>"], problem=True)
+    assert not re.search(r"<(b|i|script)>", shown) and "0.5" in shown and 'role="alert"' in shown
+
+
+# --- Paint in
+
+
+def test_painting_keeps_every_pixel_outside_the_brush(studio, photo):
+    layer = np.zeros_like(photo)
+    layer[8:24, 16:40, 3] = 255
+    canvas = {"background": photo, "layers": [layer], "composite": photo}
+    form = PaintForm("a red disc", steps=4, n=2, seed=1, canvas=canvas)
+    last = list(painting.paint(studio, form, Job()))[-1]
+    assert len(last.files) == 2
+    for path in last.files:
+        painted, outside = read_image(path), layer[..., 3] == 0
+        np.testing.assert_array_equal(painted[outside], photo[outside][..., :3])
+        assert (painted != photo[..., :3])[~outside].any()
+        assert len(read_recipe(path)["square"]) == 3
+
+
+def test_without_a_stroke_the_strength_counts(studio, photo):
+    form = PaintForm(n=1, steps=4, canvas={"background": photo, "layers": []}, strength=0.5)
+    views = list(painting.paint(studio, form, Job()))
+    assert len(views[-1].files) == 1
+    assert "no face found in the picture" in views[-1].notes[0]
+    stopped = Job()
+    stopped.stop()
+    assert not list(painting.paint(studio, form, stopped))[-1].files
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    (
+        ({"canvas": None}, "there is no picture to paint into; drop one onto the canvas."),
+        ({"strength": 1.0}, "strength 1 leaves nothing of the picture: paint where "),
+        ({"strength": 0.0}, "strength 0 leaves the picture as it is; choose more."),
+        ({"strength": None}, "strength must be a number. Received: None."),
+        ({"n": 0}, "n must be a whole number from 1."),
+    ),
+)
+def test_what_cannot_be_painted_is_one_sentence(studio, photo, change, sentence):
+    form = PaintForm(n=1, canvas={"background": photo, "layers": []}, strength=0.5)
+    (view,) = painting.paint(studio, replace(form, **change), Job())
+    assert view.problem.startswith(sentence)
+
+
+def test_what_is_transparent_is_white():
+    clear = np.zeros((2, 2, 4), np.uint8)
+    assert (painting.opaque(clear) == 255).all() and painting.mask_of([clear]) is None
+
+
+# --- How it works
+
+
+@pytest.fixture
+def way(studio):
+    return list(lecture.walk(studio, replace(FORM, spacing="uniform"), Job()))[-1][1]
+
+
+def test_each_level_leads_to_the_next_by_its_equation(way):
+    levels = [lecture.level(way, i) for i in range(4)]
+    for at, after in zip(levels, levels[1:], strict=False):
+        np.testing.assert_allclose(at.x_s, after.x_t, atol=1e-4)
+        assert at.next_t == after.t < at.t
+    for at in levels:
+        np.testing.assert_allclose(at.alpha * at.x0_hat + at.sigma * at.eps_hat, at.x_t, atol=1e-4)
+    assert levels[-1].next_t is None
+    np.testing.assert_array_equal(levels[-1].x_s, levels[-1].x0_hat)
+
+
+def test_the_way_ends_at_the_picture_that_is_drawn(way, pipeline):
+    request = drawing.request_of(replace(FORM, n=1, sampler="ddim", spacing="uniform"))
+    np.testing.assert_array_equal(way.decode(way.x0_hat[-1:]), pipeline.draw(request))
+
+
+@pytest.mark.parametrize("kind", lecture._X0)
+def test_the_equation_of_x0_has_the_numbers_of_the_step(way, kind):
+    way = replace(way, kind=kind)
+    at = lecture.level(way, 2)
+    lines = [line for line, _ in lecture.equations(way, 2)]
+    assert f"alpha = {at.alpha:.4f}, sigma = {at.sigma:.4f}" in lines[0]
+    given = {"x_t": at.x_t, kind: at.prediction, "alpha": at.alpha, "sigma": at.sigma}
+    given |= {"x0": at.prediction} if kind == "x0" else {}
+    for form in lecture._X0[kind]:
+        right = form.format(alpha=at.alpha, sigma=at.sigma).split("= ")[1].partition(":")[0]
+        code = re.sub(r"(?<=[\w.)]) (?=[a-z(])", " * ", right)
+        np.testing.assert_allclose(eval(code, {}, given), at.x0_hat, atol=0.02)
+
+
+@pytest.mark.parametrize("thing", [*SAMPLERS.values(), Schedule, lecture.to_x0])
+def test_a_source_is_the_line_where_it_stands(thing):
+    path, line = lecture.source_of(thing).split(":")
+    text = (ROOT / path).read_text().splitlines()
+    there = " ".join(text[int(line) - 1 : int(line) + 1])  # a decorator may come first
+    assert re.search(rf"(def|class) {thing.__name__}\b", there)
+
+
+def test_a_property_has_a_source():
+    path, line = lecture.source_of(Schedule.alpha).split(":")
+    assert "def alpha(self)" in (ROOT / path).read_text().splitlines()[int(line)]
+
+
+def test_panels_and_curves_show_the_level(way):
+    shown = lecture.panels(way, 1)
+    assert shown.count("<img") == 5 and "ddpm/core/samplers.py:" in shown
+    marked, plain = lecture.curves(way.schedule, 100), lecture.curves(way.schedule)
+    assert marked.count("<circle") == 3 and "<circle" not in plain
+    assert marked.count("<svg") == 2 and "nan" not in marked
+
+
+def test_samplers_are_compared_from_the_same_noise(studio, pipeline):
+    *_, (view, cells) = lecture.compare(studio, Form("a red disc"), Job())
+    assert set(cells) == {(name, steps) for name in SAMPLERS for steps in lecture.COUNTS}
+    assert cells["euler", 4][1] == 4 < cells["heun", 4][1]
+    # Euler's steps without churn are DDIM's.
+    gap = np.abs(cells["euler", 4][0].astype(int) - cells["ddim", 4][0])
+    assert gap.max() <= 1
+    assert lecture.compared(cells).count("<img") == len(cells)
+
+
+def test_a_comparison_can_be_stopped(studio):
+    job = Job()
+    found = stopping(lecture.compare(studio, Form(), job), job, after=2)
+    assert len(found[-1][1]) == 2 and found[-1][0].status == "Stopped."
+
+
+def test_a_walk_that_cannot_be_made_is_one_sentence(studio):
+    ((view, way),) = lecture.walk(studio, replace(FORM, steps=0), Job())
+    assert way is None and view.problem.startswith("the number of steps must lie in 1..200")
+
+
+# --- whom it answers
+
+FOREIGN = (
+    {"origin": "null"},
+    {"origin": "http://example.org"},
+    {"origin": f"https://{OWN}"},
+    {"origin": "http://127.0.0.1:1"},
+    {"origin": f"http://localhost:{PORT}"},  # another origin than the host that is asked
+    {"origin": f"http://{OWN}.example.org"},
+    {"host": "example.org"},
+    {"host": f"example.org:{PORT}"},
+    {"host": "127.0.0.1"},
+    {"host": "127.0.0.1:1"},
+    {"host": f"{OWN}.example.org"},
+    {"host": ""},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+    {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"},
+)
+OURS = (
+    {},
+    {"origin": f"http://{OWN}"},
+    {"host": f"localhost:{PORT}", "origin": f"http://localhost:{PORT}"},
+    {"host": f"LOCALHOST:{PORT}"},
+    {"host": f"[::1]:{PORT}"},
+    {"origin": f"http://{OWN}", "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+)
+
+
+def encoded(headers):
+    return [(name.encode(), value.encode()) for name, value in ({"host": OWN} | headers).items()]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_foreign_requests_are_told_apart(headers):
+    assert not guard.is_own("GET", encoded(headers), PORT)
+
+
+@pytest.mark.parametrize("headers", OURS)
+def test_own_requests_pass(headers):
+    assert guard.is_own("GET", encoded(headers), PORT)
+
+
+def test_odd_hosts_and_methods_are_foreign():
+    twice = [*encoded({}), (b"host", OWN.encode())]
+    assert not guard.is_own("GET", twice, PORT) and not guard.is_own("GET", [], PORT)
+    clicked = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert not guard.is_own("POST", encoded(clicked), PORT)
+
+
+@pytest.fixture(scope="module")
+def client(pipeline, tmp_path_factory):
+    """The real application, asked without a network."""
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
+    folder = tmp_path_factory.mktemp("studio")
+    app = server.make_app(Studio(pipeline, folder), PORT)
+    with testclient.TestClient(app, base_url=f"http://{OWN}") as asked:
+        yield asked
+
+
+@pytest.mark.parametrize("path", ("/", "/config", "/gradio_api/info", "/gradio_api/file=a.png"))
+def test_the_page_refuses_foreign_requests(client, path):
+    for headers in FOREIGN[:7] + FOREIGN[-3:]:
+        answer = client.get(path, headers=headers)
+        assert (answer.status_code, answer.text) == (403, guard.REFUSED), (path, headers)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_nothing_is_drawn_or_uploaded_for_another_page(client):
+    job = {"data": [], "fn_index": 0, "session_hash": "a"}
+    for headers in FOREIGN[:3]:
+        assert client.post("/gradio_api/queue/join", json=job, headers=headers).status_code == 403
+        files = {"files": ("a.png", b"")}
+        assert client.post("/gradio_api/upload", files=files, headers=headers).status_code == 403
+
+
+def test_the_page_lets_a_browser_load_nothing_from_elsewhere(client):
+    answer = client.get("/", headers={"origin": f"http://{OWN}"})
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "http" not in policy
+    assert client.get("/theme.css").text.count("fonts.googleapis") == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ("/etc/passwd", "../../../../etc/passwd", "..%2f..%2fetc%2fpasswd", str(ROOT / "LICENSE")),
+)
+def test_no_file_of_the_machine_is_read(client, name):
+    for path in (f"/gradio_api/file={name}", f"/file={name}", f"/static/{name}"):
+        answer = client.get(path)
+        assert answer.status_code in (403, 404) or "gradio" in answer.text.lower()
+        assert "root:" not in answer.text and "MIT License" not in answer.text
+
+
+# --- the command
+
+
+def test_a_port_that_is_in_use_is_one_sentence(refused):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused(main, "studio", "--port", port, says=[f"port {port} cannot be used", "--port"])
+
+
+def test_a_missing_package_is_one_sentence(refused, monkeypatch):
+    monkeypatch.setattr(server, "find_spec", lambda name: None)
+    refused(main, "studio", "--port", free_port(), says="pip install -e '.[studio]'")
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def wait_for(url, process):
+    """Wait until a server answers."""
+    end = monotonic() + 120
+    while monotonic() < end and process.poll() is None:
+        try:
+            return urllib.request.urlopen(url).status
+        except OSError:
+            sleep(0.5)
+    raise AssertionError(f"no answer: {process.stderr.read() if process.poll() else ''}")
+
+
+@pytest.fixture
+def served(conditional):
+    """The address of a studio in a process of its own."""
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    port = free_port()
+    words = ("studio", "--no-browser", "--port", port, "--weights", conditional)
+    process = start("portrait/__main__.py", *words)
+    try:
+        wait_for(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+def visit():
+    """A page of a real browser, and the addresses elsewhere that it asked for."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
+        page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
+        page.set_default_timeout(60_000)
+
+        def note(request):
+            if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+                foreign.append(request.url)
+
+        page.on("request", note)
+        yield page, foreign
+        browser.close()
+
+
+@pytest.mark.slow
+def test_a_visit_from_the_prompt_to_the_recipe(served, visit, tmp_path):
+    page, foreign = visit
+    page.goto(served)
+    page.get_by_label("Prompt", exact=True).first.fill("a red disc")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("4 pictures.").wait_for()
+    page.get_by_label("Pictures", exact=True).first.fill("0")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_role("alert").filter(has_text="n must be a whole number from 1").wait_for()
+    page.get_by_role("tab", name="How it works").click()
+    page.get_by_role("button", name="Draw its way").click()
+    page.get_by_text("Move the slider.").wait_for()
+    page.locator(".equations").get_by_text("t = 199").first.wait_for()
+    picture = tmp_path / "a.png"
+    save_png(np.zeros((8, 8, 3), np.uint8), picture, {"prompt": "a blue disc", "seed": 77, "n": 1})
+    page.get_by_role("tab", name="PNG info").click()
+    page.locator("input[type=file]").last.set_input_files(str(picture))
+    page.locator("dl.recipe:visible").get_by_text("77").wait_for()
+    page.get_by_role("button", name="Send to Draw").click()
+    page.get_by_role("tab", name="Draw").and_(page.locator("[aria-selected=true]")).wait_for()
+    assert page.get_by_label("Prompt", exact=True).first.input_value() == "a blue disc"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert foreign == []
+
+
+@pytest.mark.slow
+def test_the_brush_paints(served, visit, tmp_path, photo):
+    page, foreign = visit
+    save_png(photo[..., :3], tmp_path / "photo.png")
+    page.goto(served)
+    page.get_by_role("tab", name="Paint in").click()
+    page.locator("input[type=file]").first.set_input_files(str(tmp_path / "photo.png"))
+    page.locator("canvas:visible").first.wait_for()
+    sleep(2)
+    box = page.locator("canvas:visible").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 12, y + 6, steps=4)
+    page.mouse.up()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_text("1 picture.").wait_for()
+    assert foreign == []
+
+
+def test_the_folder_of_the_page_is_one_file_a_tab():
+    """The only file that knows Gradio is the layout; the server mounts it."""
+    for path in sorted((Path(server.__file__).parent).glob("*.py")):
+        knows = re.search(r"^\s*(import|from) gradio", path.read_text(), re.MULTILINE)
+        assert bool(knows) == (path.name in ("page.py", "server.py")), path
