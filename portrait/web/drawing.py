@@ -18,6 +18,10 @@ from portrait.web.jobs import Clock, Watched
 MAX_PICTURES = 64  # of a request
 SEEDS = 2**31  # random ones are smaller
 UNKNOWN = 128  # grey of a picture that has not begun
+MAX_QUOTED = 60  # characters of a recipe's value in a sentence
+# What is taken over from a recipe, and its type.
+RECIPE = {"prompt": str, "negative": str, "n": int, "seed": int, "steps": int}
+RECIPE |= {"guidance": (int, float), "sampler": str, "spacing": str}
 
 
 @dataclass(frozen=True)
@@ -240,17 +244,19 @@ def form_of(recipe):
     for key, what in (("template", "a portrait"), ("init", "painted into a photograph")):
         if key in recipe:
             raise ValueError(f"the picture is {what}; Draw begins with noise alone.")
-    form = Form()
-    prompts = recipe.get("prompts") or [""]
-    prompt = recipe.get("prompt", prompts[0])
+    prompts = recipe.get("prompts")
+    found = {"prompt": prompts[0]} if isinstance(prompts, list) and prompts else {}
+    found |= {name: recipe[name] for name in RECIPE if name in recipe}
     if "prompts_from" in recipe:  # its caption was chosen by the seed, and will be again
-        prompt = ""
-    found = {name: recipe[name] for name in form.__dict__ if name in recipe and name != "prompt"}
-    form = replace(form, prompt=prompt, **found)
+        found["prompt"] = ""
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, RECIPE[name]):
+            raise ValueError(f"the recipe's {name} is {str(value)[:MAX_QUOTED]!r}.")
+    form = Form(**found)
     if form.sampler not in SAMPLERS or form.spacing not in SPACINGS:
-        raise ValueError(f"Draw does not know {form.sampler!r} with {form.spacing!r}.")
-    for name, kind in (("prompt", str), ("negative", str), ("n", int), ("seed", int)):
-        if not isinstance(getattr(form, name), kind):
-            raise ValueError(f"the recipe's {name} is {getattr(form, name)!r}.")
+        raise ValueError(
+            f"Draw does not know the sampler {form.sampler[:MAX_QUOTED]!r} with the spacing "
+            f"{form.spacing[:MAX_QUOTED]!r}."
+        )
     request_of(form)
-    return replace(form, new_seed=False)
+    return form
