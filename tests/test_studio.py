@@ -515,7 +515,7 @@ def visit():
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
         page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(20_000)
 
         def note(request):
             if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
@@ -539,7 +539,7 @@ def test_a_visit_from_the_prompt_to_the_recipe(served, visit, tmp_path):
     page.get_by_role("tab", name="How it works").click()
     page.get_by_role("button", name="Draw its way").click()
     page.get_by_text("Move the slider.").wait_for()
-    page.locator(".equations").get_by_text("t = 199").first.wait_for()
+    page.locator(".equations p").filter(has_text="t = 199:").wait_for()
     picture = tmp_path / "a.png"
     save_png(np.zeros((8, 8, 3), np.uint8), picture, {"prompt": "a blue disc", "seed": 77, "n": 1})
     page.get_by_role("tab", name="PNG info").click()
@@ -556,7 +556,7 @@ def test_a_visit_from_the_prompt_to_the_recipe(served, visit, tmp_path):
 @pytest.mark.slow
 def test_the_brush_paints(served, visit, tmp_path, photo):
     page, foreign = visit
-    save_png(photo[..., :3], tmp_path / "photo.png")
+    save_png(photo[..., :3].repeat(8, 0).repeat(8, 1), tmp_path / "photo.png")
     page.goto(served)
     page.get_by_role("tab", name="Paint in").click()
     page.locator("input[type=file]").first.set_input_files(str(tmp_path / "photo.png"))
@@ -566,7 +566,7 @@ def test_the_brush_paints(served, visit, tmp_path, photo):
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x + 12, y + 6, steps=4)
+    page.mouse.move(x + 40, y + 16, steps=8)
     page.mouse.up()
     page.get_by_role("button", name="Paint", exact=True).click()
     page.get_by_text("1 picture.").wait_for()

@@ -9,6 +9,7 @@ from docs.pages import (
     latent,
     portrait,
     results,
+    studio,
     weights,
 )
 
@@ -21,5 +22,6 @@ PAGES = {
     "data": data.PAGE,
     "latent": latent.PAGE,
     "adapters": adapters.PAGE,
+    "studio": studio.PAGE,
     "weights": weights.PAGE,
 }

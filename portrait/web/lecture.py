@@ -164,7 +164,7 @@ def panels(way, i):
     # Noise is wider than the range of pixels, so it is shown at a third of its contrast.
     shown = {
         "x_t": (at.x_t, f"x_t at t = {at.t}", sample_ddim),
-        "prediction": (at.prediction, f"the network's prediction: {way.kind}", way.network.call),
+        "prediction": (at.prediction, f"the network's prediction: {way.kind}", way.network),
         "x0_hat": (at.x0_hat, "x0_hat, after guidance and clipping", to_x0),
         "eps_hat": (at.eps_hat / 3, "eps_hat, a third of its contrast", to_eps),
         "x_s": (at.x_s, "x at the next level", sample_ddim),

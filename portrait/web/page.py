@@ -12,7 +12,7 @@ from ddpm.conditions.vocabulary import by_kind
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from portrait.web import drawing, lecture, markup, painting
-from portrait.web.drawing import MAX_PICTURES, Form
+from portrait.web.drawing import Form
 from portrait.web.markup import NONE
 from portrait.web.painting import PaintForm
 
@@ -35,7 +35,7 @@ CSS = """
 .cells img, .steps img { width: 100%; image-rendering: pixelated; display: block; }
 .cells svg, .curves svg { width: 100%; height: auto; display: block; }
 figcaption { font-size: 0.85rem; overflow-wrap: anywhere; }
-figcaption code, .equations code { font-size: 0.78rem; opacity: 0.85; }
+figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 .scroll { overflow-x: auto; max-width: calc(100vw - 64px); }
 .steps table { border-collapse: collapse; }
 .steps th, .steps td { padding: 4px 6px; text-align: left; vertical-align: top; }
@@ -156,9 +156,8 @@ def _draw_tab(studio):
             prompt = gr.Textbox(label="Prompt", placeholder="a smiling woman with glasses")
             negative = gr.Textbox(label="Negative prompt", placeholder="earrings")
             with gr.Row():
-                n = gr.Number(form.n, label="Pictures", precision=0, minimum=1,
-                              maximum=MAX_PICTURES, min_width=90)  # fmt: skip
-                seed = gr.Number(form.seed, label="Seed", precision=0, minimum=0, min_width=110)
+                n = gr.Number(form.n, label="Pictures", precision=0, min_width=90)  # fmt: skip
+                seed = gr.Number(form.seed, label="Seed", precision=0, min_width=110)
             new_seed = gr.Checkbox(True, label="A new seed each time")
             guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
             steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
@@ -253,9 +252,8 @@ def _paint_tab(studio):
             with gr.Accordion("More", open=False):
                 whole = gr.Checkbox(False, label="See all of the picture's middle, not the head")
                 with gr.Row():
-                    n = gr.Number(1, label="Pictures", precision=0, minimum=1,
-                                  maximum=MAX_PICTURES, min_width=90)  # fmt: skip
-                    seed = gr.Number(form.seed, label="Seed", precision=0, minimum=0, min_width=110)
+                    n = gr.Number(1, label="Pictures", precision=0, min_width=90)  # fmt: skip
+                    seed = gr.Number(form.seed, label="Seed", precision=0, min_width=110)
                 new_seed = gr.Checkbox(False, label="A new seed each time")
                 guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
                 steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
@@ -293,10 +291,10 @@ def _lecture_tab(studio):
         "panel names the file and the line that does it."
     )
     with gr.Row():
-        prompt = gr.Textbox(label="Prompt", value="", scale=3, min_width=200)
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)
-        guidance = gr.Slider(0, 15, 3, step=0.5, label="Guidance by the words", min_width=150)
-        steps = gr.Slider(2, 60, 20, step=1, label="Steps", min_width=150)
+        prompt = gr.Textbox(label="Prompt", value="", scale=2, min_width=220)
+        seed = gr.Number(0, label="Seed", precision=0, min_width=90)
+        guidance = gr.Slider(0, 15, 3, step=0.5, label="Guidance", min_width=220)
+        steps = gr.Slider(2, 60, 20, step=1, label="Steps", min_width=220)
 
     def form_of(prompt, seed, guidance, steps):
         given = {"prompt": prompt, "seed": seed, "guidance": guidance, "steps": steps}

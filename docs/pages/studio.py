@@ -1,0 +1,132 @@
+"""docs/studio.md: the studio in the browser, a picture of each tab.
+
+The pictures are taken by a real browser, Debian's package chromium, which Playwright drives. The
+photograph is NASA's of Eileen Collins (from scikit-image), in the public domain.
+"""
+
+import io
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.common import photographs
+from common.sheets import save_png
+from docs.shared import ROOT, Page, save_picture
+
+BROWSER = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
+BROWSER += ("--disable-component-update", "--disable-sync")
+WIDTH, HEIGHT = 1280, 900
+PROMPT = "a smiling woman with long straight black hair and glasses"
+
+
+def draw_tabs(models):
+    """Begin a studio, do the main job of each tab, and take a picture of it."""
+    from playwright.sync_api import sync_playwright
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    words = ["-m", "portrait", "studio", "--no-browser", "--port", str(port), *models.options()]
+    server = subprocess.Popen([sys.executable, *words], cwd=ROOT)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}", server)
+        with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
+            chromium = shutil.which("chromium")
+            browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
+            visit(browser, f"http://127.0.0.1:{port}", Path(folder))
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(url, server):
+    for _ in range(120):
+        if server.poll() is not None:
+            raise ValueError("the studio did not begin; see what it has printed.")
+        try:
+            urllib.request.urlopen(url)
+            return
+        except OSError:
+            time.sleep(1)
+    raise ValueError(f"{url} did not answer in two minutes.")
+
+
+def visit(browser, url, folder):
+    """The main job of each tab.
+
+    Args:
+        browser: Playwright's.
+        url: of the studio.
+        folder: for files that are dropped onto the page.
+    """
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.goto(url)
+    page.get_by_label("Prompt", exact=True).first.fill(PROMPT)
+    page.get_by_label("A new seed each time").first.uncheck()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_text("4 pictures.").wait_for(timeout=120_000)
+    _take(page, "studio_draw")
+    page.get_by_role("tab", name="Paint in").click()
+    photo = folder / "photo.png"
+    save_png(photographs()["astronaut"], photo)
+    page.locator("input[type=file]").first.set_input_files(str(photo))
+    canvas = page.locator("canvas:visible").first
+    canvas.wait_for()
+    time.sleep(2)
+    _brush(page, canvas)
+    page.get_by_label("Prompt", exact=True).nth(1).fill("a woman with red hair and glasses")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_text("1 picture.").wait_for(timeout=120_000)
+    _take(page, "studio_paint")
+    page.get_by_role("tab", name="How it works").click()
+    page.get_by_role("button", name="Draw its way").click()
+    page.get_by_text("Move the slider.").wait_for(timeout=120_000)
+    level = page.locator("input[type=range]:visible").last
+    level.focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+        time.sleep(0.3)
+    page.get_by_role("button", name="Compare the samplers").click()
+    page.get_by_text("Every sampler began").wait_for(timeout=240_000)
+    _take(page, "studio_lecture")
+    page.get_by_role("tab", name="PNG info").click()
+    picture = folder / "picture.png"
+    recipe = {"prompt": PROMPT, "seed": 7, "n": 1, "steps": 10, "sampler": "heun"}
+    save_png(photographs()["astronaut"][:128, 160:288], picture, recipe)
+    page.locator("input[type=file]").last.set_input_files(str(picture))
+    page.locator("dl.recipe:visible").wait_for()
+    _take(page, "studio_info")
+    page.goto(f"{url}?__theme=dark")
+    page.get_by_role("button", name="Draw", exact=True).wait_for()
+    page.set_viewport_size({"width": 390, "height": 844})
+    _take(page, "studio_narrow", full=False)
+
+
+def _brush(page, canvas):
+    """Brush over the hair of the photograph."""
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 62, y - 110)
+    page.mouse.down()
+    for dx, dy in ((-50, -150), (-20, -165), (10, -160), (35, -130), (35, -95)):
+        page.mouse.move(x + dx, y + dy, steps=6)
+    page.mouse.up()
+    time.sleep(0.5)
+
+
+def _take(page, name, full=True):
+    """Write docs/pictures/NAME.png, in 255 colours: a page has few."""
+    time.sleep(1.5)  # until what was drawn last is shown
+    taken = Image.open(io.BytesIO(page.screenshot(full_page=full))).convert("RGB")
+    save_picture(taken.quantize(255, dither=Image.Dither.NONE), name)
+
+
+PAGE = Page("docs/studio.md", {}, lambda results: {}, {"studio": draw_tabs})
