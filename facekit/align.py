@@ -256,6 +256,27 @@ def laid_on(picture, new, old, weight):
     return picture + weight * (new - old * keep - picture * (1 - keep))
 
 
+def placed_back(maps, matrix, shape):
+    """Maps of a crop at the resolution of the picture that the crop was taken from.
+
+    Args:
+        maps: float32 (S, S, C), such as probabilities.
+        matrix: (2, 3): picture to crop, as `align` returned it.
+        shape: (H, W, ...) of the picture.
+
+    Returns:
+        (rows, columns, values): slices of the picture, the part under the crop, and float32
+        (h, w, C) there, 0 where the crop does not reach.
+    """
+    (top, bottom, left, right), to_window = _window(matrix, maps.shape, shape)
+    rows, columns = slice(top, max(top, bottom)), slice(left, max(left, right))
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    if not all(size):
+        return rows, columns, np.zeros((size[1], size[0], maps.shape[2]), np.float32)
+    channels = [_back(maps[..., i], to_window, size) for i in range(maps.shape[2])]
+    return rows, columns, np.stack(channels, axis=-1)
+
+
 def _window(matrix, crop_shape, shape):
     """The part of the picture under the crop, and the matrix from crop to it."""
     back = invert(matrix)

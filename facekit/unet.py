@@ -126,21 +126,22 @@ class ToPixels(keras.layers.Layer):
 
 def residual(x, width, strides=1):
     """x + conv(relu(conv(relu(x)))); (B, H, W, C) -> (B, H/s, W/s, width), with a convolution on
-    the shortcut where the shape changes.
+    the shortcut where the shape changes. What is added has no bias, which TensorFlow's graph
+    optimizer would complain of.
 
     Reference: He et al., Identity Mappings in Deep Residual Networks, ECCV 2016, figure 4e.
     """
     h = keras.layers.ReLU()(x)
     if strides > 1 or x.shape[-1] != width:
-        x = StandardizedConv(width, strides, strides=strides)(h)
+        x = StandardizedConv(width, strides, strides=strides, use_bias=False)(h)
     h = keras.layers.ReLU()(StandardizedConv(width, strides=strides)(h))
-    return keras.layers.Add()([x, StandardizedConv(width, gain=BRANCH_GAIN)(h)])
+    return keras.layers.Add()([x, StandardizedConv(width, gain=BRANCH_GAIN, use_bias=False)(h)])
 
 
 def joined(x, skip):
     """What comes from the coarser grid, enlarged, added to what was kept on the way down:
     (B, H, W, C) and (B, 2 H, 2 W, D) -> (B, 2 H, 2 W, D)."""
-    x = StandardizedConv(skip.shape[-1], 1)(keras.layers.ReLU()(x))
+    x = StandardizedConv(skip.shape[-1], 1, use_bias=False)(keras.layers.ReLU()(x))
     return keras.layers.Add()([keras.layers.UpSampling2D(interpolation="bilinear")(x), skip])
 
 
