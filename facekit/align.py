@@ -144,17 +144,25 @@ def warp(image, matrix, size):
     Returns:
         uint8 (height, width, 3).
     """
-    height, width = (size, size) if np.isscalar(size) else size
     image, matrix = _shrunk(np.ascontiguousarray(image), np.asarray(matrix, float))
-    flags = cv2.INTER_CUBIC
-    result = cv2.warpAffine(
+    return _blur_outside(_warped(image, matrix, size), matrix, image.shape)
+
+
+def warp_mirrored(image, matrix, size):
+    """As `warp`, but for what lies outside of the picture: its mirror image, as sharp as the rest,
+    in a third of the time."""
+    return _warped(*_shrunk(np.ascontiguousarray(image), np.asarray(matrix, float)), size)
+
+
+def _warped(image, matrix, size):
+    height, width = (size, size) if np.isscalar(size) else size
+    return cv2.warpAffine(
         image,
         _at_centres(matrix),
         (width, height),
-        flags=flags,
+        flags=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return _blur_outside(result, matrix, image.shape)
 
 
 def _shrunk(image, matrix):

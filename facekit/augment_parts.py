@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from facekit import augment
-from facekit.align import template_points, transform, umeyama, warp
+from facekit.align import template_points, transform, umeyama, warp_mirrored
 from facekit.occlusions import KINDS, smooth_noise, texture
-from facekit.parsing import PART, TEMPLATE
+from facekit.parsing import PART, TEMPLATE, UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class PartsAugmentation:
             size: side of the square.
 
         Returns:
-            (uint8 (size, size, 3), uint8 (size, size)).
+            (uint8 (size, size, 3), uint8 (size, size)), the latter `UNKNOWN` outside of the
+            picture.
         """
         matrix = self.matrix(np.asarray(points5, float), rng, size)
         image, labels = cut(image, labels, matrix, size)
@@ -124,10 +125,9 @@ class PartsAugmentation:
 def cut(image, labels, matrix, size):
     """A square of a picture and of its part map by one matrix (2, 3).
 
-    Where it leaves the picture, both are mirrored there.
-
     Returns:
-        (uint8 (size, size, 3), uint8 (size, size)).
+        (uint8 (size, size, 3), uint8 (size, size)): outside of the picture its mirror image, and
+        `UNKNOWN`, for the parser's answers there are not used.
     """
     at_centres = np.array(matrix, float)
     at_centres[:, 2] += at_centres[:, :2] @ (0.5, 0.5) - 0.5
@@ -136,9 +136,9 @@ def cut(image, labels, matrix, size):
         at_centres,
         (size, size),
         flags=cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_REFLECT_101,
+        borderValue=UNKNOWN,
     )
-    return warp(np.asarray(image), matrix, size), labels
+    return warp_mirrored(image, matrix, size), labels
 
 
 def other_backdrop(image, labels, rng):
@@ -155,7 +155,7 @@ def other_backdrop(image, labels, rng):
 def two_lamps(image, rng):
     """Two coloured lights from opposite sides, as of neon signs."""
     size = len(image)
-    first, second = np.exp(rng.normal(0, 0.55, (2, 3))).astype(np.float32)
+    first, second = np.exp(rng.normal(0, 0.4, (2, 3))).astype(np.float32)
     angle, middle = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.3)
     along = np.linspace(-1, 1, size, dtype=np.float32)
     side = along * np.cos(angle) + (along * np.sin(angle))[:, None] - middle

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from common.devices import PRECISIONS, choose_precision, start_backend
-from facekit.align import align, placed_back
+from facekit.align import placed_back, template_points, umeyama, warp_mirrored
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "parser.weights.h5"
 PARTS = (
@@ -37,6 +37,7 @@ PARTS = (
     "hat",
     "occluder",
 )
+UNKNOWN = 255  # in the part map of a square: outside of the picture
 PART = {name: number for number, name in enumerate(PARTS)}
 TEMPLATE = "portrait"  # of `facekit.align`: the whole head and some neck
 
@@ -124,7 +125,7 @@ class Parser:
             )
 
     def probabilities(self, squares):
-        """Probabilities of the parts in squares of `facekit.align.align`.
+        """Probabilities of the parts in squares round a head, as `TEMPLATE` places it.
 
         Args:
             squares: uint8 (N, S, S, 3), S the settings' size.
@@ -165,8 +166,10 @@ class Parser:
         return {name: np.clip(mask, 0, 1) for name, mask in masks.items()}
 
     def _placed(self, image, points5):
-        crop = align(image, points5, self.settings.size, TEMPLATE)
-        return placed_back(self.probabilities(crop.image[None])[0], crop.matrix, image.shape)
+        size = self.settings.size
+        matrix = umeyama(points5, template_points(TEMPLATE, size))
+        square = warp_mirrored(image, matrix, size)
+        return placed_back(self.probabilities(square[None])[0], matrix, image.shape)
 
 
 @functools.cache
@@ -203,13 +206,13 @@ def confusion(truth, found):
     """How often each part was taken for each.
 
     Args:
-        truth, found: uint8 of one shape, numbers of `PARTS`.
+        truth, found: uint8 of one shape, numbers of `PARTS`; truth may be `UNKNOWN`.
 
     Returns:
         int64 (15, 15): pixels of part i that were found to be j.
     """
-    count = len(PARTS)
-    pairs = truth.astype(np.int64).ravel() * count + found.ravel()
+    count, known = len(PARTS), np.asarray(truth) != UNKNOWN
+    pairs = truth[known].astype(np.int64) * count + found[known]
     return np.bincount(pairs, minlength=count * count).reshape(count, count)
 
 
