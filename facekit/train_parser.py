@@ -157,7 +157,9 @@ class Training:
         decay = min(DECAY, (1 + number) / (10 + number))
         if self.averages is None:
             self.averages = now
-        self.averages = [a + np.float32(1 - decay) * (w - a) for a, w in zip(self.averages, now)]
+        self.averages = [
+            a + np.float32(1 - decay) * (w - a) for a, w in zip(self.averages, now, strict=True)
+        ]
         return loss
 
     def measure(self, squares, labels):
