@@ -30,7 +30,7 @@ class PartsAugmentation:
         light, lamps, shadow: probabilities of a slope of light, of two coloured lights, and of a
             shadow with an edge.
         colour, grey, small, blur, noise, jpeg: probabilities, as in `facekit.augment`.
-        smallest: side in pixels of the lowest resolution.
+        smallest: the lowest resolution, in parts of the square.
     """
 
     point_jitter: float = 0.03
@@ -51,7 +51,7 @@ class PartsAugmentation:
     blur: float = 0.12
     noise: float = 0.25
     jpeg: float = 0.35
-    smallest: int = 64
+    smallest: float = 0.25
 
     def __call__(self, image, labels, points5, rng, size):
         """Cut and augment a square at random.
@@ -114,7 +114,7 @@ class PartsAugmentation:
         if rng.random() < self.blur:
             image = augment.blur(image, rng)
         if rng.random() < self.small:
-            image = augment.low_resolution(image, rng, self.smallest)
+            image = augment.low_resolution(image, rng, self.smallest * len(image))
         if rng.random() < self.noise:
             image = augment.noise(image, rng)
         if rng.random() < self.jpeg:
