@@ -8,6 +8,7 @@ import click
 
 from common.cli import check_finite, count, printable, sentences
 from common.files import check_writable, copy_file, write_text
+from facekit.train_parser import main as train_parser
 
 EMBEDDER = click.option(
     "--identity",
@@ -160,6 +161,33 @@ def fuse(template, face, out, share, border, match):
     result = fused(image_to, face_to, image_from, face_from, share, border, match)
     write_image(result, out)
     _say(f"{out}: {share:.0%} of the face in {face} on {template}.")
+
+
+@main.command()
+@click.argument("photo", type=Path)
+@click.option("--out", type=Path, required=True, help="The picture.")
+@sentences()
+def parse(photo, out):
+    """Draw the parts of every face of a photo over it, each in its colour."""
+    from common.images import image_format, write_image
+    from facekit import draw, jobs
+    from facekit.parsing import load_parser
+    from facekit.parsing import parse as parsed
+
+    image_format(out)
+    check_writable(out)
+    if out.resolve() == photo.resolve():
+        raise ValueError(f"{out} is the photo itself: choose another name for --out.")
+    load_parser()  # missing weights are said before the search
+    image, faces = jobs.read_faces(photo)
+    picture = image
+    for face in faces:
+        picture = draw.parts(picture, parsed(image, face))
+    write_image(picture, out)
+    _say(f"{out}: {count(len(faces), 'face')}.")
+
+
+main.add_command(train_parser, "train_parser")
 
 
 def _say(text, err=False):

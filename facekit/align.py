@@ -144,17 +144,25 @@ def warp(image, matrix, size):
     Returns:
         uint8 (height, width, 3).
     """
-    height, width = (size, size) if np.isscalar(size) else size
     image, matrix = _shrunk(np.ascontiguousarray(image), np.asarray(matrix, float))
-    flags = cv2.INTER_CUBIC
-    result = cv2.warpAffine(
+    return _blur_outside(_warped(image, matrix, size), matrix, image.shape)
+
+
+def warp_mirrored(image, matrix, size):
+    """As `warp`, but for what lies outside of the picture: its mirror image, as sharp as the rest,
+    in a third of the time."""
+    return _warped(*_shrunk(np.ascontiguousarray(image), np.asarray(matrix, float)), size)
+
+
+def _warped(image, matrix, size):
+    height, width = (size, size) if np.isscalar(size) else size
+    return cv2.warpAffine(
         image,
         _at_centres(matrix),
         (width, height),
-        flags=flags,
+        flags=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return _blur_outside(result, matrix, image.shape)
 
 
 def _shrunk(image, matrix):
@@ -254,6 +262,27 @@ def laid_on(picture, new, old, weight):
     changed = cv2.GaussianBlur(np.abs(new - old).max(-1), (0, 0), 1.0) / _CHANGED
     keep = np.clip(1 - changed, 0, 1)[..., None]
     return picture + weight * (new - old * keep - picture * (1 - keep))
+
+
+def placed_back(maps, matrix, shape):
+    """Maps of a crop at the resolution of the picture that the crop was taken from.
+
+    Args:
+        maps: float32 (S, S, C), such as probabilities.
+        matrix: (2, 3): picture to crop, as `align` returned it.
+        shape: (H, W, ...) of the picture.
+
+    Returns:
+        (rows, columns, values): slices of the picture, the part under the crop, and float32
+        (h, w, C) there, 0 where the crop does not reach.
+    """
+    (top, bottom, left, right), to_window = _window(matrix, maps.shape, shape)
+    rows, columns = slice(top, max(top, bottom)), slice(left, max(left, right))
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    if not all(size):
+        return rows, columns, np.zeros((size[1], size[0], maps.shape[2]), np.float32)
+    channels = [_back(maps[..., i], to_window, size) for i in range(maps.shape[2])]
+    return rows, columns, np.stack(channels, axis=-1)
 
 
 def _window(matrix, crop_shape, shape):

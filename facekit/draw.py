@@ -15,6 +15,11 @@ COLOURS = {
     "lips": (235, 50, 90),
     "inner mouth": (120, 10, 40),
 }
+PARTS_COLOURS = (  # in the order of `facekit.parsing.PARTS`
+    *((0, 0, 0), (255, 190, 120), (120, 80, 30), (60, 150, 255), (255, 140, 90), (235, 50, 90)),
+    *((120, 10, 40), (240, 220, 60), (150, 90, 210), (60, 190, 190), (200, 130, 110)),
+    *((90, 110, 160), (20, 60, 220), (130, 130, 30), (255, 0, 0)),
+)
 GREEN = (40, 220, 90)
 
 
@@ -60,6 +65,16 @@ def masks(image, found):
     for name in [name for name in COLOURS if name in found]:  # in this order: the mouth is last
         weight = 0.55 * found[name][..., None]
         picture += weight * (np.array(COLOURS[name], np.float32) - picture)
+    return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+
+
+def parts(image, labels):
+    """uint8 (H, W, 3): a part map uint8 (H, W) of `facekit.parsing`, each part in its colour; the
+    background as it was."""
+    palette = np.zeros((256, 3), np.float32)
+    palette[: len(PARTS_COLOURS)] = PARTS_COLOURS
+    share = 0.55 * (labels > 0)[..., None]
+    picture = image + share * (palette[labels] - image)
     return np.clip(np.round(picture), 0, 255).astype(np.uint8)
 
 

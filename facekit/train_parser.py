@@ -1,0 +1,332 @@
+"""Train the face parser: `python -m facekit train_parser --data FOLDER --out RUN`.
+
+The folder is a dataset as `python -m data` makes it: `images.npy`, `labels.npy`, `dataset.json`
+with the names of the parts, and `faces.jsonl` with the five points and the `identity` of each
+picture. The last twentieth of the people is held out; every second of their squares is augmented.
+"""
+
+import csv
+import io
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from common.cli import check_finite, count, printable
+from common.devices import PRECISIONS, choose_precision, start_backend
+from common.files import folder_lock, write_bytes
+from facekit.parsing import PARTS, UNKNOWN, confusion, intersection_over_union, label_table
+
+HELD_OUT, MOST_HELD = 0.05, 96  # share of the people; pictures that are measured
+AHEAD = 4  # batches prepared ahead of the step
+DECAY = 0.995  # of the averaged weights
+FIELDS = ("step", "minutes", "loss", "images_per_second", "mean_iou", *PARTS)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures with part maps.
+
+    Attributes:
+        images: uint8 (N, H, W, 3), memory-mapped.
+        labels: uint8 (N, H, W), memory-mapped; numbers of the dataset's own parts.
+        table: uint8 (256,), from those to numbers of `PARTS`.
+        points5: float32 (N, 5, 2).
+        identity: int (N,).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    table: np.ndarray
+    points5: np.ndarray
+    identity: np.ndarray
+
+    def row(self, i):
+        """Picture, part map in numbers of `PARTS`, and points of one row."""
+        return np.asarray(self.images[i]), self.table[self.labels[i]], self.points5[i]
+
+
+def load_labelled(folder):
+    """A dataset folder, its pictures and part maps memory-mapped.
+
+    Raises:
+        ValueError: no such dataset, a damaged one, or parts that are not among `PARTS`.
+    """
+    folder = Path(folder)
+    names = "images.npy", "labels.npy", "faces.jsonl", "dataset.json"
+    if not all((folder / name).is_file() for name in names):
+        raise ValueError(
+            f"{folder} holds no images.npy, labels.npy, faces.jsonl and dataset.json; make a "
+            "dataset with `python -m data --n 6000 --identities 1500 --size 256 --out FOLDER`."
+        )
+    try:
+        images, labels = (np.load(folder / name, mmap_mode="r") for name in names[:2])
+        records = [json.loads(line) for line in (folder / names[2]).read_text().splitlines()]
+        points5 = np.array([record["points5"] for record in records], np.float32)
+        identity = np.array([record["identity"] for record in records])
+        table = label_table(json.loads((folder / names[3]).read_text())["parts"])
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise ValueError(f"{folder} is not a dataset with part maps: {error}.") from None
+    if images.shape != (len(records), *labels.shape[1:], 3) or len(labels) != len(records):
+        raise ValueError(
+            f"{folder} is a damaged dataset ({images.shape} pictures, {labels.shape} part maps, "
+            f"{count(len(records), 'record')}); make it again."
+        )
+    return Labelled(images, labels, table, points5, identity)
+
+
+def split(identity):
+    """Rows to train on and rows of the last people, held out: two int (N,).
+
+    Raises:
+        ValueError: fewer than two people.
+    """
+    people = np.unique(identity)
+    if len(people) < 2:
+        raise ValueError(f"training needs at least two people. Received: {len(people)}.")
+    first = people[-max(1, round(HELD_OUT * len(people)))]
+    return np.flatnonzero(identity < first), np.flatnonzero(identity >= first)
+
+
+def class_weights(data, rows, power=0.4):
+    """Weights of the parts by their share of the pixels ** -power, so that thin parts count:
+    float32 (15,), of mean 1 over the pixels; parts that are not there, as rare as the occluder.
+    """
+    chosen = rows[:: max(1, len(rows) // 200)]
+    pixels = sum(np.bincount(data.row(i)[1].ravel(), minlength=len(PARTS)) for i in chosen)
+    share = np.maximum(pixels / pixels.sum(), 0.003)
+    weights = share**-power
+    return np.float32(weights / (share * weights).sum() * share.sum())
+
+
+def parser_loss(weights):
+    """Weighted cross-entropy plus soft Dice over the batch, for `compile`.
+
+    Args:
+        weights: (C,), of the parts.
+
+    Returns:
+        function of labels int32 (B, H, W), `UNKNOWN` where nothing is asked, and logits float32
+        (B, H, W, C).
+
+    Reference: Milletari et al., V-Net, 3DV 2016, equation for the Dice coefficient.
+    """
+    from keras import ops
+
+    def loss(labels, logits):
+        labels = ops.cast(labels, "int32")
+        known = ops.cast(ops.not_equal(labels, UNKNOWN), "float32")[..., None]
+        truth = ops.one_hot(ops.where(labels == UNKNOWN, 0, labels), len(weights)) * known
+        logs = ops.log_softmax(logits, axis=-1)
+        weighted = truth * ops.convert_to_tensor(weights)
+        entropy = -ops.sum(weighted * logs) / ops.maximum(ops.sum(weighted), 1.0)
+        found, axes = ops.exp(logs) * known, (0, 1, 2)
+        there = ops.sum(truth, axes)
+        dice = (2 * ops.sum(found * truth, axes) + 1) / (ops.sum(found, axes) + there + 1)
+        present = ops.cast(there > 0, "float32")
+        return entropy + 1 - ops.sum(dice * present) / ops.maximum(ops.sum(present), 1.0)
+
+    return loss
+
+
+class Training:
+    """The network, its averaged weights and the training step, in Keras alone."""
+
+    def __init__(self, settings, weights):
+        start_backend()
+        import keras
+
+        from facekit.unet import make_unet
+
+        self.network, self.averages = make_unet(settings), None
+        self.network.compile(
+            optimizer=keras.optimizers.AdamW(1e-3, weight_decay=0.01, clipnorm=1.0),
+            loss=parser_loss(weights),
+            jit_compile=keras.backend.backend() == "jax",
+        )
+
+    def step(self, squares, labels, rate, number):
+        """One step of AdamW, the `number`-th from 0; the loss."""
+        self.network.optimizer.learning_rate = rate
+        loss = float(self.network.train_on_batch(squares, labels.astype(np.int32)))
+        now = self.network.get_weights()
+        decay = min(DECAY, (1 + number) / (10 + number))
+        if self.averages is None:
+            self.averages = now
+        self.averages = [
+            a + np.float32(1 - decay) * (w - a) for a, w in zip(self.averages, now, strict=True)
+        ]
+        return loss
+
+    def measure(self, squares, labels):
+        """Intersection over union of each part by the averaged weights: float (15,)."""
+        now = self.network.get_weights()
+        self.network.set_weights(self.averages or now)
+        found = [self.network.predict_on_batch(one[None])[0].argmax(-1) for one in squares]
+        self.network.set_weights(now)
+        return intersection_over_union(confusion(labels, np.stack(found)))
+
+    def save(self, path, progress):
+        """Write a checkpoint, whole or not at all."""
+        parts = {
+            "model": self.network.get_weights(),
+            "optimizer": [np.asarray(v) for v in self.network.optimizer.variables],
+            "average": self.averages or [],
+        }
+        values = {f"{k}_{i:03d}": v for k, part in parts.items() for i, v in enumerate(part)}
+        buffer = io.BytesIO()
+        np.savez(buffer, progress=json.dumps(progress), **values)
+        write_bytes(buffer.getvalue(), path)
+
+    def load(self, path):
+        """Restore what `save` wrote; returns the progress.
+
+        Raises:
+            ValueError: the checkpoint is damaged or belongs to another network.
+        """
+        try:
+            with np.load(path) as file:
+                model, state, self.averages = (
+                    [file[name] for name in sorted(file.files) if name.startswith(f"{part}_")]
+                    for part in ("model", "optimizer", "average")
+                )
+                progress = json.loads(str(file["progress"]))
+            self.network.set_weights(model)
+            self.network.optimizer.build(self.network.trainable_variables)
+            for variable, value in zip(self.network.optimizer.variables, state, strict=True):
+                variable.assign(value)
+        except Exception as error:
+            raise ValueError(
+                f"{path} does not fit this training ({str(error).splitlines()[0][:100]}); "
+                "delete it to begin anew."
+            ) from None
+        return progress
+
+
+def batch_of(data, rows, augmentation, size, batch, seed, step):
+    """Squares and part maps of one step, from seed and step alone: a resumed run draws the same."""
+    rng = np.random.default_rng((seed, step))
+    chosen = rows[rng.integers(0, len(rows), batch)]
+    made = [augmentation(*data.row(i), rng, size) for i in chosen]
+    return np.stack([image for image, _ in made]), np.stack([labels for _, labels in made])
+
+
+def held_out(data, rows, size):
+    """Squares and part maps to measure on: as the parser cuts them, every second augmented."""
+    from facekit.align import template_points, umeyama
+    from facekit.augment_parts import PartsAugmentation, cut
+    from facekit.parsing import TEMPLATE
+
+    made = []
+    for place, i in enumerate(rows[:: -(-len(rows) // MOST_HELD)]):
+        image, labels, points5 = data.row(i)
+        if place % 2:
+            rng = np.random.default_rng((1, int(i)))
+            made.append(PartsAugmentation()(image, labels, points5, rng, size))
+        else:
+            made.append(cut(image, labels, umeyama(points5, template_points(TEMPLATE, size)), size))
+    return np.stack([image for image, _ in made]), np.stack([labels for _, labels in made])
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=Path, required=True, help="Dataset folder with part maps.")
+@click.option("--out", type=Path, required=True, help="Run folder.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop by the clock.")
+@click.option("--epochs", type=click.IntRange(1), default=20, help="Stop by the count.")
+@click.option("--batch-size", type=click.IntRange(1), default=16, help="Squares a step.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=2e-3, help="Peak rate."
+)
+@click.option("--size", type=click.IntRange(32), default=256, help="Side of the squares.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of weights and augmentations.")
+@click.option("--every", type=click.FloatRange(min=0), default=300, help="Seconds to a checkpoint.")
+@click.option("--resume", is_flag=True, help="Go on where the run's checkpoint stands.")
+def main(data, out, minutes, epochs, batch_size, rate, size, seed, every, resume):
+    """Train the face parser on rendered people with part maps."""
+    from common.cli import sentences
+
+    with sentences(), folder_lock(out):
+        check_finite(minutes=minutes, rate=rate, every=every)
+        _train(data, out, minutes, epochs, batch_size, rate, size, seed, every, resume)
+
+
+def _train(folder, out, minutes, epochs, batch_size, rate, size, seed, every, resume):
+    checkpoint = out / "checkpoint.npz"
+    if checkpoint.exists() and not resume:
+        raise ValueError(f"{checkpoint} is there already: add --resume, or delete it.")
+    data = load_labelled(folder)
+    rows, held_rows = split(data.identity)
+    start_backend()
+    import keras
+
+    from facekit.augment_parts import PartsAugmentation
+    from facekit.parsing import dtype_policy
+    from facekit.train_identity import learning_rate
+    from facekit.unet import UNetSettings, save_unet
+
+    settings, augmentation = UNetSettings(size=size), PartsAugmentation()
+    keras.utils.set_random_seed(seed)
+    with dtype_policy(PRECISIONS[choose_precision()]):
+        training = Training(settings, class_weights(data, rows))
+    progress = training.load(checkpoint) if checkpoint.exists() else {"step": 0, "seconds": 0.0}
+    held, log = held_out(data, held_rows, size), _Log(out / "log.csv", progress["step"])
+    click.echo(
+        f"{count(len(rows), 'picture')}, {len(held_rows)} held out; "
+        f"{training.network.count_params():,} parameters"
+    )
+    step, began = progress["step"], time.monotonic() - progress["seconds"]
+    steps = max(1, epochs * len(rows) // batch_size)
+    limit, losses, since = 60 * minutes if minutes else np.inf, [], time.monotonic()
+
+    def make(at):
+        return batch_of(data, rows, augmentation, size, batch_size, seed, at)
+
+    def keep():
+        seconds, speed = time.monotonic() - began, len(losses) * batch_size
+        speed /= max(time.monotonic() - since, 1e-6)
+        ious = training.measure(*held)
+        loss = np.mean(losses) if losses else np.nan
+        log.write(step, seconds / 60, loss, speed, np.nanmean(ious), *ious)
+        training.save(checkpoint, {"step": step, "seconds": time.monotonic() - began})
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(make, step + i) for i in range(AHEAD)]
+        while (done := max(step / steps, (time.monotonic() - began) / limit)) < 1:
+            squares, labels = waiting.pop(0).result()
+            losses.append(training.step(squares, labels, learning_rate(done, rate), step))
+            step += 1
+            waiting.append(pool.submit(make, step + AHEAD - 1))
+            if time.monotonic() - since >= every:
+                keep()
+                losses, since = [], time.monotonic()
+        for future in waiting:
+            future.cancel()
+    keep()
+    path = out / "parser.weights.h5"
+    save_unet(training.averages or training.network.get_weights(), settings, path)
+    click.echo(printable(f"{path}: trained for {count(step, 'step')} of {batch_size}."))
+
+
+class _Log:
+    """Rows of numbers in a CSV file; rows after the checkpoint that a run goes on from are left
+    out."""
+
+    def __init__(self, path, step):
+        self.path, kept = path, []
+        if step and path.exists():
+            with open(path, newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(kept)
+
+    def write(self, step, *values):
+        values = [step, *(round(float(value), 4) for value in values)]
+        with open(self.path, "a", newline="") as file:
+            csv.writer(file).writerow(values)
+        click.echo("  ".join(f"{k} {v}" for k, v in zip(FIELDS[:5], values, strict=False)))
