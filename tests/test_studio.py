@@ -559,6 +559,8 @@ def test_the_brush_paints(served, visit, tmp_path, photo):
     save_png(photo[..., :3].repeat(8, 0).repeat(8, 1), tmp_path / "photo.png")
     page.goto(served)
     page.get_by_role("tab", name="Paint in").click()
+    page.locator("#canvas canvas").first.wait_for()
+    sleep(3)  # until the editor is ready: it loses a file that comes earlier
     page.locator("#canvas input[type=file]").first.set_input_files(str(tmp_path / "photo.png"))
     page.locator("canvas:visible").first.wait_for()
     sleep(2)
