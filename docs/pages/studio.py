@@ -80,6 +80,8 @@ def visit(browser, url, folder):
     page.get_by_role("tab", name="Paint in").click()
     photo = folder / "photo.png"
     save_png(photographs()["astronaut"], photo)
+    page.locator("#canvas canvas").first.wait_for()
+    time.sleep(3)  # until the editor is ready: it loses a file that comes earlier
     page.locator("#canvas input[type=file]").first.set_input_files(str(photo))
     canvas = page.locator("canvas:visible").first
     canvas.wait_for()
