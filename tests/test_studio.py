@@ -559,7 +559,9 @@ def test_the_brush_paints(served, visit, tmp_path, photo):
     save_png(photo[..., :3].repeat(8, 0).repeat(8, 1), tmp_path / "photo.png")
     page.goto(served)
     page.get_by_role("tab", name="Paint in").click()
-    page.locator("input[type=file]").first.set_input_files(str(tmp_path / "photo.png"))
+    page.locator("#canvas canvas").first.wait_for()
+    sleep(3)  # until the editor is ready: it loses a file that comes earlier
+    page.locator("#canvas input[type=file]").first.set_input_files(str(tmp_path / "photo.png"))
     page.locator("canvas:visible").first.wait_for()
     sleep(2)
     box = page.locator("canvas:visible").first.bounding_box()
@@ -568,8 +570,12 @@ def test_the_brush_paints(served, visit, tmp_path, photo):
     page.mouse.down()
     page.mouse.move(x + 40, y + 16, steps=8)
     page.mouse.up()
+    sleep(1)  # until the canvas has sent the stroke
     page.get_by_role("button", name="Paint", exact=True).click()
-    page.get_by_text("1 picture.").wait_for()
+    said = page.locator(".notice:visible").first
+    said.wait_for()
+    page.locator(".notice:visible").filter(has_text=re.compile("picture|brush|strength")).wait_for()
+    assert said.inner_text() == "1 picture."
     assert foreign == []
 
 

@@ -74,10 +74,15 @@ def visit(browser, url, folder):
     page.get_by_role("button", name="Draw", exact=True).click()
     page.get_by_text("4 pictures.").wait_for(timeout=120_000)
     _take(page, "studio_draw")
+    made = page.locator("button.gallery-item img, button.thumbnail-item img").first
+    picture = folder / "picture.png"
+    picture.write_bytes(urllib.request.urlopen(made.get_attribute("src")).read())
     page.get_by_role("tab", name="Paint in").click()
     photo = folder / "photo.png"
     save_png(photographs()["astronaut"], photo)
-    page.locator("input[type=file]").first.set_input_files(str(photo))
+    page.locator("#canvas canvas").first.wait_for()
+    time.sleep(3)  # until the editor is ready: it loses a file that comes earlier
+    page.locator("#canvas input[type=file]").first.set_input_files(str(photo))
     canvas = page.locator("canvas:visible").first
     canvas.wait_for()
     time.sleep(2)
@@ -89,6 +94,7 @@ def visit(browser, url, folder):
     page.get_by_role("tab", name="How it works").click()
     page.get_by_role("button", name="Draw its way").click()
     page.get_by_text("Move the slider.").wait_for(timeout=120_000)
+    time.sleep(2)  # until the slider has its new length
     level = page.locator("input[type=range]:visible").last
     level.focus()
     for _ in range(9):
@@ -98,9 +104,6 @@ def visit(browser, url, folder):
     page.get_by_text("Every sampler began").wait_for(timeout=240_000)
     _take(page, "studio_lecture")
     page.get_by_role("tab", name="PNG info").click()
-    picture = folder / "picture.png"
-    recipe = {"prompt": PROMPT, "seed": 7, "n": 1, "steps": 10, "sampler": "heun"}
-    save_png(photographs()["astronaut"][:128, 160:288], picture, recipe)
     page.locator("input[type=file]").last.set_input_files(str(picture))
     page.locator("dl.recipe:visible").wait_for()
     _take(page, "studio_info")

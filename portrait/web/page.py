@@ -242,8 +242,9 @@ def _paint_tab(studio):
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             canvas = gr.ImageEditor(
-                label="Picture and brush", type="numpy", sources=["upload", "clipboard"],
-                transforms=(), layers=False, format="png", height=440,
+                label="Picture and brush", elem_id="canvas", type="numpy",
+                sources=["upload", "clipboard"], transforms=(), layers=False, format="png",
+                height=440,
                 brush=gr.Brush(colors=["#ff3b30"], color_mode="fixed", default_size=24),
             )  # fmt: skip
             prompt = gr.Textbox(label="Prompt", placeholder="an elderly man with a full beard")
