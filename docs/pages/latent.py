@@ -265,6 +265,26 @@ def _race(race):
     }
 
 
+def _errors(networks):
+    """A table of errors of denoising, each beside the first network's."""
+    rows = [
+        [name, f"{found['mean']:.4f}", *([f"{apart:+.4f} ± {half:.4f}"] if half else [""])]
+        for name, found in networks.items()
+        for apart, half in [found["over_first"]]
+    ]
+    return table(["network", "error of v", "less that of the first"], rows)
+
+
+def _batches(race):
+    """The values of the race of what is predicted, and of batches."""
+    return {**_race(race), "errors": _errors(race["denoising"])}
+
+
+def _rates(found):
+    """The values of the section on rates."""
+    return {"table": _errors(found["networks"]), "pictures": found["pictures"]}
+
+
 def _kept(name, found):
     """A line of the table of autoencoders."""
     renders, speed, frames = found["renders"], found["speed"], found["frames"]
@@ -289,6 +309,8 @@ def context(results):
         "race": _race,
         "heat": _race,
         "parts": _race,
+        "batches": _batches,
+        "rates": _rates,
         "channels": _channels,
         "samples": _samples,
         "autoguidance": _autoguidance,
@@ -306,6 +328,8 @@ PAGE = Page(
         "race": "race_latent.json",
         "heat": "race_latent_muon.json",
         "parts": "race_latent_parts.json",
+        "batches": "race_latent_x0.json",
+        "rates": "denoising_rates.json",
         "steps": "step_latent.json",
         "channels": "latent_channels.json",
         "samples": "shell_portraits256.json",
