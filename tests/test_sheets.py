@@ -14,6 +14,7 @@ from common.sheets import (
     grid,
     grid_shape,
     labelled_grid,
+    read_recipe,
     save_gif,
     save_png,
 )
@@ -55,6 +56,39 @@ def test_a_png_holds_its_picture_and_its_recipe(tmp_path):
         assert np.array_equal(np.asarray(image), picture)
         assert json.loads(image.text["recipe"]) == recipe
         assert "Generated" in image.text["Comment"]
+
+
+def test_a_recipe_is_read_back(tmp_path):
+    path = tmp_path / "a.png"
+    save_png(shades(1)[0], path, {"seed": 7, "prompts": ["a hat"]})
+    assert read_recipe(path) == {"seed": 7, "prompts": ["a hat"]}
+
+
+def test_what_has_no_recipe_gets_a_sentence(tmp_path):
+    bare, text = tmp_path / "bare.png", tmp_path / "text.png"
+    Image.fromarray(shades(1)[0]).save(bare)
+    text.write_text("no picture")
+    with pytest.raises(ValueError, match="bare.png has no recipe; choose a PNG"):
+        read_recipe(bare)
+    with pytest.raises(ValueError, match="text.png cannot be read; choose a PNG"):
+        read_recipe(text)
+    with pytest.raises(FileNotFoundError):
+        read_recipe(tmp_path / "nothing.png")
+
+
+def test_damaged_pictures_get_a_sentence_or_their_recipe(tmp_path):
+    path, recipe = tmp_path / "a.png", {"seed": 7, "prompts": ["a hat"] * 9}
+    save_png(shades(1, 32, 32)[0], path, recipe)
+    whole, rng, refused = path.read_bytes(), np.random.default_rng(0), 0
+    for _ in range(300):
+        data = bytearray(whole[: rng.integers(1, len(whole) + 1)])
+        data[rng.integers(len(data))] ^= rng.integers(1, 256)
+        path.write_bytes(data)
+        try:
+            assert isinstance(read_recipe(path), dict)
+        except ValueError as error:
+            refused += str(error).startswith("a.png ")
+    assert refused > 100
 
 
 def test_a_gif_shows_its_frames_and_stays_on_the_last(tmp_path):
