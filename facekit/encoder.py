@@ -5,8 +5,7 @@ all layers work at a quarter of the crop's side or less, for large grids cost th
 """
 
 import io
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -15,8 +14,8 @@ import numpy as np
 from keras import ops
 
 from common.files import write_bytes
+from facekit.network_files import load_network, save_network
 
-SETTINGS = "settings"  # the attribute of a weights file that holds the architecture, as JSON
 COMMON = "common"  # the attribute that holds the mean embedding of photographs
 EPSILON = 1e-3
 
@@ -130,13 +129,7 @@ def save_encoder(encoder, settings, path):
         settings: its `EncoderSettings`.
         path: the file, such as weights/identity.weights.h5; its folder is made.
     """
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.attrs[SETTINGS] = json.dumps(asdict(settings))
-        for i, weight in enumerate(encoder.weights):
-            # Keras' names differ from one model to the next; the order does not.
-            file[f"{i:03d}"] = ops.convert_to_numpy(weight).astype(np.float16)
-    write_bytes(buffer.getvalue(), path)
+    save_network(encoder.weights, settings, path)
 
 
 def set_common(path, common):
@@ -165,18 +158,5 @@ def load_encoder(path):
     Raises:
         ValueError: if the file is missing or is not an encoder's.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(
-            f"The identity encoder's weights are missing; train them with "
-            f"`python -m facekit.train_identity`. Received: {path}."
-        )
-    try:
-        with h5py.File(path, "r") as file:
-            settings = EncoderSettings(**json.loads(file.attrs[SETTINGS]))
-            values = [file[name][()].astype(np.float32) for name in sorted(file)]
-        encoder = make_encoder(settings)
-        encoder.set_weights(values)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not hold an identity encoder: {error}") from error
-    return encoder, settings
+    command = "python -m facekit.train_identity"
+    return load_network(path, EncoderSettings, make_encoder, "identity encoder", command)

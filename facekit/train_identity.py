@@ -6,7 +6,6 @@ how well strangers are told apart.
 """
 
 import csv
-import io
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import numpy as np
 
 from common.cli import check_finite, count, printable, sentences
 from common.devices import PRECISIONS, choose_precision, start_backend
-from common.files import write_bytes
+from facekit.network_files import load_checkpoint, save_checkpoint
 from facekit.verification import auc, pair_cosines
 
 HELD_OUT = 0.05
@@ -133,14 +132,7 @@ class Training:
 
     def save(self, path, progress):
         """Write a checkpoint, whole or not at all: weights, optimizer, progress."""
-        values = {f"model_{i:03d}": np.asarray(v) for i, v in enumerate(self.model.weights)}
-        values |= {
-            f"optimizer_{i:03d}": np.asarray(v)
-            for i, v in enumerate(self.model.optimizer.variables)
-        }
-        buffer = io.BytesIO()
-        np.savez(buffer, progress=json.dumps(progress), **values)
-        write_bytes(buffer.getvalue(), path)
+        save_checkpoint(self.model, path, progress)
 
     def load(self, path):
         """Restore what `save` wrote; returns the progress.
@@ -148,21 +140,7 @@ class Training:
         Raises:
             ValueError: the checkpoint is damaged or belongs to another network or dataset.
         """
-        try:
-            with np.load(path) as file:
-                model = [file[name] for name in sorted(file.files) if name.startswith("model_")]
-                state = [file[name] for name in sorted(file.files) if name.startswith("optimizer_")]
-                progress = json.loads(str(file["progress"]))
-            self.model.set_weights(model)
-            self.model.optimizer.build(self.model.trainable_variables)
-            for variable, value in zip(self.model.optimizer.variables, state, strict=True):
-                variable.assign(value)
-        except Exception as error:
-            raise ValueError(
-                f"{path} does not fit this training ({str(error).splitlines()[0][:100]}); "
-                "delete it to begin anew."
-            ) from None
-        return progress
+        return load_checkpoint(self.model, path)[0]
 
 
 def learning_rate(progress, peak, warm_up=0.03):

@@ -6,7 +6,6 @@ picture. The last twentieth of the people is held out; every second of their squ
 """
 
 import csv
-import io
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,8 @@ import numpy as np
 
 from common.cli import check_finite, count, printable
 from common.devices import PRECISIONS, choose_precision, start_backend
-from common.files import folder_lock, write_bytes
+from common.files import folder_lock
+from facekit.network_files import load_checkpoint, save_checkpoint
 from facekit.parsing import PARTS, UNKNOWN, confusion, intersection_over_union, label_table
 
 HELD_OUT, MOST_HELD = 0.05, 96  # share of the people; pictures that are measured
@@ -172,15 +172,7 @@ class Training:
 
     def save(self, path, progress):
         """Write a checkpoint, whole or not at all."""
-        parts = {
-            "model": self.network.get_weights(),
-            "optimizer": [np.asarray(v) for v in self.network.optimizer.variables],
-            "average": self.averages or [],
-        }
-        values = {f"{k}_{i:03d}": v for k, part in parts.items() for i, v in enumerate(part)}
-        buffer = io.BytesIO()
-        np.savez(buffer, progress=json.dumps(progress), **values)
-        write_bytes(buffer.getvalue(), path)
+        save_checkpoint(self.network, path, progress, average=self.averages or [])
 
     def load(self, path):
         """Restore what `save` wrote; returns the progress.
@@ -188,22 +180,7 @@ class Training:
         Raises:
             ValueError: the checkpoint is damaged or belongs to another network.
         """
-        try:
-            with np.load(path) as file:
-                model, state, self.averages = (
-                    [file[name] for name in sorted(file.files) if name.startswith(f"{part}_")]
-                    for part in ("model", "optimizer", "average")
-                )
-                progress = json.loads(str(file["progress"]))
-            self.network.set_weights(model)
-            self.network.optimizer.build(self.network.trainable_variables)
-            for variable, value in zip(self.network.optimizer.variables, state, strict=True):
-                variable.assign(value)
-        except Exception as error:
-            raise ValueError(
-                f"{path} does not fit this training ({str(error).splitlines()[0][:100]}); "
-                "delete it to begin anew."
-            ) from None
+        progress, self.averages = load_checkpoint(self.network, path, "average")
         return progress
 
 

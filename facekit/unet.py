@@ -12,19 +12,14 @@ Unnormalized ResNets, ICLR 2021. Shi et al., Real-Time Single Image and Video Su
 an Efficient Sub-Pixel Convolutional Neural Network, CVPR 2016 (the last layer).
 """
 
-import io
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-import h5py
 import keras
 import numpy as np
 from keras import ops
 
-from common.files import write_bytes
+from facekit.network_files import load_network, save_network
 
-SETTINGS = "settings"  # the attribute of a weights file that holds the architecture, as JSON
 RELU_GAIN = float(np.sqrt(2 / (1 - 1 / np.pi)))  # 1 / the deviation of relu(normal numbers)
 BRANCH_GAIN = 0.2 * RELU_GAIN  # with which a residual branch begins
 
@@ -179,13 +174,7 @@ def save_unet(weights, settings, path):
         settings: `UNetSettings`.
         path: the file, such as weights/parser.weights.h5; its folder is made.
     """
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.attrs[SETTINGS] = json.dumps(asdict(settings))
-        for i, weight in enumerate(weights):
-            # Keras' names differ from one model to the next; the order does not.
-            file[f"{i:03d}"] = np.asarray(weight, np.float16)
-    write_bytes(buffer.getvalue(), path)
+    save_network(weights, settings, path)
 
 
 def load_unet(path):
@@ -197,19 +186,5 @@ def load_unet(path):
     Raises:
         ValueError: if the file is missing or is not a parser's.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(
-            "The face parser's weights are missing; train them with "
-            f"`python -m facekit train_parser`. Received: {path}."
-        )
-    try:
-        with h5py.File(path, "r") as file:
-            settings = UNetSettings(**json.loads(file.attrs[SETTINGS]))
-            values = [file[name][()].astype(np.float32) for name in sorted(file)]
-        network = make_unet(settings)
-        network.set_weights(values)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} does not hold a face parser: {reason}") from error
-    return network, settings
+    command = "python -m facekit train_parser"
+    return load_network(path, UNetSettings, make_unet, "face parser", command)
