@@ -159,7 +159,7 @@ def two_lamps(image, rng):
     angle, middle = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.3)
     along = np.linspace(-1, 1, size, dtype=np.float32)
     side = along * np.cos(angle) + (along * np.sin(angle))[:, None] - middle
-    side = 1 / (1 + np.exp(-np.float32(rng.uniform(1, 8)) * side.astype(np.float32)))
+    side = _logistic(rng.uniform(1, 8) * side)
     gain = first + side[..., None] * (second - first)
     return np.clip(image * gain, 0, 255).astype(np.uint8)
 
@@ -171,6 +171,11 @@ def shadow(image, rng):
     along = np.linspace(-1, 1, size, dtype=np.float32)
     side = along * np.cos(angle) + (along * np.sin(angle))[:, None] - middle
     side = side + np.float32(rng.uniform(0, 0.4)) * smooth_noise(size, 4, rng)[..., 0]
-    side = 1 / (1 + np.exp(-np.float32(np.exp(rng.uniform(1, 4))) * side.astype(np.float32)))
+    side = _logistic(np.exp(rng.uniform(1, 4)) * side)
     gain = np.exp(side * np.float32(rng.uniform(-1.2, 0.5)))[..., None]
     return np.clip(image * gain, 0, 255).astype(np.uint8)
+
+
+def _logistic(x):
+    """1 / (1 + exp(-x)), float32; x so far out that exp would overflow is 0 or 1 anyway."""
+    return 1 / (1 + np.exp(-np.clip(x, -60, 60).astype(np.float32)))

@@ -322,7 +322,7 @@ def _lecture_tab(studio):
     images, equations = gr.HTML(), gr.HTML()
     plots = gr.HTML(lecture.curves(schedule))
     connect([prompt, seed, guidance, steps], [work, way, level, images, equations, plots])
-    level.input(
+    level.change(  # by mouse and by keyboard; `input` tells of the mouse alone
         panels, [way, level], [images, equations, plots], show_progress="hidden",
         trigger_mode="always_last", concurrency_limit=1, api_visibility="private",
     )  # fmt: skip
