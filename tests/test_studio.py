@@ -16,6 +16,7 @@ from common.images import read_image
 from common.sheets import read_recipe, save_png
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import Schedule
+from docs.pages.studio import BROWSER
 from portrait.__main__ import main
 from portrait.web import drawing, guard, lecture, markup, painting, server
 from portrait.web.drawing import Form
@@ -25,8 +26,6 @@ from portrait.web.studio import Studio
 
 PORT = 7860
 OWN = f"127.0.0.1:{PORT}"
-BROWSER = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
-BROWSER += ("--disable-component-update", "--disable-sync")
 FORM = Form("a red disc", n=3, seed=5, steps=4)
 
 

@@ -71,16 +71,17 @@ class View:
     problem: str = ""
 
 
-def explained(steps):
-    """Views of a job, the last of them the sentence that a shell would show, where it failed.
+def explained(steps, shown=lambda view: view):
+    """What a job yields, and at the end the sentence that a shell would show, where it failed.
 
     Args:
-        steps: iterable of `View`.
+        steps: iterable of `View`, or of what `shown` makes of one.
+        shown: makes of the last `View` what the others are.
     """
     try:
         yield from steps
     except (ValueError, OSError) as error:
-        yield View(problem=describe(error))
+        yield shown(View(problem=describe(error)))
 
 
 def draw(studio, form, job):
@@ -103,18 +104,13 @@ def _draw(studio, form, job):
     form = settled(form)
     request = request_of(form)
     check_request(request, pipeline.model.preset, studio.name)
-    notes, images = tuple(pipeline.notes(request)), None
-    for view, pictures in steps_of(studio, request, job):
-        images = pictures
-        yield replace(view, seed=request.seed, notes=notes)
-    if images is None:
-        return
-    texts, folder = pipeline.prompts(request)[: len(images)], studio.new_folder()
-    recipe = pipeline.recipe(request) | ({"stopped": view.status} if job.stopped else {})
-    cli.save_each(images, request, texts, folder, recipe)
-    files = tuple(sorted(folder.iterdir()))
-    status = view.status if job.stopped else f"{count(len(files), 'picture')}."
-    yield View(status, files=files, seed=request.seed, notes=notes)
+
+    def save(images, recipe):
+        texts, folder = pipeline.prompts(request)[: len(images)], studio.new_folder()
+        cli.save_each(images, request, texts, folder, recipe)
+        return sorted(folder.iterdir())
+
+    yield from kept(studio, request, job, tuple(pipeline.notes(request)), save)
 
 
 def settled(form):
@@ -214,6 +210,29 @@ def steps_of(studio, request, job):
             yield View(said), frames[:shown] if shown else None
         else:
             yield View(f"{count(total, 'picture')}."), watched.result
+
+
+def kept(studio, request, job, notes, save):
+    """Draw a request as `steps_of`, and keep what came of it.
+
+    Args:
+        studio, request, job: as of `steps_of`.
+        notes: sentences worth telling.
+        save: (uint8 (total, S, S, 3), recipe) -> paths of the files that it has written.
+
+    Yields:
+        `View`: one a step, then the files, if there are any.
+    """
+    images = None
+    for view, pictures in steps_of(studio, request, job):
+        images = pictures
+        yield replace(view, seed=request.seed, notes=notes)
+    if images is None:
+        return
+    stopped = {"stopped": view.status} if job.stopped else {}
+    files = tuple(save(images, studio.pipeline.recipe(request) | stopped))
+    status = view.status if job.stopped else f"{count(len(files), 'picture')}."
+    yield View(status, files=files, seed=request.seed, notes=notes)
 
 
 # --- pictures that say how they were made

@@ -93,10 +93,7 @@ def walk(studio, form, job):
     Yields:
         (`drawing.View`, way): `Way` with the last view of a walk that reached its end, else None.
     """
-    try:
-        yield from _walk(studio, form, job)
-    except (ValueError, OSError) as error:
-        yield drawing.View(problem=drawing.describe(error)), None
+    yield from drawing.explained(_walk(studio, form, job), lambda view: (view, None))
 
 
 def _walk(studio, form, job):
@@ -282,20 +279,23 @@ def compare(studio, form, job):
         what there is.
     """
     cells = {}
-    try:
-        for done, (name, steps) in enumerate((n, s) for n in SAMPLERS for s in COUNTS):
-            request = drawing.request_of(replace(form, n=1, sampler=name, steps=steps))
-            for _, images in drawing.steps_of(studio, request, job):
-                last = images
-            if job.stopped:
-                yield drawing.View("Stopped."), cells
-                return
-            cells = {**cells, (name, steps): (last[0], studio.pipeline.nfe)}
-            share = (done + 1) / len(SAMPLERS) / len(COUNTS)
-            yield drawing.View(f"{name}, {steps} steps.", share), cells
-        yield drawing.View("Every sampler began with the same noise."), cells
-    except (ValueError, OSError) as error:
-        yield drawing.View(problem=drawing.describe(error)), cells
+    steps = _compare(studio, form, job, cells)
+    yield from drawing.explained(steps, lambda view: (view, dict(cells)))
+
+
+def _compare(studio, form, job, cells):
+    """The steps of `compare`, which fill its cells."""
+    for done, (name, steps) in enumerate((n, s) for n in SAMPLERS for s in COUNTS):
+        request = drawing.request_of(replace(form, n=1, sampler=name, steps=steps))
+        for _, images in drawing.steps_of(studio, request, job):
+            last = images
+        if job.stopped:
+            yield drawing.View("Stopped."), dict(cells)
+            return
+        cells[name, steps] = last[0], studio.pipeline.nfe
+        share = (done + 1) / len(SAMPLERS) / len(COUNTS)
+        yield drawing.View(f"{name}, {steps} steps.", share), dict(cells)
+    yield drawing.View("Every sampler began with the same noise."), dict(cells)
 
 
 def compared(cells):

@@ -1,7 +1,7 @@
 """The layout of the page. What a button does is in the other files; here its fields and its place
 are joined to it."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import gradio as gr
 
@@ -142,6 +142,20 @@ def show(view):
     return shown + markup.notice(view.notes)
 
 
+def _settings(form):
+    """The fields of a `Form` behind its words, in its order, with the form's values."""
+    with gr.Row():
+        n = gr.Number(form.n, label="Pictures", precision=0, min_width=90)  # fmt: skip
+        seed = gr.Number(form.seed, label="Seed", precision=0, min_width=110)
+    new_seed = gr.Checkbox(form.new_seed, label="A new seed each time")
+    guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
+    steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
+    with gr.Row():
+        sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120)
+        spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing", min_width=120)
+    return [n, seed, new_seed, guidance, steps, sampler, spacing]
+
+
 # --- Draw
 
 
@@ -155,22 +169,10 @@ def _draw_tab(studio):
         with gr.Column(scale=2, min_width=300):
             prompt = gr.Textbox(label="Prompt", placeholder="a smiling woman with glasses")
             negative = gr.Textbox(label="Negative prompt", placeholder="earrings")
-            with gr.Row():
-                n = gr.Number(form.n, label="Pictures", precision=0, min_width=90)  # fmt: skip
-                seed = gr.Number(form.seed, label="Seed", precision=0, min_width=110)
-            new_seed = gr.Checkbox(True, label="A new seed each time")
-            guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
-            steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
-            with gr.Row():
-                sampler = gr.Dropdown(
-                    list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120
-                )
-                spacing = gr.Dropdown(
-                    list(SPACINGS), value=form.spacing, label="Spacing", min_width=120
-                )
+            settings = _settings(replace(form, new_seed=True))
             _words(studio)
         with gr.Column(scale=3, min_width=300):
-            inputs = [prompt, negative, n, seed, new_seed, guidance, steps, sampler, spacing]
+            inputs, seed = [prompt, negative, *settings], settings[1]
             made = gr.State([])
 
             def run(job, made, *values):
@@ -252,18 +254,7 @@ def _paint_tab(studio):
             strength = gr.Slider(0, 1, form.strength, step=0.05, label="Strength")
             with gr.Accordion("More", open=False):
                 whole = gr.Checkbox(False, label="See all of the picture's middle, not the head")
-                with gr.Row():
-                    n = gr.Number(1, label="Pictures", precision=0, min_width=90)  # fmt: skip
-                    seed = gr.Number(form.seed, label="Seed", precision=0, min_width=110)
-                new_seed = gr.Checkbox(False, label="A new seed each time")
-                guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
-                steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
-                sampler = gr.Dropdown(
-                    list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120
-                )
-                spacing = gr.Dropdown(
-                    list(SPACINGS), value=form.spacing, label="Spacing", min_width=120
-                )
+                settings = _settings(replace(form, n=1))
         with gr.Column(scale=3, min_width=300):
 
             def run(job, *values):
@@ -277,8 +268,8 @@ def _paint_tab(studio):
                 label="Painted", columns=2, format="png", buttons=["download", "fullscreen"],
                 object_fit="contain",
             )  # fmt: skip
-    inputs = [prompt, negative, n, seed, new_seed, guidance, steps, sampler, spacing]
-    connect([*inputs, canvas, strength, whole], [work, gallery, seed])
+    inputs = [prompt, negative, *settings, canvas, strength, whole]
+    connect(inputs, [work, gallery, settings[1]])
 
 
 # --- How it works

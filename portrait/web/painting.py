@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.cli import count
 from common.images import write_image
 from ddpm.pipeline import Request, check_request
 from portrait.web import drawing
-from portrait.web.drawing import Form, View
+from portrait.web.drawing import Form
 
 
 @dataclass(frozen=True)
@@ -52,20 +51,17 @@ def _paint(studio, form, job):
     photo = folder / "photo.png"
     write_image(request.image, photo)
     place, request = replace(place, path=photo), place.ask(request, pipeline.size)
-    notes, images = (*place.notes, *pipeline.notes(request)), None
-    for view, squares in drawing.steps_of(studio, request, job):
-        images = squares
-        yield replace(view, seed=request.seed, notes=notes)
-    if images is None:
-        return
-    recipe = pipeline.recipe(request) | {"init": photo.name, "square": place.recipe}
-    recipe |= {"stopped": view.status} if job.stopped else {}
-    cell, files = pipeline.model.codec.stride, []
-    for i, square in enumerate(images):
-        files.append(folder / f"{i:05d}.png")
-        place.save(place.put_back(square, cell), files[-1], {**recipe, "picture": i})
-    status = view.status if job.stopped else f"{count(len(files), 'picture')}."
-    yield View(status, files=tuple(files), seed=request.seed, notes=notes)
+
+    def save(squares, recipe):
+        recipe = recipe | {"init": photo.name, "square": place.recipe}
+        cell, files = pipeline.model.codec.stride, []
+        for i, square in enumerate(squares):
+            files.append(folder / f"{i:05d}.png")
+            place.save(place.put_back(square, cell), files[-1], {**recipe, "picture": i})
+        return files
+
+    notes = (*place.notes, *pipeline.notes(request))
+    yield from drawing.kept(studio, request, job, notes, save)
 
 
 def request_of(form):
