@@ -8,7 +8,6 @@ import click
 
 from common.cli import check_finite, count, printable, sentences
 from common.files import check_writable, copy_file, write_text
-from facekit.train_parser import main as train_parser
 
 EMBEDDER = click.option(
     "--identity",
@@ -21,7 +20,22 @@ WORKERS = click.option(
 )
 
 
-@click.group(context_settings={"show_default": True})
+class Commands(click.Group):
+    """The commands, of which the training of the parser is imported only when it is asked for: it
+    takes longer than all others together."""
+
+    def list_commands(self, context):
+        return [*super().list_commands(context), "train_parser"]
+
+    def get_command(self, context, name):
+        if name != "train_parser":
+            return super().get_command(context, name)
+        from facekit.train_parser import main as train_parser
+
+        return train_parser
+
+
+@click.group(cls=Commands, context_settings={"show_default": True})
 def main():
     """Find, score, align, mask and fuse faces in photos.
 
@@ -185,9 +199,6 @@ def parse(photo, out):
         picture = draw.parts(picture, parsed(image, face))
     write_image(picture, out)
     _say(f"{out}: {count(len(faces), 'face')}.")
-
-
-main.add_command(train_parser, "train_parser")
 
 
 def _say(text, err=False):

@@ -158,7 +158,7 @@ def _warped(image, matrix, size):
     height, width = (size, size) if np.isscalar(size) else size
     return cv2.warpAffine(
         image,
-        _at_centres(matrix),
+        at_centres(matrix),
         (width, height),
         flags=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REFLECT_101,
@@ -177,7 +177,7 @@ def _shrunk(image, matrix):
     return small, matrix @ np.diag([1 / sx, 1 / sy, 1])
 
 
-def _at_centres(matrix):
+def at_centres(matrix):
     """The same transform in OpenCV's coordinates, where pixel centres are whole numbers."""
     matrix = np.array(matrix, float)
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
@@ -191,7 +191,7 @@ def _blur_outside(result, matrix, shape):
         return result
     inside = cv2.warpAffine(
         np.full(shape[:2], 255, np.uint8),
-        _at_centres(matrix),
+        at_centres(matrix),
         (width, height),
         flags=cv2.INTER_NEAREST,
     )
@@ -306,7 +306,7 @@ def _back(part, to_window, size):
     if scale < 0.75 and part.ndim == 3:
         part = cv2.GaussianBlur(part, (0, 0), 0.4 / scale)
     flags = cv2.INTER_LINEAR if part.ndim == 2 else cv2.INTER_CUBIC
-    return cv2.warpAffine(part, _at_centres(to_window), size, flags=flags, borderMode=border)
+    return cv2.warpAffine(part, at_centres(to_window), size, flags=flags, borderMode=border)
 
 
 def fading_square(height, width):

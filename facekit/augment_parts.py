@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from facekit import augment
-from facekit.align import template_points, transform, umeyama, warp_mirrored
+from facekit.align import at_centres, template_points, transform, umeyama, warp_mirrored
 from facekit.occlusions import KINDS, smooth_noise, texture
 from facekit.parsing import PART, TEMPLATE, UNKNOWN
 
@@ -129,11 +129,9 @@ def cut(image, labels, matrix, size):
         (uint8 (size, size, 3), uint8 (size, size)): outside of the picture its mirror image, and
         `UNKNOWN`, for the parser's answers there are not used.
     """
-    at_centres = np.array(matrix, float)
-    at_centres[:, 2] += at_centres[:, :2] @ (0.5, 0.5) - 0.5
     labels = cv2.warpAffine(
         np.ascontiguousarray(labels),
-        at_centres,
+        at_centres(matrix),
         (size, size),
         flags=cv2.INTER_NEAREST,
         borderValue=UNKNOWN,
@@ -156,9 +154,7 @@ def two_lamps(image, rng):
     """Two coloured lights from opposite sides, as of neon signs."""
     size = len(image)
     first, second = np.exp(rng.normal(0, 0.4, (2, 3))).astype(np.float32)
-    angle, middle = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.3)
-    along = np.linspace(-1, 1, size, dtype=np.float32)
-    side = along * np.cos(angle) + (along * np.sin(angle))[:, None] - middle
+    side = _side(size, 0.3, rng)
     side = _logistic(rng.uniform(1, 8) * side)
     gain = first + side[..., None] * (second - first)
     return np.clip(image * gain, 0, 255).astype(np.uint8)
@@ -167,13 +163,19 @@ def two_lamps(image, rng):
 def shadow(image, rng):
     """A shadow with an edge, hard or soft, wavy or nearly straight; or light as bright as that."""
     size = len(image)
-    angle, middle = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.4)
-    along = np.linspace(-1, 1, size, dtype=np.float32)
-    side = along * np.cos(angle) + (along * np.sin(angle))[:, None] - middle
+    side = _side(size, 0.4, rng)
     side = side + np.float32(rng.uniform(0, 0.4)) * smooth_noise(size, 4, rng)[..., 0]
     side = _logistic(np.exp(rng.uniform(1, 4)) * side)
     gain = np.exp(side * np.float32(rng.uniform(-1.2, 0.5)))[..., None]
     return np.clip(image * gain, 0, 255).astype(np.uint8)
+
+
+def _side(size, spread, rng):
+    """How far each pixel lies beyond a random line near the middle, in halves of the square:
+    float (S, S). `spread` is the deviation of the line from the middle."""
+    angle, middle = rng.uniform(0, 2 * np.pi), rng.normal(0, spread)
+    along = np.linspace(-1, 1, size, dtype=np.float32)
+    return along * np.cos(angle) + (along * np.sin(angle))[:, None] - middle
 
 
 def _logistic(x):
