@@ -71,6 +71,18 @@ def photos(pictures, n, people, seed):
     return nullcontext(pictures) if pictures else rendered(n, people, 256, seed)
 
 
+def common_size(presets):
+    """The side of the pictures of models that are compared, pixels.
+
+    Raises:
+        ValueError: they have several.
+    """
+    size = presets[0].size
+    if any(preset.size != size for preset in presets):
+        raise ValueError("models of several sizes were named; measure each by itself.")
+    return size
+
+
 def spread(pictures, n):
     """n pictures spread over a set, whose neighbours may show one person.
 

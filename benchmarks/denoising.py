@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.common import RESULTS, spread, write_json
+from benchmarks.common import RESULTS, common_size, spread, write_json
 from common.cli import sentences
 from common.devices import PRECISIONS, choose_precision, one_core_per_micro_batch, start_backend
-from ddpm.bundle import load_model
+from ddpm.bundle import load_model, read_preset
 from ddpm.conditions import CONDITIONS, default_condition
 from ddpm.pipeline import Request
 
@@ -109,22 +109,22 @@ def measure(paths, held_out, n, seed):
         (what `compare` finds, the number of pictures).
 
     Raises:
-        ValueError: if the folder holds less than a batch.
+        ValueError: if the folder holds less than a batch, or the networks' sizes differ.
     """
     from data import load_images
 
+    size = common_size([read_preset(path) for path in paths.values()])
+    pictures = load_images(held_out, size)
+    chosen = spread(pictures.images, n)
+    chosen = chosen[: len(chosen) // BATCH * BATCH]
+    if not len(chosen):
+        raise ValueError(f"{held_out} must hold at least {BATCH} pictures.")
+    captions = [(pictures.captions or [""] * len(pictures))[i] for i in chosen]
+    images = np.asarray(pictures.images[chosen])
     start_backend()
-    dtype = PRECISIONS[choose_precision("auto")]
-    rows = {}
+    dtype, rows = PRECISIONS[choose_precision("auto")], {}
     for name, path in paths.items():
         model = load_model(path, dtype)
-        pictures = load_images(held_out, model.preset.size)
-        chosen = spread(pictures.images, n)
-        chosen = chosen[: len(chosen) // BATCH * BATCH]
-        if not len(chosen):
-            raise ValueError(f"{held_out} must hold at least {BATCH} pictures.")
-        captions = [(pictures.captions or [""] * len(pictures))[i] for i in chosen]
-        images = np.asarray(pictures.images[chosen])
         rows[name] = errors(model, images, captions, seed, one_core_per_micro_batch(BATCH))
     return compare(rows), len(chosen)
 

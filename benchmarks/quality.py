@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.common import RESULTS, spread, write_json
+from benchmarks.common import RESULTS, common_size, spread, write_json
 from benchmarks.features import available, face_share, features
 from common.cli import sentences
 from common.devices import one_core_per_micro_batch
@@ -164,10 +164,7 @@ def main(weights, train, held_out, n, sampler, spacing, steps, seed, pictures, o
 
     from data import load_images
 
-    presets = [read_preset(path) for path in weights]
-    size = presets[0].size
-    if any(preset.size != size for preset in presets):
-        raise ValueError("models of several sizes were named; measure each by itself.")
+    size = common_size([read_preset(path) for path in weights])
     real, held = (np.asarray(load_images(path, size).images) for path in (train, held_out))
     drawn = []
     for path in weights:

@@ -66,7 +66,7 @@ def _latent(name, network, objective=None, **run):
 MP = MPUNetConfig(widths=(64, 128, 192), blocks=(2, 2, 2), attention=(16, 8), head_width=32)
 # Networks for latents of 32 x 32 x 8: the U-Net, and magnitude-preserving ones on two grids, the
 # finer one also in other trainings: with Muon, part maps, EDM2's noise levels and weights, x0 as
-# what is predicted, larger batches, a lower rate.
+# what is predicted, larger batches.
 CANDIDATES = {
     preset.name: preset
     for preset in (
@@ -88,7 +88,6 @@ CANDIDATES = {
         _latent("latent_mp_parts", MP, {"part_weight": 0.1}, **UNIT_RATES),
         _latent("latent_mp_x0", MP, {"prediction": "x0", "weighting": "min_snr"}, **UNIT_RATES),
         _latent("latent_mp_32", MP, batch_size=32, **UNIT_RATES),
-        _latent("latent_mp_slow", MP, **{**UNIT_RATES, "learning_rate": 0.003}),
         _latent("latent_mp_levels", MP, {"log_normal": (-0.4, 1.0), "balance": True}, **UNIT_RATES),
         _latent(
             "latent_mp_coarse",
