@@ -5,10 +5,7 @@ points and the `identity` of each picture. The last twentieth of the people is h
 how well strangers are told apart.
 """
 
-import csv
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +15,10 @@ import numpy as np
 from common.cli import check_finite, count, printable, sentences
 from common.devices import PRECISIONS, choose_precision, start_backend
 from facekit.network_files import load_checkpoint, save_checkpoint
+from facekit.training import BEGINNING, Log, learning_rate, train
 from facekit.verification import auc, pair_cosines
 
 HELD_OUT = 0.05
-AHEAD = 4  # batches prepared ahead of the step
 LOG_FIELDS = ("step", "minutes", "loss", "own_cosine", "held_out_auc", "images_per_second")
 
 
@@ -143,13 +140,6 @@ class Training:
         return load_checkpoint(self.model, path)[0]
 
 
-def learning_rate(progress, peak, warm_up=0.03):
-    """Linear warm-up, then cosine decay to 0; `progress` is the share of training done."""
-    if progress < warm_up:
-        return peak * (progress + 1e-4) / warm_up
-    return peak * 0.5 * (1 + np.cos(np.pi * min(1.0, (progress - warm_up) / (1 - warm_up))))
-
-
 def batch_of(people, rows, identity, augmentation, size, batch, seed, step):
     """Crops and identities of one step, from seed and step alone: a resumed run draws the same."""
     rng = np.random.default_rng((seed, step))
@@ -210,100 +200,30 @@ def main(
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(PRECISIONS[choose_precision()])
     training = Training(int(identity.max()) + 1, settings, scale, margin, weight_decay)
-    progress = {"step": 0, "seconds": 0.0}
-    if checkpoint.exists():
-        progress = training.load(checkpoint)
+    progress = training.load(checkpoint) if checkpoint.exists() else BEGINNING
     click.echo(
         f"{len(rows)} pictures of {identity.max() + 1} people, {held_identity.max() + 1} held out; "
         f"{training.encoder.count_params():,} parameters"
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    held = np.stack([_cut(people, row, size) for row in held_rows]), held_identity
-    record = _Record(training, held, checkpoint, _Log(out.with_suffix(".csv"), resume), progress)
-    augmentation = Augmentation()
+    held, augmentation = np.stack([_cut(people, row, size) for row in held_rows]), Augmentation()
+    log = Log(out.with_suffix(".csv"), LOG_FIELDS, progress["step"])
 
     def make(at):
         return batch_of(people, rows, identity, augmentation, size, batch_size, seed, at)
 
-    step = _learn(training, make, record, steps, minutes, rate, every)
+    def take(batch, number, done):
+        return training.step(*batch, learning_rate(done, rate))
+
+    def keep(mark):
+        held_out = auc(*pair_cosines(training.embed(held), held_identity))
+        own, speed = float(training.head.t), mark.steps_per_second * batch_size
+        log.write(mark.step, mark.seconds / 60, mark.loss, own, held_out, speed)
+        training.save(checkpoint, mark.progress)
+
+    step = train(take, make, keep, progress, steps, minutes, every)
     save_encoder(training.encoder, settings, out)
     checkpoint.unlink()
     click.echo(printable(f"{out}: trained for {count(step, 'step')} of {batch_size}."))
-
-
-def _learn(training, make, record, steps, minutes, rate, every):
-    """Train until the count or the clock is reached, on batches prepared ahead; returns the last
-    step."""
-    step = record.step
-    limit = 60 * minutes if minutes else np.inf
-    with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(make, step + i) for i in range(AHEAD)]
-        while (done := max(step / steps, record.seconds() / limit)) < 1:
-            crops, own = waiting.pop(0).result()
-            loss = training.step(crops, own, learning_rate(done, rate))
-            step += 1
-            waiting.append(pool.submit(make, step + AHEAD - 1))
-            record.add(step, loss, len(own))
-            if record.age() >= every:
-                record.keep()
-        for future in waiting:
-            future.cancel()
-    record.keep()
-    return step
-
-
-class _Record:
-    """Losses and speed since the last checkpoint, and the checkpoints."""
-
-    def __init__(self, training, held, checkpoint, log, progress):
-        self.training, self.held, self.checkpoint, self.log = training, held, checkpoint, log
-        self.step = progress["step"]
-        self.began = time.monotonic() - progress["seconds"]
-        self._restart()
-
-    def _restart(self):
-        self.losses, self.crops, self.since = [], 0, time.monotonic()
-
-    def seconds(self):
-        """Of training, those before an interruption included."""
-        return time.monotonic() - self.began
-
-    def age(self):
-        """Seconds since the last checkpoint."""
-        return time.monotonic() - self.since
-
-    def add(self, step, loss, crops):
-        self.step = step
-        self.losses.append(loss)
-        self.crops += crops
-
-    def keep(self):
-        """Measure on the people held out, log, and save."""
-        crops, identity = self.held
-        speed = self.crops / max(self.age(), 1e-6)
-        held_out = auc(*pair_cosines(self.training.embed(crops), identity))
-        own = float(self.training.head.t)
-        loss = float(np.mean(self.losses or [0]))
-        self.log.write(self.step, self.seconds() / 60, loss, own, held_out, speed)
-        self.training.save(self.checkpoint, {"step": self.step, "seconds": self.seconds()})
-        self._restart()
-
-
-class _Log:
-    """Rows of numbers on the screen and in a CSV file."""
-
-    def __init__(self, path, resume):
-        self.path = path
-        if not (resume and path.exists()):
-            path.write_text(",".join(LOG_FIELDS) + "\n")
-
-    def write(self, *values):
-        values = [values[0], *(round(float(value), 4) for value in values[1:])]
-        with open(self.path, "a", newline="") as file:
-            csv.writer(file).writerow(values)
-        click.echo(
-            "  ".join(f"{name} {value}" for name, value in zip(LOG_FIELDS, values, strict=True))
-        )
 
 
 def _cut(people, row, size):

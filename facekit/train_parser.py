@@ -5,10 +5,7 @@ with the names of the parts, and `faces.jsonl` with the five points and the `ide
 picture. The last twentieth of the people is held out; every second of their squares is augmented.
 """
 
-import csv
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +17,9 @@ from common.devices import PRECISIONS, choose_precision, start_backend
 from common.files import folder_lock
 from facekit.network_files import load_checkpoint, save_checkpoint
 from facekit.parsing import PARTS, UNKNOWN, confusion, intersection_over_union, label_table
+from facekit.training import BEGINNING, Log, learning_rate, train
 
 HELD_OUT, MOST_HELD = 0.05, 96  # share of the people; pictures that are measured
-AHEAD = 4  # batches prepared ahead of the step
 DECAY = 0.995  # of the averaged weights
 FIELDS = ("step", "minutes", "loss", "images_per_second", "mean_iou", *PARTS)
 
@@ -242,68 +239,33 @@ def _train(folder, out, minutes, epochs, batch_size, rate, size, seed, every, re
 
     from facekit.augment_parts import PartsAugmentation
     from facekit.parsing import dtype_policy
-    from facekit.train_identity import learning_rate
     from facekit.unet import UNetSettings, save_unet
 
     settings, augmentation = UNetSettings(size=size), PartsAugmentation()
     keras.utils.set_random_seed(seed)
     with dtype_policy(PRECISIONS[choose_precision()]):
         training = Training(settings, class_weights(data, rows))
-    progress = training.load(checkpoint) if checkpoint.exists() else {"step": 0, "seconds": 0.0}
-    held, log = held_out(data, held_rows, size), _Log(out / "log.csv", progress["step"])
+    progress = training.load(checkpoint) if checkpoint.exists() else BEGINNING
+    held = held_out(data, held_rows, size)
+    log = Log(out / "log.csv", FIELDS, progress["step"], shown=5)
     click.echo(
         f"{count(len(rows), 'picture')}, {len(held_rows)} held out; "
         f"{training.network.count_params():,} parameters"
     )
-    step, began = progress["step"], time.monotonic() - progress["seconds"]
-    steps = max(1, epochs * len(rows) // batch_size)
-    limit, losses, since = 60 * minutes if minutes else np.inf, [], time.monotonic()
 
     def make(at):
         return batch_of(data, rows, augmentation, size, batch_size, seed, at)
 
-    def keep():
-        seconds, speed = time.monotonic() - began, len(losses) * batch_size
-        speed /= max(time.monotonic() - since, 1e-6)
-        ious = training.measure(*held)
-        loss = np.mean(losses) if losses else np.nan
-        log.write(step, seconds / 60, loss, speed, np.nanmean(ious), *ious)
-        training.save(checkpoint, {"step": step, "seconds": time.monotonic() - began})
+    def take(batch, number, done):
+        return training.step(*batch, learning_rate(done, rate), number)
 
-    with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(make, step + i) for i in range(AHEAD)]
-        while (done := max(step / steps, (time.monotonic() - began) / limit)) < 1:
-            squares, labels = waiting.pop(0).result()
-            losses.append(training.step(squares, labels, learning_rate(done, rate), step))
-            step += 1
-            waiting.append(pool.submit(make, step + AHEAD - 1))
-            if time.monotonic() - since >= every:
-                keep()
-                losses, since = [], time.monotonic()
-        for future in waiting:
-            future.cancel()
-    keep()
+    def keep(mark):
+        ious, speed = training.measure(*held), mark.steps_per_second * batch_size
+        log.write(mark.step, mark.seconds / 60, mark.loss, speed, np.nanmean(ious), *ious)
+        training.save(checkpoint, mark.progress)
+
+    steps = max(1, epochs * len(rows) // batch_size)
+    step = train(take, make, keep, progress, steps, minutes, every)
     path = out / "parser.weights.h5"
     save_unet(training.averages or training.network.get_weights(), settings, path)
     click.echo(printable(f"{path}: trained for {count(step, 'step')} of {batch_size}."))
-
-
-class _Log:
-    """Rows of numbers in a CSV file; rows after the checkpoint that a run goes on from are left
-    out."""
-
-    def __init__(self, path, step):
-        self.path, kept = path, []
-        if step and path.exists():
-            with open(path, newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-        with open(path, "w", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(kept)
-
-    def write(self, step, *values):
-        values = [step, *(round(float(value), 4) for value in values)]
-        with open(self.path, "a", newline="") as file:
-            csv.writer(file).writerow(values)
-        click.echo("  ".join(f"{k} {v}" for k, v in zip(FIELDS[:5], values, strict=False)))

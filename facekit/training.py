@@ -1,0 +1,110 @@
+"""What the trainings of facekit's networks share: the loop, its rate, its log."""
+
+import csv
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import click
+import numpy as np
+
+AHEAD = 4  # batches prepared ahead of the step
+BEGINNING = {"step": 0, "seconds": 0.0}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a training stands when it is logged and saved.
+
+    Attributes:
+        step: steps taken.
+        seconds: of training, those before an interruption included.
+        loss: mean since the last mark; NaN without steps since.
+        steps_per_second: since the last mark.
+    """
+
+    step: int
+    seconds: float
+    loss: float
+    steps_per_second: float
+
+    @property
+    def progress(self):
+        """What a checkpoint holds, for `train` to go on from."""
+        return {"step": self.step, "seconds": self.seconds}
+
+
+def train(step, make, keep, progress, steps, minutes=None, every=120.0):
+    """Train until the count or the clock is reached, on batches prepared ahead.
+
+    Args:
+        step: (batch, number of the step from 0, share of the training done) -> loss.
+        make: number of a step -> its batch.
+        keep: (`Mark`) -> None: log and save.
+        progress: of a checkpoint, or `BEGINNING`.
+        steps: the count.
+        minutes: the clock; None for none.
+        every: seconds between two marks; one more is at the end.
+
+    Returns:
+        int: steps taken.
+    """
+    number, began = progress["step"], time.monotonic() - progress["seconds"]
+    limit = 60 * minutes if minutes else np.inf
+    losses, since = [], time.monotonic()
+
+    def mark():
+        now = time.monotonic()
+        loss = float(np.mean(losses)) if losses else np.nan
+        return Mark(number, now - began, loss, len(losses) / max(now - since, 1e-6))
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(make, number + i) for i in range(AHEAD)]
+        while (done := max(number / steps, (time.monotonic() - began) / limit)) < 1:
+            losses.append(step(waiting.pop(0).result(), number, done))
+            number += 1
+            waiting.append(pool.submit(make, number + AHEAD - 1))
+            if time.monotonic() - since >= every:
+                keep(mark())
+                losses, since = [], time.monotonic()
+        for future in waiting:
+            future.cancel()
+    keep(mark())
+    return number
+
+
+def learning_rate(done, peak, warm_up=0.03):
+    """Linear warm-up, then cosine decay to 0; `done` is the share of the training done."""
+    if done < warm_up:
+        return peak * (done + 1e-4) / warm_up
+    return peak * 0.5 * (1 + np.cos(np.pi * min(1.0, (done - warm_up) / (1 - warm_up))))
+
+
+class Log:
+    """Rows of numbers in a CSV file and, their first fields, on the screen.
+
+    Args:
+        path: the file; rows after the step that a run goes on from are left out.
+        fields: names of the columns; the first is "step".
+        step: that the run goes on from, 0 for a new one.
+        shown: how many fields the screen shows.
+    """
+
+    def __init__(self, path, fields, step=0, shown=6):
+        self.path, self.fields, self.shown, kept = path, fields, shown, []
+        if step and path.exists():
+            with open(path, newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, fields)
+            writer.writeheader()
+            writer.writerows(kept)
+
+    def write(self, step, *values):
+        """Add a row, a value a field."""
+        values = [step, *(round(float(value), 4) for value in values)]
+        with open(self.path, "a", newline="") as file:
+            csv.writer(file).writerow(values)
+        pairs = zip(self.fields[: self.shown], values, strict=False)
+        click.echo("  ".join(f"{name} {value}" for name, value in pairs))
