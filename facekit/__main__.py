@@ -1,6 +1,7 @@
 """`python -m facekit`: sort, crop, mask and fuse the faces of photos."""
 
 import functools
+import importlib
 import json
 from pathlib import Path
 
@@ -20,19 +21,20 @@ WORKERS = click.option(
 )
 
 
+TRAININGS = ("train_parser", "train_restorer")
+
+
 class Commands(click.Group):
-    """The commands, of which the training of the parser is imported only when it is asked for: it
-    takes longer than all others together."""
+    """The commands, of which trainings are imported only when they are asked for: they take longer
+    than all others together."""
 
     def list_commands(self, context):
-        return [*super().list_commands(context), "train_parser"]
+        return [*super().list_commands(context), *TRAININGS]
 
     def get_command(self, context, name):
-        if name != "train_parser":
+        if name not in TRAININGS:
             return super().get_command(context, name)
-        from facekit.train_parser import main as train_parser
-
-        return train_parser
+        return importlib.import_module(f"facekit.{name}").main
 
 
 @click.group(cls=Commands, context_settings={"show_default": True})
@@ -199,6 +201,36 @@ def parse(photo, out):
         picture = draw.parts(picture, parsed(image, face))
     write_image(picture, out)
     _say(f"{out}: {count(len(faces), 'face')}.")
+
+
+@main.command()
+@click.argument("photos", metavar="IN", type=Path)
+@click.option("--out", type=Path, required=True, help="Folder for the pictures.")
+@click.option("--scale", type=click.Choice(["2", "4"]), default="4", help="How many times larger.")
+@sentences()
+def restore(photos, out, scale):
+    """Enlarge photos, and take blur, noise and compression out of them."""
+    from common.images import read_image, write_image
+    from facekit.folder import photos_but_results
+    from facekit.restore import default_restorer
+
+    restored = default_restorer()  # missing weights are said before anything is read
+    paths = photos_but_results(photos, out)
+    check_writable(out / "photo")
+    names, done = _names(paths, photos), 0
+    for path in paths:
+        try:
+            image = restored(read_image(path), int(scale))
+        except ValueError as error:
+            if len(paths) == 1:
+                raise
+            _say(f"Skipped {error}", err=True)
+            continue
+        write_image(image, out / f"{names[path]}.png")
+        done += 1
+    if not done:
+        raise ValueError(f"{photos}: none of the {len(paths)} photos could be read.")
+    _say(f"{out}: {count(done, 'photo')}, {scale} times as large.")
 
 
 def _say(text, err=False):

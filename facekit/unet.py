@@ -110,13 +110,15 @@ class ToPixels(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x):
-        height, width, channels = x.shape[1], x.shape[2], x.shape[3] // 4
+        _, height, width, _ = ops.shape(x)
+        channels = x.shape[3] // 4
         x = ops.reshape(x, (-1, height, width, 2, 2, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         return ops.reshape(x, (-1, 2 * height, 2 * width, channels))
 
     def compute_output_shape(self, shape):
-        return (shape[0], 2 * shape[1], 2 * shape[2], shape[3] // 4)
+        height, width = (n and 2 * n for n in shape[1:3])
+        return (shape[0], height, width, shape[3] // 4)
 
 
 def residual(x, width, strides=1):
