@@ -47,7 +47,7 @@ def run(word, options):
         options["out"] = options["out"] or Path("runs") / word
     known = {field.name for field in fields(Options)}
     options = Options(**{name: value for name, value in options.items() if name in known})
-    source = DataSource(load_pictures, hints, masks, load_others, embeddings)
+    source = DataSource(load_pictures, hints, masks, load_others, embeddings, faces, face_shape)
     done = TASKS[word](options, source)
     sys.exit(0 if done else STOPPED)
 
@@ -130,6 +130,20 @@ def embeddings(images, folder):
     from portrait.supervision import find_embeddings  # here, for it loads the face detector
 
     return find_embeddings(images, folder)
+
+
+def faces(images, folder):
+    """What is seen of the faces in the pictures; see `portrait.supervision.find_features`."""
+    from portrait.supervision import find_features  # here, for it loads the face detector
+
+    return find_features(images, folder)
+
+
+def face_shape():
+    """The shape of one face's features; see `portrait.supervision.features_shape`."""
+    from portrait.supervision import features_shape
+
+    return features_shape()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,13 @@ The header says which kernel each key means, over which model the adapter was tr
 trigger word is in the file where the model does not know it: a vocabulary of face words has none to
 spare for a name, and an adapter of kernels alone could only bend a word that says something else.
 
+A light adapter (`ddpm/nets/lidb.py`) is two arrays, whose rows are the kernels that the header
+names with their shapes; seed and numbers, there too, say between which bases they stand. Read, it
+is an adapter of rank 1 like others.
+
+    lidb_down                                                 (L, A)
+    lidb_up                                                   (L, B)
+
 Files of learned words (`ddpm/tokens.py`) are taken wherever adapters are, but have no strength.
 
     python -m ddpm.adapters show anna.safetensors
@@ -27,13 +34,15 @@ import numpy as np
 
 from common.cli import count, printable, sentences
 from common.files import sha256
+from ddpm.nets.lidb import LightForm
 from ddpm.tensors import ENDING, OTHER, read_tensors, write_tensors
 from ddpm.tokens import KIND as TOKEN
 from ddpm.tokens import LearnedAddOn, TokenAddOn, checked_words, tokens_of, words_beyond
 
-KIND = "adapter"
+KIND, LIGHT = "adapter", "lidb"
 _TEXT = "conditioner/text/"
 _PARTS = ("lora_down.weight", "lora_up.weight", "alpha")
+_LIGHT_PARTS = ("lidb_down", "lidb_up")
 _BUNDLED = ("bundle_emb.", ".string_to_param.*")  # before and behind a token
 
 
@@ -48,6 +57,8 @@ class AdapterFile:
         path: of the file, or None.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
         words: {token: float32 (vectors, width)}, words that the model does not know.
+        form: `LightForm` of a light adapter, else None.
+        numbers: of a light adapter, float32 (L, A + B); its `factors` follow from them.
     """
 
     factors: dict
@@ -56,6 +67,8 @@ class AdapterFile:
     path: Path | None = None
     digest: str = ""
     words: dict = field(default_factory=dict)
+    form: LightForm | None = None
+    numbers: np.ndarray | None = None
 
     @property
     def ranks(self):
@@ -143,10 +156,31 @@ def save_adapter(factors, path, base_digest, about=None, half=True, words=None):
         values = (down.astype(dtype), up.astype(dtype), np.array(alpha, np.float32))
         for part, value in zip(_PARTS, values, strict=True):
             arrays[f"{key}.{part}"] = np.array(value, order="C")
-    for token, vectors in (words or {}).items():
-        arrays[token.join(_BUNDLED)] = np.array(vectors, np.float32)
     header = {"kind": KIND, "base_digest": base_digest, "about": about or {}}
     header |= {"names": {key_of(name): name for name in factors}}
+    _write(arrays, header, words, path)
+
+
+def save_light(numbers, form, path, base_digest, about=None, words=None):
+    """Write a light adapter as float16, whole or not at all.
+
+    Args:
+        numbers: float (L, A + B).
+        form: `LightForm` that says what they mean.
+        Others and errors as `save_adapter`.
+    """
+    parts = np.split(np.asarray(numbers, np.float16), [form.numbers[0]], axis=1)
+    arrays = {k: np.array(part, order="C") for k, part in zip(_LIGHT_PARTS, parts, strict=True)}
+    header = {"kind": LIGHT, "base_digest": base_digest, "about": about or {}}
+    header |= {"kernels": form.shapes, "seed": form.seed}
+    header |= {"scales": form.scales} if form.scales else {}
+    _write(arrays, header, words, path)
+
+
+def _write(arrays, header, words, path):
+    """Write arrays and, beside them, the vectors of words."""
+    for token, vectors in (words or {}).items():
+        arrays[token.join(_BUNDLED)] = np.array(vectors, np.float32)
     header |= {"words": list(words)} if words else {}
     write_tensors(arrays, header, path)
 
@@ -202,16 +236,39 @@ def _adapter_of(path, header, arrays):
     if header.get("kind") == TOKEN:
         raise ValueError(f"{path} holds learned words, not an adapter's matrices.")
     try:
-        if header["kind"] != KIND:
+        if header["kind"] not in (KIND, LIGHT):
             raise ValueError("another kind")
         names = {token: token.join(_BUNDLED) for token in header.get("words", ())}
         bundled = {token: arrays.pop(key) for token, key in names.items()}
         words = checked_words(names, bundled) if names else {}
-        factors = _factors(header["names"], arrays)
+        form = numbers = None
+        if header["kind"] == LIGHT:
+            form, numbers = _light(header, arrays)
+        factors = form.factors(numbers) if form else _factors(header["names"], arrays)
         base_digest, about = str(header["base_digest"]), dict(header["about"])
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(OTHER.format(path)) from error
-    return AdapterFile(factors, base_digest, about, Path(path), sha256(path), words)
+    digest = sha256(path)
+    return AdapterFile(factors, base_digest, about, Path(path), digest, words, form, numbers)
+
+
+def _light(header, arrays):
+    """Form and numbers of a light adapter, checked."""
+    if set(arrays) != set(_LIGHT_PARTS):
+        raise ValueError("other keys")
+    down, up = (arrays[part].astype(np.float32) for part in _LIGHT_PARTS)
+    form = LightForm(
+        shapes=header["kernels"],
+        scales=header.get("scales", {}),
+        numbers=(down.shape[1], up.shape[1]),
+        seed=int(header["seed"]),
+    )
+    if down.ndim != 2 or up.ndim != 2 or not len(down) == len(up) == form.rows:
+        raise ValueError("other shapes")
+    numbers = np.concatenate([down, up], axis=1)
+    if not np.isfinite(numbers).all() or not np.isfinite([*form.scales.values()]).all():
+        raise ValueError("not numbers")
+    return form, np.where(form.used(), numbers, 0.0)
 
 
 def _factors(names, arrays):
@@ -346,12 +403,17 @@ def show(path):
     file = _read(path)
     factors = file.factors if isinstance(file, AdapterFile) else {}
     numbers = sum(down.size + up.size for down, up, _ in factors.values())
+    if getattr(file, "form", None):
+        numbers = int(file.form.used().sum())
     numbers += sum(vectors.size for vectors in file.words.values())
     size = path.stat().st_size / 1e6
     lines = [f"{path}: {numbers:,} numbers, {size:.2f} MB, over {file.base_digest}."]
     for key, value in file.about.items():
         inner = value.items() if isinstance(value, dict) else ()
         lines.append(f"{key}: {', '.join(f'{k} {v}' for k, v in inner) or value}")
+    if getattr(file, "form", None):
+        a, b = file.form.numbers
+        lines.append(f"light: {a} + {b} numbers a kernel at most, seed {file.form.seed}")
     for token, vectors in file.words.items():
         lengths = ", ".join(f"{length:.3g}" for length in np.linalg.norm(vectors, axis=1))
         rows = count(len(vectors), "vector")

@@ -10,6 +10,7 @@ Kinds:
     vae        an autoencoder, with the mean and deviation of its latents; where its decoder went on
                alone, also the digest of the file whose latents it shares
     guide      a weaker version of a model, for autoguidance, with the digest of the model
+    hyper      a network that predicts light adapters of a model, with the digest of the model
 """
 
 import hashlib
@@ -37,12 +38,14 @@ FILES = {
     "control": "control.weights.h5",
     "vae": "vae.weights.h5",
     "guide": "guide.weights.h5",
+    "hyper": "hyper.weights.h5",
 }
 _CALLED = {
     "model": "a model",
     "control": "a control branch",
     "vae": "an autoencoder",
     "guide": "a weaker version of a model",
+    "hyper": "a hypernetwork",
 }
 MAX_CAPTIONS = 1000  # kept in a model
 _FORMAT = 2
@@ -164,6 +167,27 @@ class VAE:
     latents: str
 
 
+@dataclass(frozen=True)
+class Hyper:
+    """A trained hypernetwork.
+
+    Args:
+        network: a `HyperNetwork`.
+        base_digest: of the model whose adapters it predicts.
+        path: of its file.
+        digest: the first 12 hexadecimal digits of the file's SHA-256.
+    """
+
+    network: object
+    base_digest: str
+    path: Path
+    digest: str
+
+    def note(self, model):
+        """A sentence where it was trained over another model than this one, else None."""
+        return note_of_base(self.path, self.base_digest, model)
+
+
 # --- writing
 
 
@@ -218,6 +242,24 @@ def save_guide(network, preset, path, base_digest, half=False):
         OSError: if the disk is full; an earlier file stays.
     """
     header = {"kind": "guide", "preset": preset.to_dict(), "base_digest": base_digest}
+    _save(network, path, header, half)
+
+
+def save_hyper(network, preset, path, base_digest, half=False):
+    """Write a hypernetwork, whole or not at all.
+
+    Args:
+        network: a `HyperNetwork`.
+        preset: of the model whose adapters it predicts.
+        path: ends in ".weights.h5".
+        base_digest: of that model.
+        half: store float16, half the size.
+
+    Raises:
+        OSError: if the disk is full; an earlier file stays.
+    """
+    own = {key: network.get_config()[key] for key in ("form", "faces", "settings")}
+    header = {"kind": "hyper", "preset": preset.to_dict(), "base_digest": base_digest, **own}
     _save(network, path, header, half)
 
 
@@ -356,6 +398,11 @@ def read_preset(path):
             f"{path} is a weaker version of a model, to guide it; name the model with --weights "
             "and this file with --guide-weights."
         )
+    if header["kind"] == "hyper":
+        raise ValueError(
+            f"{path} predicts adapters of a model and cannot draw by itself; name the model with "
+            "--weights and this file with --hyper."
+        )
     return _preset_of(header, path)
 
 
@@ -464,6 +511,36 @@ def load_guide(path, model, dtype=None):
             "an earlier or smaller version of the same model (python -m ddpm.average)."
         )
     return Model(_make_network(preset, path, dtype), preset, path, sha256(path))
+
+
+def load_hyper(path, dtype=None):
+    """Rebuild a hypernetwork from its file or a run folder.
+
+    Args:
+        path: a file written by `save_hyper`, or a folder that holds one.
+        dtype: a Keras dtype policy; None is the global one.
+
+    Returns:
+        A `Hyper`.
+
+    Raises:
+        ValueError: if there is no such file, or it is damaged, or not a hypernetwork.
+    """
+    from ddpm.nets.hyper import HyperNetwork
+
+    path = find_bundle(path, "hyper")
+    header = _read_header(path)
+    if header["kind"] != "hyper":
+        raise ValueError(
+            f"{path} is {_CALLED[header['kind']]}, not a hypernetwork (python train.py hyper)."
+        )
+    try:
+        own = {key: header[key] for key in ("form", "faces", "settings")}
+        network, base_digest = HyperNetwork(**own, dtype=dtype), str(header["base_digest"])
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
+    load_weights(network, path)
+    return Hyper(network, base_digest, path, sha256(path))
 
 
 def load_control(path, preset):
@@ -696,6 +773,26 @@ def default_guide(model_path, shipped=None, runs=None):
         "or leave --autoguidance away."
     )
     return _made_for(model_path, "guide", shipped, runs, missing)
+
+
+def default_hyper(model_path, shipped=None, runs=None):
+    """The hypernetwork of a model when none is named: the one trained over its very weights.
+
+    Args:
+        model_path: the file of the model.
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    missing = (
+        f"no hypernetwork has been trained over {model_path}; train one (python train.py hyper "
+        f"--weights {model_path} --data SET) or name a file with --hyper."
+    )
+    return _made_for(model_path, "hyper", shipped, runs, missing)
 
 
 def _made_for(model_path, kind, shipped, runs, missing):

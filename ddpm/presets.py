@@ -48,11 +48,16 @@ class ObjectiveConfig:
         """The `Schedule`."""
         return SCHEDULES[self.schedule](self.timesteps)
 
-    def make(self, network, seed=0, micro_batches=1):
-        """The objective for a network, not compiled."""
+    def make(self, network, seed=0, micro_batches=1, cls=None):
+        """The objective for a network, not compiled.
+
+        Args:
+            network, seed, micro_batches: of the objective.
+            cls: makes it with the arguments of `DenoisingObjective`, where it is another kind.
+        """
         from ddpm.training.objectives import DenoisingObjective, PartsObjective
 
-        cls, besides = DenoisingObjective, {}
+        cls, besides = cls or DenoisingObjective, {}
         if self.part_weight:
             cls, besides = PartsObjective, {"part_weight": self.part_weight}
         return cls(

@@ -121,6 +121,20 @@ def make_encoder(settings=None):
     return keras.Model(crops, UnitLength()(x), name="identity_encoder")
 
 
+def with_grid(encoder):
+    """An encoder that also gives the last grid of features before it is squeezed and flattened.
+
+    Args:
+        encoder: a model of `make_encoder`.
+
+    Returns:
+        keras.Model: crops to (grid (B, h, w, widths[-1]), embedding (B, dimensions)).
+    """
+    flat = next(i for i, layer in enumerate(encoder.layers) if layer.name.startswith("flatten"))
+    squeeze = encoder.layers[flat - 2]  # a normalisation lies between
+    return keras.Model(encoder.input, [squeeze.input, encoder.output], name="face_features")
+
+
 def save_encoder(encoder, settings, path):
     """Write the weights as float16 and the settings beside them, whole or not at all.
 

@@ -116,6 +116,7 @@ class EncoderEmbedder:
         self.network, self.settings = load_encoder(path)
         self.dimensions = self.settings.dimensions
         self.common = load_common(path, self.dimensions)
+        self._seeing = None  # the network with its grid, made when it is asked for
 
     def embed(self, image, points5):
         """A face of uint8 (H, W, 3) at points (5, 2): float32 (D,) of unit length."""
@@ -130,22 +131,53 @@ class EncoderEmbedder:
         Raises:
             ValueError: crops of another shape or dtype.
         """
+        both = self._with_mirrored(crops)
+        if not len(both):
+            return np.zeros((0, self.dimensions), np.float32)
+        plain, mirrored = np.split(_in_batches(self.network, both), 2)
+        return _normalised(_normalised(plain + mirrored) - self.common)
+
+    def features_shape(self):
+        """(M, F) of `features`."""
+        side = self.settings.size // 2 ** (len(self.settings.widths) + 1)
+        return side**2 + 1, max(self.settings.widths[-1], self.dimensions)
+
+    def features(self, crops):
+        """What the network sees in crops, before it says who it is.
+
+        Args:
+            crops: as `embed_crops`.
+
+        Returns:
+            float32 (N, 2, M, F), of each crop and of its mirror image: the cells of the last grid
+            row by row, and the embedding, with elements of root mean square 1. Where one has fewer
+            elements than the other, zeros are behind them.
+
+        Raises:
+            ValueError: as `embed_crops`.
+        """
+        from facekit.encoder import with_grid
+
+        both, (tokens, width) = self._with_mirrored(crops), self.features_shape()
+        if not len(both):
+            return np.zeros((0, 2, tokens, width), np.float32)
+        if self._seeing is None:
+            self._seeing = with_grid(self.network)
+        grids, who = _in_batches(self._seeing, both)
+        found = np.zeros((len(both), tokens, width), np.float32)
+        found[:, :-1, : grids.shape[-1]] = grids.reshape(len(both), tokens - 1, -1)
+        found[:, -1, : self.dimensions] = _normalised(who - self.common) * self.dimensions**0.5
+        return np.stack(np.split(found, 2), axis=1)
+
+    def _with_mirrored(self, crops):
+        """Crops, checked, and behind them their mirror images."""
         crops, size = np.asarray(crops), self.settings.size
         if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3):
             raise ValueError(
                 f"crops must be uint8 (N, {size}, {size}, 3). "
                 f"Received: {crops.dtype} {crops.shape}."
             )
-        if not len(crops):
-            return np.zeros((0, self.dimensions), np.float32)
-        both = np.concatenate([crops, crops[:, :, ::-1]])
-        # Batches of two or of 32: each other size would be compiled anew.
-        batch = 2 if len(both) == 2 else _BATCH
-        padding = np.zeros((-len(both) % batch, *both.shape[1:]), both.dtype)
-        parts = np.split(np.concatenate([both, padding]), (len(both) + len(padding)) // batch)
-        found = [self.network.predict_on_batch(part) for part in parts]
-        plain, mirrored = np.split(np.concatenate(found)[: len(both)], 2)
-        return _normalised(_normalised(plain + mirrored) - self.common)
+        return np.concatenate([crops, crops[:, :, ::-1]])
 
 
 class DlibEmbedder:
@@ -210,6 +242,18 @@ COMMON = np.array(
     ).split(),
     np.float32,
 )
+
+
+def _in_batches(network, crops):
+    """What a network makes of crops, in batches of two or of 32: each other size would be compiled
+    anew."""
+    batch = 2 if len(crops) == 2 else _BATCH
+    padding = np.zeros((-len(crops) % batch, *crops.shape[1:]), crops.dtype)
+    parts = np.split(np.concatenate([crops, padding]), (len(crops) + len(padding)) // batch)
+    found = [network.predict_on_batch(part) for part in parts]
+    if isinstance(found[0], (list, tuple)):
+        return [np.concatenate(arrays)[: len(crops)] for arrays in zip(*found, strict=True)]
+    return np.concatenate(found)[: len(crops)]
 
 
 @functools.cache

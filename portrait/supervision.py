@@ -1,5 +1,5 @@
-"""What training makes of the faces in its pictures: control pictures, inpainting masks, and who is
-there."""
+"""What training makes of the faces in its pictures: control pictures, inpainting masks, who is
+there, and features of them."""
 
 from pathlib import Path
 
@@ -112,26 +112,56 @@ def find_embeddings(images, folder):
     Raises:
         ValueError: if a file is of other pictures.
     """
-    cache, points = Path(folder) / "identity.npy", find_points(images, Path(folder) / "points.npy")
+    embedder = _embedder()
+    make, shape = embedder.embed_crops, (embedder.dimensions,)
+    return _of_faces(images, Path(folder), "identity.npy", shape, np.float32, make)
+
+
+def find_features(images, folder):
+    """What is seen of each picture's largest face, and of its mirror image: float16 (N, 2, M, F),
+    NaN where there is none (`facekit.identity.EncoderEmbedder.features`). Made once, and kept in a
+    file beside the faces' points.
+
+    Args and errors as `find_embeddings`.
+    """
+    embedder = _embedder()
+    make, shape = embedder.features, (2, *embedder.features_shape())
+    return _of_faces(images, Path(folder), "face_features.npy", shape, np.float16, make)
+
+
+def features_shape():
+    """(M, F) of `find_features`."""
+    return _embedder().features_shape()
+
+
+def _embedder():
     from facekit.identity import load_embedder
 
-    embedder = load_embedder(EMBEDDER)
-    shape = (len(images), embedder.dimensions)
-    known = _kept(cache, shape)
+    return load_embedder(EMBEDDER)
+
+
+def _of_faces(images, folder, name, shape, dtype, make):
+    """What is made of each picture's largest face, (N, *shape), NaN where there is none; kept in a
+    file.
+
+    Args:
+        make: crops of faces, uint8 (n, S, S, 3) -> (n, *shape).
+    """
+    cache, points = folder / name, find_points(images, folder / "points.npy")
+    size = _embedder().settings.size
+    known = _kept(cache, (len(images), *shape))
     if known is not None:
         return known
-    known = np.full(shape, np.nan, np.float32)
+    known = np.full((len(images), *shape), np.nan, dtype)
     seen = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)))
     with progress(len(seen), "knowing faces", "picture") as bar:
         for first in range(0, len(seen), _AT_ONCE):
             some = seen[first : first + _AT_ONCE]
             crops = [
-                align(
-                    np.ascontiguousarray(images[i]), five_points(points[i]), embedder.settings.size
-                ).image
+                align(np.ascontiguousarray(images[i]), five_points(points[i]), size).image
                 for i in some
             ]
-            known[some] = embedder.embed_crops(np.stack(crops))
+            known[some] = make(np.stack(crops))
             bar.update(len(some))
     _keep(known, cache)
     return known

@@ -112,7 +112,7 @@ def test_ranks_by_block_name():
         blocks[block_of(name)].add(rank)
     assert blocks == {"in0": {1}, "out0": {3}, "out1": {3}, "text": {4}}
     assert any("attention" in name for name in found) and any("conv" in name for name in found)
-    dense = ranks_of(network, parse_ranks("*=2"), convolutions=False)
+    dense = ranks_of(network, parse_ranks("*=2"), "dense")
     shapes = {name: named_weights(network)[name].shape for name in dense}
     assert dense and all(len(shape) == 2 for shape in shapes.values())
     for words in ("in0", "in0=x", "=3", "in0=-1", "in0=9999"):

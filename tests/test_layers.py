@@ -16,7 +16,9 @@ from ddpm.nets import layers
 from ddpm.nets.conditioner import Conditioner
 from ddpm.nets.config import MPUNetConfig, UNetConfig, VAEConfig
 from ddpm.nets.control import ControlBranch, Controlled, HintEncoder
+from ddpm.nets.hyper import HyperNetwork, HyperSettings, TokenCrossAttention
 from ddpm.nets.identity import IdentityEncoder
+from ddpm.nets.lidb import LightForm
 from ddpm.nets.mp_layers import MPConv
 from ddpm.nets.mp_unet import MPAttention, MPLevel, MPUNet, MPUNetBlock
 from ddpm.nets.text import TextEncoder, TransformerLayer
@@ -191,6 +193,24 @@ CONTRACT = [
         (np.array([np.eye(12)[3], np.zeros(12)], "float32"),),
         [(2, 12), (2, 3, 16), (2, 3)],
     ),
+    case(
+        TokenCrossAttention,
+        {"head_width": 8},
+        (normal(2, 4, 16), normal(2, 5, 10)),
+        (2, 4, 16),
+    ),
+    case(
+        HyperNetwork,
+        {
+            "form": LightForm({"a/kernel": (6, 8), "b/kernel": (3, 3, 4, 2)}, {}, (5, 3)),
+            "faces": (4, 6),
+            "settings": HyperSettings(width=16, blocks=1, head_width=8, refinements=2),
+        },
+        (normal(2, 4, 6),),
+        (2, 2, 8),
+        output_dtype="float32",
+        **LARGE,
+    ),
     case(MPConv, {"width": 16, "gain": 0.5}, (normal(2, 6, 4, 8),), (2, 6, 4, 16)),
     case(MPConv, {"width": 16, "size": 0}, (normal(2, 5, 8),), (2, 5, 16)),
     case(MPBlock, {"width": 8}, (normal(2, 6, 4, 8),), (2, 6, 4, 8)),
@@ -280,14 +300,17 @@ CONTRACT = [
     ),
 ]
 # Not layers of a network: they hold one, to train it and to draw with it, and are never saved; and
-# an adapter's matrices and the vectors of new words, which see no pictures (test_adapters.py,
-# test_adapter_words.py).
+# an adapter's matrices or numbers and the vectors of new words, which see no pictures
+# (test_adapters.py, test_lidb.py, test_adapter_words.py).
 HOLDERS = {
     "Adapted",
     "Adapter",
     "AutoencodingObjective",
     "DenoisingObjective",
     "DenoisingStep",
+    "HyperAdapted",
+    "HyperObjective",
+    "LightAdapter",
     "PartsObjective",
     "SharpeningObjective",
     "Words",

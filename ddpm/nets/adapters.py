@@ -18,16 +18,18 @@ import numpy as np
 from keras import ops
 
 from ddpm.nets.layers import named_weights
+from ddpm.nets.lidb import ALL, LightForm, is_of
+from ddpm.nets.mp_layers import UnitKernels
 from ddpm.nets.ranks import block_of
 
 
-def ranks_of(network, ranks, convolutions=True):
+def ranks_of(network, ranks, choice=ALL):
     """Which kernels of a network are adapted, and by which rank.
 
     Args:
         network: a built network.
         ranks: pairs (pattern, rank), as of `parse_ranks`.
-        convolutions: whether those of convolutions are, too (LoCon).
+        choice: a word of `lidb.CHOICES`: of which layers; "all": of convolutions, too (LoCon).
 
     Returns:
         {name of the kernel: rank}, without ranks of 0.
@@ -38,7 +40,7 @@ def ranks_of(network, ranks, convolutions=True):
     kernels = {
         name: variable
         for name, variable in named_weights(network).items()
-        if name.endswith("kernel") and len(variable.shape) in ((2, 4) if convolutions else (2,))
+        if name.endswith("kernel") and len(variable.shape) in (2, 4)
     }
     blocks = dict.fromkeys(block_of(name) for name in kernels)
     for pattern, _ in ranks:
@@ -46,6 +48,8 @@ def ranks_of(network, ranks, convolutions=True):
             raise ValueError(f"no block is called {pattern}; there are {', '.join(blocks)}.")
     found = {}
     for name, variable in kernels.items():
+        if not is_of(name, variable.shape, choice):
+            continue
         rank = next((r for pattern, r in ranks if fnmatchcase(block_of(name), pattern)), 0)
         if rank:
             most = min(int(np.prod(variable.shape[:-1])), variable.shape[-1])
@@ -115,6 +119,111 @@ class Adapter(keras.layers.Layer):
         }
 
 
+def light_form(network, ranks, numbers, choice, seed=0):
+    """The form of light adapters of a network.
+
+    Args:
+        network: a built network.
+        ranks: pairs (pattern, rank), as of `parse_ranks`: kernels in blocks of rank 0 stay.
+        numbers, seed: of the `LightForm`.
+        choice: as of `ranks_of`.
+
+    Returns:
+        A `LightForm`.
+
+    Raises:
+        ValueError: one sentence: a pattern names no block, or nothing is left to adapt.
+    """
+    weights, found = named_weights(network), ranks_of(network, ranks, choice)
+    if not found:
+        raise ValueError(
+            f"nothing would be trained: every rank is 0, or no kernel is of --kernels {choice}."
+        )
+    scales = {name: size_of(weights[name]) for name in found}
+    return LightForm(
+        shapes={name: tuple(weights[name].shape) for name in found},
+        scales={name: scale for name, scale in scales.items() if scale != 1},
+        numbers=numbers,
+        seed=seed,
+    )
+
+
+def size_of(kernel):
+    """Root mean square of a kernel, six digits of it: 1 for kernels that are kept at that, and the
+    expected 1 / sqrt(I) of those that are 0."""
+    if isinstance(kernel.constraint, UnitKernels):
+        return 1.0
+    size = float(np.sqrt(np.mean(np.square(ops.convert_to_numpy(kernel)))))
+    return float(f"{size or 1 / np.sqrt(np.prod(kernel.shape[:-1])):.6g}")
+
+
+def light_deltas(form, numbers):
+    """What the numbers of several light adapters add to each kernel.
+
+    Args:
+        form: `LightForm`.
+        numbers: float32 (P, L, A + B), of P adapters.
+
+    Returns:
+        {name: (before (P, n), behind (P, O))}, float32, whose outer product of one adapter is what
+        is added.
+    """
+    found, middle = {}, form.numbers[0]
+    for i, name in enumerate(form.shapes):
+        (before, behind), (a, b) = form.bases(name), form.own(name)
+        found[name] = (
+            ops.matmul(numbers[:, i, :a], np.float32(form.scale(name)) * before.T),
+            ops.matmul(numbers[:, i, middle : middle + b], behind),
+        )
+    return found
+
+
+def outer(form, name, before, behind):
+    """The outer product of a row of `light_deltas` in a kernel's shape: (n,), (O,) ->
+    (..., I, O)."""
+    return ops.reshape(before[:, None] * behind[None, :], form.shapes[name])
+
+
+@keras.saving.register_keras_serializable(package="ddpm")
+class LightAdapter(keras.layers.Layer):
+    """The numbers of one light adapter, with the interface of `Adapter`.
+
+    Args:
+        form: `LightForm`, or its dict.
+    """
+
+    def __init__(self, form, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.form = form if isinstance(form, LightForm) else LightForm(**form)
+        a, b = self.form.numbers
+        self.down = self._numbers(a, "down")
+        self.up = self._numbers(b, "up")
+        self.down.assign(self.form.start()[:, :a])
+        self.built = True
+
+    def _numbers(self, count, name):
+        shape = (self.form.rows, count)
+        return self.add_weight(shape=shape, initializer="zeros", name=name, autocast=False)
+
+    def numbers(self):
+        """All of them: NumPy float32 (L, A + B)."""
+        parts = [ops.convert_to_numpy(part) for part in (self.down, self.up)]
+        return np.where(self.form.used(), np.concatenate(parts, axis=1), 0.0).astype(np.float32)
+
+    def deltas(self, strength=1.0):
+        """As `Adapter.deltas`."""
+        numbers = ops.concatenate([self.down, strength * self.up], axis=1)
+        found = light_deltas(self.form, numbers[None])
+        return {name: outer(self.form, name, u[0], v[0]) for name, (u, v) in found.items()}
+
+    def call(self, strength):
+        """`deltas` of a strength that is a tensor."""
+        return self.deltas(strength)
+
+    def get_config(self):
+        return {**super().get_config(), "form": self.form.to_dict()}
+
+
 @keras.saving.register_keras_serializable(package="ddpm")
 class Adapted(keras.Model):
     """A network with adapters: (x_t, t, condition) -> prediction, all arguments as the network's.
@@ -166,14 +275,21 @@ class Adapted(keras.Model):
 
     def call(self, x_t, t, condition=None, training=False):
         """Args and result as the network's."""
-        changed = self.kernels()
-        values = [
-            changed.get(id(v), ops.convert_to_tensor(v))
-            for v in self.network.non_trainable_variables
-        ]
-        arguments = (x_t, t) if condition is None else (x_t, t, condition)
-        prediction, _ = self.network.stateless_call([], values, *arguments, training=training)
-        return prediction
+        return call_with(self.network, self.kernels(), x_t, t, condition, training)
+
+
+def call_with(network, changed, x_t, t, condition=None, training=False):
+    """The prediction of a frozen network with other kernels.
+
+    Args:
+        network: whose weights are all constants.
+        changed: {id of a variable: float32 tensor}, in its place.
+        Others and result as the network's.
+    """
+    values = [changed.get(id(v), ops.convert_to_tensor(v)) for v in network.non_trainable_variables]
+    arguments = (x_t, t) if condition is None else (x_t, t, condition)
+    prediction, _ = network.stateless_call([], values, *arguments, training=training)
+    return prediction
 
 
 def innermost(network):

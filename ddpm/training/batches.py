@@ -8,6 +8,7 @@ from common.images import resize
 from ddpm.codec import to_float
 from ddpm.conditions import CONDITIONS, DropRates, Window, drop_conditions
 from ddpm.conditions.size_crop import size_crop
+from ddpm.nets.lidb import REFERENCE
 from ddpm.training.part_maps import part_rows
 
 MAX_ZOOM = 1.4  # side of the resized picture in windows, at random crops
@@ -159,6 +160,49 @@ class WithPrior:
         first = self.build(indices[:own], mirrored[:own], rng)
         second = self.prior(rng.integers(0, self.n, len(indices) - own), mirrored[own:], rng)
         return {name: np.concatenate([array, second[name]]) for name, array in first.items()}
+
+
+class OfPeople:
+    """Batches of several pictures of each of a few people, and the features of another picture of
+    each: so that what is predicted from the features is the person's, and not the picture's.
+
+    Args:
+        build: makes batches of chosen pictures, as `BatchBuilder` does.
+        people: int (N,), who is in each picture.
+        faces: float (N, 2, M, F), features of the face in each picture and in its mirror image, NaN
+            where none was found.
+        views: pictures of each person.
+
+    Raises:
+        ValueError: if nobody has a picture with a face and another one besides.
+    """
+
+    def __init__(self, build, people, faces, views):
+        self.build, self.people, self.faces, self.views = build, people, faces, views
+        seen = np.isfinite(faces[:, 0, 0, 0])
+        self.of = {who: np.flatnonzero(people == who) for who in np.unique(people)}
+        self.seen = {who: own[seen[own]] for who, own in self.of.items()}
+        self.known = [who for who in self.of if len(self.of[who]) > 1 and len(self.seen[who])]
+        if not self.known:
+            raise ValueError(
+                "nobody in the pictures has one with a face and another one besides. Make a set "
+                "that has such with: python -m data"
+            )
+        self.may = set(self.known)
+
+    def __call__(self, indices, mirrored, rng):
+        """One batch, as `BatchBuilder` makes it, of the people in every `views`-th of the pictures
+        asked for, and `lidb.REFERENCE`, float32 (P, M, F), a row a person."""
+        chosen, references = [], []
+        for who in self.people[indices[:: self.views]]:
+            if who not in self.may:
+                who = self.known[rng.integers(len(self.known))]
+            reference = rng.choice(self.seen[who])
+            others = self.of[who][self.of[who] != reference]
+            chosen.append(rng.choice(others, self.views, replace=len(others) < self.views))
+            references.append(self.faces[reference, int(rng.random() < 0.5)])
+        batch = self.build(np.concatenate(chosen), mirrored, rng)
+        return {**batch, REFERENCE: np.stack(references).astype(np.float32)}
 
 
 class PixelWindows:

@@ -7,6 +7,7 @@ from keras import ops
 from ddpm.core.denoiser import in_micro_batches
 from ddpm.core.prediction import loss_weights, target
 from ddpm.nets.layers import depth_to_space
+from ddpm.nets.lidb import REFERENCE
 from ddpm.nets.mp_layers import MPConv
 from ddpm.training.part_maps import ARRAY
 
@@ -156,6 +157,38 @@ class DenoisingObjective(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The mean over the batch of what `call` returned."""
         return ops.mean(y_pred)
+
+
+@keras.saving.register_keras_serializable(package="ddpm")
+class HyperObjective(DenoisingObjective):
+    """Denoising of several pictures of each of several people, by a network that is told each
+    person by features of another picture (`nets.hyper.HyperAdapted`).
+
+    Args:
+        people, views: of a batch: the first `views` rows are the first person's, and so on.
+        Others as `DenoisingObjective`.
+    """
+
+    def __init__(self, *args, people, views, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.people, self.views = people, views
+
+    def draw_t(self, n):
+        """As `DenoisingObjective.draw_t`, every person's pictures spread over all of it."""
+        t = ops.reshape(super().draw_t(n), (self.views, -1))
+        return ops.reshape(ops.transpose(t), (-1,))
+
+    def evaluate_network(self, x_t, t, condition, alpha, training):
+        if REFERENCE in condition:  # `fit` leaves open how many rows a batch has
+            rows = self.people * self.views
+            x_t, t = (ops.reshape(array, (rows, *array.shape[1:])) for array in (x_t, t))
+            condition = {
+                name: ops.reshape(
+                    array, (self.people if name == REFERENCE else rows, *array.shape[1:])
+                )
+                for name, array in condition.items()
+            }
+        return super().evaluate_network(x_t, t, condition, alpha, training)
 
 
 @keras.saving.register_keras_serializable(package="ddpm")

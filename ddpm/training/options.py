@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ddpm.nets.lidb import CHOICES
 from ddpm.presets import PRESETS, VAES
 
 COMMON = (
@@ -83,6 +84,32 @@ DENSE = click.Option(
     default=None,
     help="Adapt dense layers only, not convolutions: LoRA as it was first described.",
 )
+KERNELS = click.Option(
+    ["--kernels"],
+    type=click.Choice(CHOICES),
+    help="Of which layers: attention alone, all dense ones, or convolutions, too.  [default: all; "
+    "of light adapters attention]",
+)
+LIGHT = click.Option(
+    ["--light"],
+    is_flag=True,
+    default=None,
+    help="Train a light adapter: rank 1 between random bases, some 15 KB in all.",
+)
+NUMBERS = click.Option(
+    ["--numbers"],
+    help="That a light adapter learns of each kernel, before and behind.  [default: 64+32]",
+)
+VIEWS = click.Option(
+    ["--views"],
+    type=click.IntRange(1),
+    help="Pictures of each person in a batch.  [default: 4]",
+)
+REFINEMENTS = click.Option(
+    ["--refinements"],
+    type=click.IntRange(1, 8),
+    help="How often the hypernetwork looks at its own prediction.  [default: 3]",
+)
 ALPHA = click.Option(
     ["--alpha"],
     type=click.FloatRange(0, min_open=True),
@@ -117,8 +144,12 @@ OWN = {
     "inpaint": (WEIGHTS,),
     "vae": (VAE_PRESET, OTHERS, START_FROM),
     "sharpen": (SHARPENED, OTHERS),
-    "lora": (WEIGHTS, PRIOR, RANKS, DENSE, ALPHA, TRIGGER, INIT_WORD),
+    "lora": (
+        *(WEIGHTS, PRIOR, RANKS, DENSE, KERNELS, ALPHA),
+        *(LIGHT, NUMBERS, TRIGGER, INIT_WORD),
+    ),
     "dreambooth": (WEIGHTS, PRIOR, TRIGGER, INIT_WORD),
     "invert": (WEIGHTS, TOKEN, VECTORS, INIT_WORD),
+    "hyper": (WEIGHTS, NUMBERS, KERNELS, VIEWS, REFINEMENTS),
 }
 OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from ddpm.adapters import save_adapter
+from ddpm.adapters import save_adapter, save_light
 from ddpm.bundle import (
     FILES,
     load_model,
     load_vae,
     save_control,
+    save_hyper,
     save_model,
     save_vae,
     vocabulary_of,
@@ -36,6 +38,7 @@ class Parts:
         what: it is called.
         preview: see `Trainer`.
         base_digest: of the model that it is trained over, or None.
+        objective: see `Trainer`.
     """
 
     make_network: Callable
@@ -44,6 +47,7 @@ class Parts:
     what: str = "Network"
     preview: Callable | None = None
     base_digest: str | None = None
+    objective: Callable | None = None
 
 
 def model_parts(run, dtype, pictures):
@@ -85,24 +89,51 @@ def vae_parts(run, dtype, pictures):
     )
 
 
-def lora_parts(run, dtype, pictures, ranks, convolutions=True):
-    """An adapter over a model that stays as it is."""
-    from ddpm.nets.adapters import Adapted, Adapter, ranks_of
-    from ddpm.nets.layers import named_weights
+def lora_parts(run, dtype, pictures, ranks, choice, numbers=None):
+    """An adapter over a model that stays as it is.
+
+    Args:
+        ranks: pairs (pattern, rank), as of `nets.ranks.parse_ranks`.
+        choice: a word of `nets.lidb.CHOICES`.
+        numbers: (A, B) of a light adapter; None for another.
+    """
+    from ddpm.nets.adapters import Adapted
 
     base, make_words = _with_room(run, dtype)
-    found = ranks_of(base.network, ranks, convolutions)
+    kind = _low_rank if numbers is None else partial(_light, numbers=numbers)
+    make_adapter, save = kind(run, base, ranks, choice)
+
+    def write(network):
+        adapter, *words = network.adapters
+        learned = {run.options.trigger: np.array(words[0].vectors)} if words else {}
+        save(adapter, run.out / ADAPTER, base.digest, _about(run, pictures), words=learned)
+
+    return Parts(
+        make_network=lambda: Adapted(base.network, [make_adapter(), *make_words()]),
+        write=write,
+        trained=lambda network: network.adapters[0],
+        what="Adapter",
+        base_digest=base.digest,
+    )
+
+
+def _low_rank(run, base, ranks, choice):
+    """What makes and what writes an adapter of low rank: () -> `Adapter`, and (adapter, path, ...)
+    -> None."""
+    from ddpm.nets.adapters import Adapter, ranks_of
+    from ddpm.nets.layers import named_weights
+
+    found = ranks_of(base.network, ranks, choice)
     if not found:
         raise ValueError("every rank is 0: nothing would be trained; give --ranks some above 0.")
     shapes = {name: tuple(named_weights(base.network)[name].shape) for name in found}
 
-    def make_network():
+    def make_adapter():
         adapter = Adapter(shapes, found, run.options.alpha)
         adapter.begin(base.network)
-        return Adapted(base.network, [adapter, *make_words()])
+        return adapter
 
-    def write(network):
-        adapter, *words = network.adapters
+    def save(adapter, *where, **words):
         factors = {
             name: (
                 np.array(adapter.down[name]),
@@ -111,16 +142,55 @@ def lora_parts(run, dtype, pictures, ranks, convolutions=True):
             )
             for name in found
         }
-        learned = {run.options.trigger: np.array(words[0].vectors)} if words else {}
-        about = _about(run, pictures)
-        save_adapter(factors, run.out / ADAPTER, base.digest, about, words=learned)
+        save_adapter(factors, *where, **words)
 
+    return make_adapter, save
+
+
+def _light(run, base, ranks, choice, numbers):
+    """As `_low_rank`, of a light adapter."""
+    from ddpm.nets.adapters import LightAdapter, light_form
+
+    form = light_form(base.network, ranks, numbers, choice, run.options.seed or 0)
+
+    def save(adapter, *where, **words):
+        save_light(adapter.numbers(), form, *where, **words)
+
+    return lambda: LightAdapter(form), save
+
+
+def hyper_parts(run, dtype, pictures, numbers, choice, face_shape, views):
+    """A hypernetwork over a model that stays as it is.
+
+    Args:
+        numbers: (A, B), of each kernel.
+        choice: a word of `nets.lidb.CHOICES`.
+        face_shape: () -> (M, F), see `tasks.DataSource`.
+        views: pictures of each person in a batch.
+    """
+    from ddpm.nets.adapters import light_form
+    from ddpm.nets.hyper import HyperAdapted, HyperNetwork, HyperSettings
+    from ddpm.training.objectives import HyperObjective
+
+    base = _unchanged_base(run, dtype)
+    form = light_form(base.network, (("*", 1),), numbers, choice, run.options.seed or 0)
+    refinements = run.options.refinements or HyperSettings.refinements
+    settings, shape = HyperSettings(refinements=refinements), face_shape()
+
+    def make_network():
+        return HyperAdapted(base.network, HyperNetwork(form, shape, settings, dtype=dtype))
+
+    def write(network):
+        save_hyper(network.hyper, run.preset, run.out / FILES["hyper"], base.digest)
+
+    people = run.preset.run.batch_size // views
     return Parts(
         make_network=make_network,
         write=write,
-        trained=lambda network: network.adapters[0],
-        what="Adapter",
+        trained=lambda network: network.hyper,
+        what="Hypernetwork",
         base_digest=base.digest,
+        objective=partial(HyperObjective, people=people, views=views),
     )
 
 

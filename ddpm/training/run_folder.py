@@ -29,6 +29,10 @@ class Options:
         vae: the autoencoder whose latents a model is trained on.
         prior: folder of other pictures of the class.
         ranks, alpha: of an adapter; `dense`: of dense layers only.
+        light: train a light adapter; `numbers` of a kernel.
+        kernels: a word of `nets.lidb.CHOICES`: of which layers.
+        views: pictures of each person in a batch, for a hypernetwork; `refinements` of its
+            prediction.
         trigger: the word that captions call the person or the style by.
         token: the word that is learned; `vectors` it takes.
         init_word: a known word that is near to it.
@@ -52,6 +56,11 @@ class Options:
     ranks: str | None = None
     dense: bool | None = None
     alpha: float | None = None
+    light: bool | None = None
+    numbers: str | None = None
+    kernels: str | None = None
+    views: int | None = None
+    refinements: int | None = None
     trigger: str | None = None
     token: str | None = None
     vectors: int | None = None
@@ -71,7 +80,7 @@ class Options:
 # Options that a run is made of: it keeps them when it goes on.
 LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
 LASTING += ("seed", "vae", "prior", "ranks", "dense", "alpha", "trigger", "token", "vectors")
-LASTING += ("init_word",)
+LASTING += ("init_word", "light", "numbers", "kernels", "views", "refinements")
 
 
 @dataclass(frozen=True)
@@ -163,6 +172,8 @@ def _same_options(config, options, out):
         "ranks": (said.get("ranks"),),
         "dense": (said.get("dense"),),
         "alpha": (said.get("alpha"),),
+        **{name: (said.get(name),) for name in ("light", "numbers", "kernels")},
+        **{name: (said.get(name),) for name in ("views", "refinements")},
         "trigger": (said.get("trigger"),),
         "token": (said.get("token"),),
         "vectors": (said.get("vectors") or 1,),

@@ -8,6 +8,7 @@
     dreambooth a whole model goes on with a few pictures
     invert     a new word of a model, which stays as it is: textual inversion
     sharpen    an autoencoder's decoder goes on alone, for sharper pictures of the same latents
+    hyper      a network that predicts light adapters from one picture of a face
 
 Each settles its preset, then hands what is particular to it to `_train`. A new task is a new
 function in `TASKS`. Pictures, and what is made of the faces in them, come from the caller
@@ -55,6 +56,7 @@ from ddpm.conditions.hints import KINDS, HintSettings
 from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
 from ddpm.conditions.inpaint import always_same, often_full
 from ddpm.conditions.text import SPECIAL, TABLE, Tokenizer, word_of
+from ddpm.nets.lidb import ALL, ATTENTION, DENSE, NUMBERS, parse_numbers
 from ddpm.nets.ranks import parse_ranks
 from ddpm.presets import PRESETS, VAES
 from ddpm.tokens import new_words
@@ -62,6 +64,7 @@ from ddpm.training.parts import (
     ADAPTER,
     LEARNED,
     control_parts,
+    hyper_parts,
     invert_parts,
     lora_parts,
     model_parts,
@@ -90,7 +93,17 @@ LORA = {
     "snapshot_epochs": 0,
 }
 INVERT_RATE = 5e-3  # elements of a word's vector are 0.07 in root mean square
-RANKS = "*=4"
+# A hypernetwork over a model: unlike an adapter it learns from many people.
+HYPER = {
+    **LORA,
+    "batch_size": 16,
+    "epochs": 20,
+    "learning_rate": 3e-4,
+    "warmup_steps": 200,
+    "ema_decay": 0.999,
+}
+VIEWS = 4  # pictures of each person in a batch
+RANKS, LIGHT_RANKS = "*=4", "*=1"
 FINGERPRINTED = 4096  # pictures at most that a set's fingerprint is taken from
 
 
@@ -106,6 +119,10 @@ class DataSource:
         others: (folder, preset) -> pictures that are no faces, as `images`.
         embeddings: (images, folder of its caches) -> float32 (N, D), unit vectors of who is in each
             picture, NaN where no face was found.
+        faces: (images, folder of its caches) -> float16 (N, 2, M, F): features of the face in each
+            picture and in its mirror image, M tokens of which the last one is the whole face's, NaN
+            where no face was found.
+        face_shape: () -> (M, F).
     """
 
     load: Callable
@@ -113,6 +130,8 @@ class DataSource:
     masks: Callable | None = None
     others: Callable | None = None
     embeddings: Callable | None = None
+    faces: Callable | None = None
+    face_shape: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -213,17 +232,75 @@ def sharpen(options, data):
 def lora(options, data, watch=None):
     """Train an adapter: a few low-rank matrices that teach a model a person or a style."""
     parse_ranks(options.ranks or RANKS)  # fails early, if it does
+    _check_light(options)
     run = _open_over_model("lora", options, lambda p: p.with_(run=LORA, data={"p_crop": 0.0}))
+    light = run.options.light
     return _train(
         run,
         data,
         make=partial(
             lora_parts,
-            ranks=parse_ranks(run.options.ranks or RANKS),
-            convolutions=not run.options.dense,
+            ranks=parse_ranks(run.options.ranks or (LIGHT_RANKS if light else RANKS)),
+            choice=_kernels_of(run.options),
+            numbers=_numbers_of(run.options) if light else None,
         ),
         use=f"Draw with it: python sample.py{_named(run)} --adapter {{}}/{ADAPTER}",
         watch=watch,
+    )
+
+
+def _check_light(options):
+    """Refuse options of one kind of adapter beside those of the other.
+
+    Raises:
+        ValueError: if there are some.
+    """
+    if options.light:
+        _numbers_of(options)
+        if options.alpha:
+            raise ValueError("a light adapter has no --alpha; leave it away.")
+    elif options.numbers and not options.resume:
+        raise ValueError("--numbers are those of a light adapter; add --light.")
+    if options.dense and (options.kernels or options.light):
+        raise ValueError("say --kernels dense in place of --dense.")
+
+
+def _numbers_of(options):
+    """(A, B), numbers of each kernel that a light adapter learns or a hypernetwork predicts."""
+    return parse_numbers(options.numbers) if options.numbers else NUMBERS
+
+
+def _kernels_of(options):
+    """Of which layers kernels are adapted: a word of `lidb.CHOICES`."""
+    if options.light or options.kernels:
+        return options.kernels or ATTENTION
+    return DENSE if options.dense else ALL
+
+
+def hyper(options, data):
+    """Train a network that predicts a light adapter from one picture of a face."""
+    _numbers_of(options)  # fails early, if it does
+    change = {"data": {"p_crop": 0.0, "p_downscale": 0.0}, "run": HYPER}
+    run = _open_over_model("hyper", options, lambda p: p.with_(**change))
+    views = run.options.views or VIEWS
+    batch_size = run.preset.run.batch_size
+    if batch_size % views:
+        raise ValueError(
+            f"a batch is made of people with {views} pictures each (--views); --batch-size should "
+            f"be a multiple of that. Received: {batch_size}."
+        )
+    return _train(
+        run,
+        data,
+        make=partial(
+            hyper_parts,
+            numbers=_numbers_of(run.options),
+            choice=run.options.kernels or ATTENTION,
+            face_shape=data.face_shape,
+            views=views,
+        ),
+        use="Learn a person from a photo in seconds: python -m portrait learn --fast PHOTO "
+        "--hyper {} --out people/anna",
     )
 
 
@@ -266,6 +343,7 @@ TASKS = {
     "lora": lora,
     "dreambooth": dreambooth,
     "invert": invert,
+    "hyper": hyper,
 }
 
 
@@ -460,6 +538,8 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None, watch=None)
             trainer.preview_condition = _preview_condition(build, len(pictures.images))
         if run.options.prior:
             build = _with_prior(run, build, data, machine.dtype)
+        if run.task == "hyper":
+            build = _of_people(run, build, pictures, data)
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
         epochs = run.preset.run.epochs
@@ -481,6 +561,7 @@ def _make_trainer(run, machine, parts):
         seed,
         machine.micro_batches,
         parts.preview,
+        parts.objective,
     )
     parameters = parts.trained(trainer.averaged).count_params()
     click.echo(
@@ -527,6 +608,8 @@ def _fit_to_pictures(run, pictures, folder):
             f"nothing says who is in the pictures of {folder}, and the preset {preset.name} learns "
             "from it. Make a set that does with: python -m data"
         )
+    if run.task == "hyper":
+        _check_people(pictures, folder)
     batch_size = preset.run.batch_size
     click.echo(
         f"Preset {preset.name}: {count(n, 'picture')} of {preset.size} px from "
@@ -536,9 +619,29 @@ def _fit_to_pictures(run, pictures, folder):
     if preset.kind != "vae" and (run.task != "base" or pictures.labels is None):
         preset = preset.with_(objective={"part_weight": 0.0})  # nothing to read parts from
     if n < batch_size:
-        preset = preset.with_(run={"batch_size": n})
-        click.echo(f"Fewer pictures than a batch: the batch size is {n}.")
+        most = n - n % _together(run)
+        preset = preset.with_(run={"batch_size": most})
+        click.echo(f"Fewer pictures than a batch: the batch size is {most}.")
     return preset
+
+
+def _together(run):
+    """Pictures that no part of a batch may separate: those of a person for a hypernetwork."""
+    return (run.options.views or VIEWS) if run.task == "hyper" else 1
+
+
+def _check_people(pictures, folder):
+    """Refuse a set without several pictures of its people.
+
+    Raises:
+        ValueError: if it is one.
+    """
+    people = pictures.identities
+    if people is None or np.bincount(np.unique(people, return_inverse=True)[1]).max() < 2:
+        raise ValueError(
+            f"a hypernetwork learns from several pictures of each of many people, and nothing says "
+            f"that {folder} has such. Make a set that does with: python -m data"
+        )
 
 
 def _fingerprint(run, pictures, folder):
@@ -569,7 +672,8 @@ def _start_backend(run):
     Raises:
         ValueError: if a run that goes on was trained on another backend.
     """
-    deterministic, micro_batches = set_up(run.options, run.preset.run.batch_size)
+    size = run.preset.run.batch_size // _together(run)
+    deterministic, micro_batches = set_up(run.options, size)
     start_backend()
     import keras
 
@@ -662,6 +766,14 @@ def _with_prior(run, build, data, dtype):
     return WithPrior(build, prior, len(pictures.images))
 
 
+def _of_people(run, build, pictures, data):
+    """What makes batches of people, with the features of another picture of each."""
+    from ddpm.training.batches import OfPeople
+
+    faces = data.faces(pictures.images, run.out)
+    return OfPeople(build, np.asarray(pictures.identities), faces, _together(run))
+
+
 def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
     """What makes batches with conditions, crops or latents, with its caches in a place; None where
     there are none of these."""
@@ -679,18 +791,20 @@ def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
     if hints is not None:
         conditions["hints"] = hints
         source = replace(source, make_hints=data.hints(pictures.images, cache))
+    # Of a person, what is learned is to say who it is; of pictures of anybody, nothing does.
+    if run.task in (*PERSONAL, "hyper") or pictures.identities is None:
+        conditions.pop("identity", None)
+    if run.task == "hyper":  # the adapter is to know the person, whatever is known of a picture
+        conditions.pop("inpaint", None)
     if "inpaint" in conditions:
         source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
-    # Of a person, what is learned is to say who it is; of pictures of anybody, nothing does.
-    if run.task in PERSONAL or pictures.identities is None:
-        conditions.pop("identity", None)
     if "identity" in conditions:
         known = data.embeddings(pictures.images, place)
         source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})
     if preset.codec.kind == "vae":
         return _latent_builder(run, place, source, conditions, fingerprint, dtype)
     asked = conditions or preset.data.p_crop or preset.objective.part_weight
-    if not asked and run.task not in PERSONAL:
+    if not asked and run.task not in (*PERSONAL, "hyper"):
         return None
     return BatchBuilder(source, preset, conditions)
 

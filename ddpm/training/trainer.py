@@ -35,13 +35,26 @@ class Trainer:
         micro_batches: see `DenoisingObjective`.
         preview: (averaged network) -> uint8 (H, W, 3): the run's sample sheet, of what does not
             sample; None draws `GRID` pictures.
+        objective: makes the objective where it is another than the preset's own; see
+            `ObjectiveConfig.make`.
     """
 
-    def __init__(self, make_network, preset, folder, write, seed=0, micro_batches=1, preview=None):
+    def __init__(
+        self,
+        make_network,
+        preset,
+        folder,
+        write,
+        seed=0,
+        micro_batches=1,
+        preview=None,
+        objective=None,
+    ):
         keras.utils.set_random_seed(seed)
         self.preset, self.folder, self.write, self.seed = preset, folder, write, seed
         config = preset.network
-        self.model = preset.objective.make(make_network(), seed, micro_batches)
+        other = () if objective is None else (objective,)
+        self.model = preset.objective.make(make_network(), seed, micro_batches, *other)
         self.model.compile(optimizer=_optimizer(preset.run), jit_compile=use_xla())
         # Built now, so that a checkpoint has somewhere to go before the first step.
         self.model.build((None, config.image_size, config.image_size, config.channels))
