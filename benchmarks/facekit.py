@@ -7,6 +7,7 @@ detection  share of rendered faces found at 256 and 64 px, how far their points 
 align      take out an unchanged face and put it back: PSNR inside, bits changed outside
 masks      overlap with the renderer's part maps
 colour     how far mean and deviation of LAB are from the target's after a transfer
+relight    how far a face is from itself in another light, matched in colour, and relit as well
 fuse       gradient energy in the ring beside the template's, bits changed outside the face
 quality    steps of blur, noise, JPEG, darkness and downscaling on which quality did not fall
 speed      milliseconds for a photo of 640 px, models warm
@@ -18,6 +19,7 @@ Pictures are of a seed that nothing was tuned on. Face verification is measured 
 import itertools
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -27,13 +29,14 @@ import numpy as np
 from benchmarks.common import RESULTS, machine, merge_json, photographs, rendered
 from benchmarks.faces_recognised import load, point_errors
 from data.shape.parts import PARTS
-from facekit import align, colour, fuse, identity, masks
+from facekit import align, colour, fuse, identity, masks, relight
 from facekit.detect import detect, largest
 from facekit.quality import quality
 
 SEED = 90210
 SIZES = {256: 300, 64: 500}  # pixels: pictures
 PAIRS = 60
+LIT = 40  # people in two lights
 ROUNDS, CALLS = 7, 15
 
 
@@ -130,6 +133,45 @@ def measure_colour(scenes):
     }
 
 
+def in_two_lights(number, size=256):
+    """A rendered person twice, alike but for the light: two of uint8 (S, S, 3).
+
+    Args:
+        number: which person.
+        size: of the pictures.
+    """
+    from data.light.render import Renderer
+    from data.people.person import sample_person
+    from data.people.view import sample_view
+
+    person = sample_person(np.random.default_rng((SEED, 5, number)))
+    rng = np.random.default_rng((SEED, 6, number))
+    view, other = (sample_view(person, rng) for _ in range(2))
+    view = replace(view, glasses=False, hat="")
+    renderer = Renderer(size)
+    return [renderer.render(person, replace(view, light=v.light)).image for v in (view, other)]
+
+
+def measure_relight():
+    """Distance in LAB, mean over the skin, to the face that was rendered in the other light."""
+    rows = []
+    for number in range(LIT):
+        pictures = in_two_lights(number)
+        faces = [largest(detect(picture)) for picture in pictures]
+        if None in faces:
+            continue
+        (image, truth), face = pictures, faces[0]
+        skin = (masks.regions(face, image.shape)["skin"] > 0.5).astype(np.float32)
+        lit = relight.relight(image, face, *map(relight.estimate, pictures, faces))
+        shown = [image, *(colour.transfer(x, truth, skin, skin) for x in (image, lit))]
+        away = [np.linalg.norm(colour.to_lab(x) - colour.to_lab(truth), axis=-1) for x in shown]
+        rows.append([float(one[skin > 0].mean()) for one in away])
+    plain, matched, relit = np.median(rows, axis=0).tolist()
+    nearer = int(sum(row[2] < row[1] for row in rows))
+    return {"pairs": len(rows), "as it is": plain, "matched": matched, "relit": relit,
+            "nearer": nearer}  # fmt: skip
+
+
 def measure_fuse(scenes):
     ratios, outside = [], 0
     for (image, face), (other, other_face) in itertools.permutations(scenes[:9], 2):
@@ -215,7 +257,7 @@ def _milliseconds(call):
 
 
 PARTS_MEASURED = (
-    "detection", "align", "masks", "colour", "fuse", "quality", "speed",
+    "detection", "align", "masks", "colour", "relight", "fuse", "quality", "speed",
 )  # fmt: skip
 
 
@@ -240,6 +282,7 @@ def main(parts, out):
         "align": lambda: measure_align(scenes),
         "masks": measure_masks,
         "colour": lambda: measure_colour(scenes),
+        "relight": measure_relight,
         "fuse": lambda: measure_fuse(scenes),
         "quality": lambda: measure_quality(scenes),
         "speed": measure_speed,

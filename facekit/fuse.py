@@ -16,7 +16,7 @@ from common.images import resize
 from facekit import colour, masks
 from facekit.align import umeyama, warp
 from facekit.mesh import OVAL, five_points
-from facekit.triangles import triangles
+from facekit.triangles import rasterised, triangles
 
 SHARE = 0.6
 BORDERS = ("multiband", "poisson", "soft")
@@ -43,7 +43,7 @@ def warp_face(image, mesh_from, mesh_to, shape):
     image, mesh_from = _reduced(image, mesh_from, mesh_to)
     corners = triangles()
     inverse, share = _affines(mesh_to[corners], mesh_from[corners])
-    which = _rasterised(mesh_to[corners], shape)
+    which = rasterised(mesh_to[corners], shape)
     rows, columns = np.nonzero(which >= 0)
     here = which[rows, columns]
     at = np.column_stack([columns + 0.5, rows + 0.5, np.ones(len(rows))])
@@ -170,7 +170,7 @@ def reshaped(image, mesh_from, mesh_to, mask):
         uint8 (H, W, 3), bit for bit the picture where the mask is 0.
     """
     height, width = image.shape[:2]
-    inside = _rasterised(mesh_to[triangles()], image.shape) >= 0
+    inside = rasterised(mesh_to[triangles()], image.shape) >= 0
     if not inside.any():
         return image.copy()
     mesh_from, mesh_to = (mesh[list(OVAL)] for mesh in (mesh_from, mesh_to))
@@ -361,23 +361,3 @@ def _affines(corners_to, corners_from):
     stretch = np.linalg.det(inverse[:, :, :2])
     scale = np.median(np.abs(stretch))
     return inverse, np.where(flat, 0, np.maximum(stretch, 0) / max(scale, 1e-9))
-
-
-def _rasterised(corners, shape):
-    """int32 (H, W): the triangle that each pixel shows, -1 where there is none.
-
-    Where a turned face folds over itself, the larger triangles, which face the camera, are on top.
-    """
-    which = np.full(shape[:2], -1, np.int32)
-    at = np.round((corners - 0.5) * 16).astype(np.int32)
-    area = _areas(corners)
-    for index in np.argsort(area, kind="stable"):
-        if area[index] > 0:
-            cv2.fillConvexPoly(which, at[index], int(index), cv2.LINE_8, 4)
-    return which
-
-
-def _areas(corners):
-    """Signed areas of triangles (T, 3, 2); those that show their back are negative."""
-    ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2

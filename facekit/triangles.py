@@ -2,6 +2,7 @@
 
 import functools
 
+import cv2
 import numpy as np
 
 from facekit.detect import tesselation
@@ -27,6 +28,33 @@ def triangles():
     result = np.array(_oriented(sorted(found)), np.int32)
     result.setflags(write=False)
     return result
+
+
+def rasterised(corners, shape):
+    """Which triangle each pixel shows.
+
+    Args:
+        corners: (T, 3, 2), pixels.
+        shape: (H, W, ...) of the picture.
+
+    Returns:
+        int32 (H, W), -1 where there is none.
+
+    Where a turned face folds over itself, the larger triangles, which face the camera, are on top.
+    """
+    which = np.full(shape[:2], -1, np.int32)
+    at = np.round((corners - 0.5) * 16).astype(np.int32)
+    area = _areas(corners)
+    for index in np.argsort(area, kind="stable"):
+        if area[index] > 0:
+            cv2.fillConvexPoly(which, at[index], int(index), cv2.LINE_8, 4)
+    return which
+
+
+def _areas(corners):
+    """Signed areas of triangles (T, 3, 2); those that show their back are negative."""
+    ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2
 
 
 def _oriented(corners):

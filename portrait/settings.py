@@ -14,6 +14,7 @@ class Settings:
         crop: side of the crop in widths of the face.
         below: how far under the crop's middle the face's middle lies, in parts of the side.
         shape: how far the face takes the reference's shape; the rest of it is the template's.
+        relight: how far the light on the reference becomes that on the template's face.
         share: how much of the new face the fused picture takes.
         inset: how far inside the face's outline it does, in parts of the face's width.
         strength, steps, guidance: of the reconstruction: how far back to noise, levels, words.
@@ -32,6 +33,7 @@ class Settings:
     crop: float = WIDTHS
     below: float = BELOW
     shape: float = 1.0  # 0 there, of which its users complain: the template's shape wins
+    relight: float = 1.0  # none there: a face lit from the other side stays so
     share: float = 1.0  # 0.6 there, with adapters that know the person
     inset: float = 0.03  # a rim of the template's beard or wrinkles is less like the person
     strength: float = 0.45

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from common.images import resize
-from facekit import colour, masks, retouch
+from facekit import colour, masks, relight, retouch
 from facekit import control as control_of
 from facekit.align import fading_square, warp
 from facekit.detect import Face
@@ -16,6 +16,7 @@ from facekit.head import head_box
 LEAST, MOST = 256, 1280  # px; the side of a crop that is worked on
 _GREY = 8  # levels of 255 that channels of a grey photo may differ by
 _REACH, _CONTRAST = 3, 20  # pixels of the model; levels of 255 from which an edge is kept to
+_EXPLAINED = 0.3  # share of the skin's variance, from which light is trusted
 LEANING = 20  # degrees of roll from which the crop is turned upright
 STAGES = (
     "crop",
@@ -30,7 +31,7 @@ STAGES = (
 
 # The settings that each stage takes, so that it is known which of them a kept stage was made with.
 USES = {
-    "crop": ("crop", "below", "shape"),
+    "crop": ("crop", "below", "shape", "relight"),
     "fused": ("share", "inset"),
     "reconstructed": (
         *("strength", "steps", "guidance", "canny", "points", "colour"),
@@ -62,6 +63,7 @@ class Scene:
         target: the same in the shape that it is to have.
         reference: uint8 (H, W, 3), the other photo.
         reference_face: in it.
+        lit: the other photo in the template's light.
         inner: float32 (S, S): where the face is painted.
         ring: float32 (S, S): where its border is refined.
         pasted: (uint8 (H, W, 3), face in it): another picture of the same person to lay on and to
@@ -74,6 +76,7 @@ class Scene:
     target: Face
     reference: np.ndarray
     reference_face: Face
+    lit: np.ndarray
     inner: np.ndarray
     ring: np.ndarray
     pasted: tuple | None = None
@@ -92,7 +95,8 @@ class Scene:
 
 
 def crop(template, face, others, reference, reference_face, settings, pasted=None):
-    """Cut out the surroundings of a face, upright, and the masks in them.
+    """Cut out the surroundings of a face, upright, and the masks in them, and bring the reference
+    into its light.
 
     Args:
         template: uint8 (H, W, 3).
@@ -122,16 +126,44 @@ def crop(template, face, others, reference, reference_face, settings, pasted=Non
         there = other.through(matrix)
         free = np.minimum(free, 1 - masks.inner(there, view.shape))
     target = shaped(here, reference_face, settings.shape)
+    lit = relit(reference, reference_face, view, here, settings.relight)
+    if pasted is not None:
+        pasted = relit(*pasted, view, here, settings.relight), pasted[1]
     inner, ring = (
         np.minimum(np.maximum(make(here, view.shape), make(target, view.shape)), free)
         for make in (masks.inner, masks.ring)
     )
-    return Scene(matrix, view, here, target, reference, reference_face, inner, ring, pasted)
+    return Scene(matrix, view, here, target, reference, reference_face, lit, inner, ring, pasted)
+
+
+def relit(image, face, view, there, strength):
+    """A face in the light of another one; as it is where the direction of the surface does not
+    account for what is light and dark on either, as in drawings.
+
+    Args:
+        image: uint8 (H, W, 3).
+        face: `Face` in it.
+        view: uint8 (S, S, 3), which has the light.
+        there: `Face` in it.
+        strength: 0 leaves the picture as it is.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    if strength == 0:
+        return image
+    try:
+        lights = relight.estimate(image, face), relight.estimate(view, there)
+    except ValueError:  # too little of a face is in its picture
+        return image
+    if min(light.explained for light in lights) < _EXPLAINED:
+        return image
+    return relight.relight(image, face, *lights, strength)
 
 
 def replaced(scene):
     """The person's face laid on by a similarity transform of five points."""
-    image, face = scene.pasted or (scene.reference, scene.reference_face)
+    image, face = scene.pasted or (scene.lit, scene.reference_face)
     return paste_by_points(scene.view, scene.face.points5, image, face.points5, scene.inner)
 
 
@@ -253,7 +285,7 @@ def detailed(picture, painted, mask):
 
 
 def _laid_on(scene, picture, share, inset):
-    return fuse(picture, scene.target, scene.reference, scene.reference_face, share, inset=inset)
+    return fuse(picture, scene.target, scene.lit, scene.reference_face, share, inset=inset)
 
 
 def _small(mask, size):

@@ -13,12 +13,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.common import photographs
+from benchmarks.facekit import in_two_lights
 from data.faces import make_faces
 from docs.shared import Page, save_picture, table
-from facekit import colour, control, draw, fuse, identity, masks, retouch
+from facekit import colour, control, draw, fuse, identity, masks, relight, retouch
 from facekit.align import align, paste
 from facekit.detect import detect, largest
 from facekit.quality import quality
+from facekit.restorer import make_restorer
 from facekit.score import Measured, MeasuredFace, fingerprint, rank
 
 SIDE, GAP, WORDS = 230, 6, 22  # px: a picture, the space between two, the line under it
@@ -151,6 +153,22 @@ def coloured():
     return rows
 
 
+def relit():
+    """Faces from renders in one light, each as it is rendered in another one, and relit for it."""
+    rows = []
+    for number in (2, 5):
+        pictures = in_two_lights(number)
+        (image, truth), faces = pictures, [largest(detect(picture)) for picture in pictures]
+        lights = [relight.estimate(*one) for one in zip(pictures, faces, strict=True)]
+        skin = (masks.regions(faces[0], image.shape)["skin"] > 0.5).astype(np.float32)
+        lit = relight.relight(image, faces[0], *lights)
+        made = [colour.transfer(one, truth, skin, skin) for one in (image, lit)]
+        words = ["a face", "in another light, rendered", "matched in colour", "relit and matched"]
+        row = [image, truth, *made]
+        rows.append([(head(one, faces[0], 1.7)[0], w) for one, w in zip(row, words, strict=True)])
+    return rows
+
+
 def fused():
     rendered = [(image, largest(detect(image))) for image in renders()[0][3:5]]
     rows = []
@@ -268,6 +286,7 @@ SHEETS = {
     "align": aligned,
     "masks": masked,
     "colour": coloured,
+    "relight": relit,
     "fuse": fused,
     "control": controls,
     "retouch": retouched,
@@ -315,7 +334,8 @@ def measured_rows(results):
     rows.append(
         ("yaw, pitch, roll, median error, 256 px", f"{yaw:.1f}°, {pitch:.1f}°, {roll:.1f}°", "")
     )
-    a, c, f, q = (results[name] for name in ("align", "colour", "fuse", "quality"))
+    names = ("align", "colour", "relight", "fuse", "quality")
+    a, c, lit, f, q = (results[name] for name in names)
     rows += [
         (
             f"unchanged face pasted back, {a['crops']} crops: lowest PSNR inside",
@@ -328,6 +348,12 @@ def measured_rows(results):
             f"{c['within_one_unit']:.1%} (at most {c['mean_off_most']:.2f} and "
             f"{c['deviation_off_most']:.2f} off)",
             "all",
+        ),
+        (
+            f"faces put into another light, {lit['pairs']} renders: distance in LAB to the truth",
+            f"median {lit['matched']:.1f} matched in colour, {lit['relit']:.1f} relit as well "
+            f"(nearer in {lit['nearer']})",
+            "",
         ),
         (
             f"gradient energy in the ring over the template's, {f['pairs']} fusions",
@@ -395,6 +421,7 @@ def context(results):
     found, verified = results["facekit"], results["identity"]
     photos = [name for name in found["speed"] if name != "machine"]
     return {
+        "restorer": f"{make_restorer().count_params() / 1e6:.1f} M",
         "measured": table(["", "measured", "target"], measured_rows(found)),
         "speed": table(["milliseconds, median (range)", *photos], speed_rows(found)),
         "identity": table(
