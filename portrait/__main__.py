@@ -61,10 +61,11 @@ def main():
 @click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
 @click.option("--control-weights", type=Path, help="Its control branch.  [default: its own]")
 @click.option("--identity", default="auto", help="Of the scores: dlib, encoder or auto.")
+@click.option("--anyway", is_flag=True, help="Paint, whatever is doubted of the photos.")
 @_settings
 @sentences()
 def reconstruct(photo, references, faces, people, out, page, steps_dir, since, weights,
-                control_weights, identity, **numbers):  # fmt: skip
+                control_weights, identity, anyway, **numbers):  # fmt: skip
     """Paint the face of one photo, or a learned person's, into another photo; in a PNG, what is not
     painted keeps every bit."""
     # Here, so that --help does not wait for the face detector.
@@ -79,7 +80,7 @@ def reconstruct(photo, references, faces, people, out, page, steps_dir, since, w
     if people and (references or faces):
         raise ValueError("name photos, or learned people with --person, but not both.")
     people = [one if one == SKIP else load_person(one) for one in people]
-    session = Session(photo, references, faces, identity, people)
+    session = Session(photo, references, faces, identity, people, anyway)
     for sentence in session.notes:
         note(sentence)
     start_backend()  # only now: it takes seconds, and bad input should not wait for it
@@ -109,7 +110,9 @@ def reconstruct(photo, references, faces, people, out, page, steps_dir, since, w
             f"{last['template']:.2f} to the template; seam {last['seam']:.2f}, colour "
             f"{last['colour']:.1f}."
         )
-    session.template.write(image, out, session.recipe(painters, settings))
+        for fault in portrait.verdict.faults:
+            note(f"{pair[1]}: look at the result, for {fault}.")
+    session.template.write(image, out, session.recipe(painters, settings, portraits))
     if page:
         names = [pair[1] for pair in session.pairs]
         template = session.template.image

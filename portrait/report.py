@@ -52,6 +52,7 @@ def render(template, result, portraits, references, settings, model):
                 "reference": str(path),
                 "photo": embedded(_square(portrait.scene)),
                 "stages": [_stage(portrait, stage) for stage in portrait.pictures],
+                "faults": portrait.verdict.faults if portrait.verdict else [],
             }
             for portrait, path in zip(portraits, references, strict=True)
         ],

@@ -20,14 +20,14 @@ from facekit.align import paste
 from facekit.colour import to_lab
 from facekit.detect import detect, largest
 from facekit.identity import load_embedder, similarity
-from portrait import stages
+from portrait import checks, stages
 from portrait.files import Template
 from portrait.settings import Settings
 from portrait.stages import STAGES
+from portrait.verdict import Verdict, judge
 
 MAX_FACES = 5
 SKIP = "skip"
-MAX_YAW = 60  # degrees, of a reference: beyond, half of the face cannot be seen
 LARGE_TURN = 45  # degrees of yaw between two faces, from which likeness suffers
 SMALL_FACE = 40  # px, a face's width from which on it is worked on as it is
 STEPS_FILE = "steps.json"
@@ -43,12 +43,14 @@ class Portrait:
         pictures: {stage: uint8 (S, S, 3)}.
         made: {stage: settings that it was made with}.
         scores: {stage: {name: float}}.
+        verdict: `verdict.Verdict` on the last stage.
     """
 
     scene: stages.Scene
     pictures: dict = field(default_factory=dict)
     made: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
+    verdict: Verdict | None = None
 
 
 class Session:
@@ -61,6 +63,7 @@ class Session:
         faces_folder: folder of photos of one person; the best of them is a reference.
         embedder: name of the face embedding: "dlib", "encoder" or "auto".
         people: `known.Known` or `SKIP`, in place of references: learned people.
+        anyway: make a note of what `portrait.checks` doubts, and go on.
 
     Attributes:
         template: `files.Template`.
@@ -72,13 +75,14 @@ class Session:
         ValueError: one sentence, where it cannot be done; no model has been loaded then.
     """
 
-    def __init__(self, template, references=(), faces_folder=None, embedder="auto", people=()):
+    def __init__(self, template, references=(), faces_folder=None, embedder="auto", people=(),
+                 anyway=False):  # fmt: skip
         self.template, self.embedder = Template(template), embedder
         image = self.template.image
         if people:
             references = [SKIP if one == SKIP else one.reference for one in people]
         self.pairs, found, self.notes = choose(
-            image, references, faces_folder, str(template), embedder
+            image, references, faces_folder, str(template), embedder, anyway
         )
         self._others = [[face for face in found if face is not pair[0]] for pair in self.pairs]
         self.people = [one for one in people if one != SKIP] or [None] * len(self.pairs)
@@ -125,14 +129,15 @@ class Session:
                 template, pair, others, own[i], painters[i], earlier[i], first, tell, pasted[i]
             )
             portrait.scores = {stage: score(portrait, stage, embedder) for stage in STAGES}
+            portrait.verdict = judge(portrait, embedder.name)
             image = put_back(image, portrait)
             if steps_dir:
                 keep(steps_dir, portrait, i + 1, keys[i])
             portraits.append(portrait)
         return image, portraits
 
-    def recipe(self, painters, settings):
-        """How the picture is made, as JSON can hold it."""
+    def recipe(self, painters, settings, portraits=()):
+        """How the picture is made, and what became of its faces, as JSON can hold it."""
         painter = painters[0]
         people = [one.folder.name for one in self.people if one is not None]
         adapters = [digest for one in painters for digest in one.adapters]
@@ -144,10 +149,12 @@ class Session:
             "control_sha256": painter.control_digest,
             **({"people": people, "adapters_sha256": adapters} if people else {}),
             **settings.to_dict(),
+            **({"verdicts": [one.verdict.to_dict() for one in portraits]} if portraits else {}),
         }
 
 
-def choose(template, references, faces_folder=None, template_name="", embedder="auto"):
+def choose(template, references, faces_folder=None, template_name="", embedder="auto",
+           anyway=False):  # fmt: skip
     """Find the faces, and which reference goes to which; before any model runs.
 
     Args:
@@ -156,17 +163,18 @@ def choose(template, references, faces_folder=None, template_name="", embedder="
         faces_folder: folder of photos of one person; the best of them is the reference.
         template_name: for the sentences.
         embedder: name of the embedding that sorts a folder.
+        anyway: make a note of what `portrait.checks` doubts, and go on.
 
     Returns:
         (pairs, faces, notes): list of (face, path, image, face there); all faces of the template;
         sentences worth telling.
 
     Raises:
-        ValueError: one sentence, where it cannot be done.
+        ValueError: one sentence, where it cannot be done, or is in doubt.
     """
-    notes, known = [], {}
+    notes, known, doubts = [], {}, []
     if faces_folder is not None:
-        path, face = best_of(faces_folder, embedder)
+        path, face, doubts = best_of(faces_folder, embedder)
         references, known[path] = [*references, path], face
         notes.append(f"The reference is {path}, the best of {faces_folder}.")
     if all(str(path) == SKIP for path in references):
@@ -195,12 +203,16 @@ def choose(template, references, faces_folder=None, template_name="", embedder="
         found = largest(there)
         if found is None:
             raise ValueError(f"{path}: no face found.")
-        notes += _check_pair(face, found, path, len(there), template_name)
+        doubts = doubts + checks.of_template(template, face, template_name)
+        doubts = doubts + checks.of_reference(image, found, face, path)
+        notes += _notes_on(face, found, path, len(there), template_name)
         pairs.append((face, path, image, found))
-    return pairs, faces, notes
+    if doubts and not anyway:
+        raise ValueError(doubts[0])
+    return pairs, faces, notes + doubts
 
 
-def _check_pair(face, found, path, faces_there, template_name):
+def _notes_on(face, found, path, faces_there, template_name):
     """Sentences worth telling about a face and its reference.
 
     Args:
@@ -209,15 +221,7 @@ def _check_pair(face, found, path, faces_there, template_name):
         path: of the reference.
         faces_there: number of faces in the reference.
         template_name: for the sentences.
-
-    Raises:
-        ValueError: if the reference is seen from the side.
     """
-    if abs(found.yaw) > MAX_YAW:
-        raise ValueError(
-            f"{path}: the face is seen from the side ({found.yaw:.0f} degrees), so half of it is "
-            "not known; choose a photo that shows it from the front."
-        )
     notes, turned = [], abs(face.yaw - found.yaw)
     if faces_there > 1:
         notes.append(f"{path} shows {count(faces_there, 'face')}: the largest is the reference.")
@@ -238,7 +242,7 @@ def best_of(folder, embedder="auto"):
     """The photo of a folder to take as reference: by likeness to the others, quality and angle.
 
     Returns:
-        (path, the person's face in it); others may be there too.
+        (path, the person's face in it, doubts); others may be there too; of `checks.of_folder`.
 
     Raises:
         ValueError: if there is none with a face.
@@ -249,7 +253,8 @@ def best_of(folder, embedder="auto"):
     best = next((photo for photo in photos if photo.reference), None)
     if best is None:
         raise ValueError(f"{folder}: no face found in any photo.")
-    return Path(best.path), best.best.measured.face
+    doubts = checks.of_folder(folder, photos, load_embedder(embedder).same)
+    return Path(best.path), best.best.measured.face, doubts
 
 
 def reconstruct(

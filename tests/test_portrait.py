@@ -281,7 +281,7 @@ def test_the_reference_is_the_person_of_a_folder_not_the_largest_face(here, two,
     both = np.concatenate([photographs["hopper"], np.asarray(large)], axis=1)
     write_image(both, folder / "both.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
-    path, face = session.best_of(folder, "encoder")
+    path, face, doubts = session.best_of(folder, "encoder")
     side = read_image(path).shape[1]
     assert face.box[0] + face.box[2] / 2 < min(side, photographs["hopper"].shape[1])
     said = here("--template", two / "astronaut.png", "--faces", folder, "--out", two / "o.png",
