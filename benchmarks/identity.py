@@ -3,6 +3,8 @@
     python -m data --n 600 --identities 100 --size 160 --seed 777 --drawn 0 --out data/heldout160
     python -m benchmarks.identity --data data/heldout160
     python -m benchmarks.identity --photos FOLDER          # a folder of photos for each person
+    python -m data --n 3200 --identities 800 --size 256 --seed 2727 --out data/people256
+    python -m benchmarks.identity --strangers data/people256
 
 All pairs of pictures, of one person or of two. For each embedding that works here:
 
@@ -10,11 +12,17 @@ true_points      crops by the points that the renderer knows
 detected_points  by those that `facekit.detect` finds, over the pictures where it finds a face
 degraded         true points, but each picture in other light and colour, small, noisy and as JPEG
 
+strangers        which share of pairs of strangers of one sex, at most 10 years apart, passes for
+                 one person, by threshold; two pictures of each person in the photo style, at most
+                 400 people, by detected points. The thresholds `same` of `facekit.identity` are
+                 those at which it is at most 1%.
+
 Use people outside the encoder's training set: another seed.
 """
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -24,15 +32,18 @@ from benchmarks.common import RESULTS, merge_json
 from common.cli import sentences
 from common.images import SUFFIXES, read_image
 from facekit.identity import EMBEDDERS, EncoderEmbedder, load_embedder
-from facekit.verification import report
+from facekit.verification import report, strangers_taken
 
 SEED = 31337
+THRESHOLDS = (0.4, 0.5, 0.55, 0.6, 0.63, 0.65, 0.7, 0.75, 0.8)
+YEARS, PEOPLE, VIEWS = 10, 400, 2  # of `strangers`
 SMALLEST = 40  # px a side, of a degraded picture
 
 
 @click.command(context_settings={"show_default": True})
 @click.option("--data", type=Path, help="Rendered people, a dataset of `python -m data`.")
 @click.option("--photos", type=Path, help="A folder with a sub-folder of photos for each person.")
+@click.option("--strangers", type=Path, help="A dataset of many people, to set thresholds by.")
 @click.option(
     "--maker", "names", type=click.Choice(EMBEDDERS), multiple=True, help="[default: all there are]"
 )
@@ -41,15 +52,17 @@ SMALLEST = 40  # px a side, of a degraded picture
     "--out", type=Path, default=RESULTS / "identity.json", help="JSON; other keys in it stay."
 )
 @sentences()
-def main(data, photos, names, weights, out):
+def main(data, photos, strangers, names, weights, out):
     """Measure face verification."""
-    if not data and not photos:
-        raise ValueError("Say what to measure: --data FOLDER, --photos FOLDER or both.")
+    if not data and not photos and not strangers:
+        raise ValueError("Say what to measure: --data, --photos or --strangers FOLDER.")
     embedders = find_embedders(names, weights)
     if data:
         show(out, {"rendered": measure_rendered(data, embedders)})
     if photos:
         show(out, {"photos": measure_photos(photos, embedders)})
+    if strangers:
+        show(out, {"strangers": measure_strangers(strangers, embedders)})
 
 
 def find_embedders(names, weights):
@@ -103,6 +116,45 @@ def measure_photos(folder, embedders):
     images = [read_image(file) for _, file in files]
     found = [detected(image) for image in images]
     return {embedder.name: measure(embedder, images, found, who) for embedder in embedders}
+
+
+def measure_strangers(folder, embedders):
+    """`verification.strangers_taken` for all embedders, of a dataset with several views of each."""
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    records = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
+    seen, chosen, points = Counter(), [], []
+    for i, record in enumerate(records):
+        who = record["identity"]
+        if record["style"] != "photo" or who >= PEOPLE or seen[who] == VIEWS:
+            continue
+        seen[who] += 1
+        found = detected(np.ascontiguousarray(images[i]))
+        if found is not None:
+            chosen.append(i)
+            points.append(found)
+    result = {}
+    for embedder in embedders:
+        vectors = [
+            embedder.embed(np.ascontiguousarray(images[i]), at)
+            for i, at in zip(chosen, points, strict=True)
+        ]
+        result[embedder.name] = taken_for_others(vectors, [records[i] for i in chosen])
+    return result
+
+
+def taken_for_others(vectors, records):
+    """`verification.strangers_taken` of people of one sex and nearly one age.
+
+    Args:
+        vectors: list of (D,).
+        records: the dataset's, of the same pictures.
+    """
+    who = np.array([record["identity"] for record in records])
+    sex = np.array([record["attributes"]["sex"] for record in records])
+    age = np.array([record["attributes"]["age"] for record in records])
+    alike = (sex[:, None] == sex) & (np.abs(age[:, None] - age) <= YEARS)
+    people = {"pictures": len(who), "people": len(set(who.tolist()))}
+    return people | strangers_taken(np.stack(vectors), who, alike, THRESHOLDS)
 
 
 def measure(embedder, images, points5, who):

@@ -57,6 +57,35 @@ def tar_at_far(same, different, far):
     return float((same > threshold).mean()), threshold
 
 
+def strangers_taken(embeddings, who, alike, thresholds):
+    """How many strangers pass for the person, by threshold.
+
+    Args:
+        embeddings: (N, D) of unit length.
+        who: (N,) integers, the person in each picture.
+        alike: bool (N, N): which pictures' people could be mistaken, as of one sex and age.
+        thresholds: of the cosine.
+
+    Returns:
+        {"strangers": number of pairs of two such people, "own": number of pairs of one person,
+        "false", "own_accepted": the share of either above each threshold,
+        "threshold_at_far_1e-2": above which 1% of strangers pass}.
+    """
+    embeddings, who = np.asarray(embeddings, np.float32), np.asarray(who)
+    first, second = np.triu_indices(len(who), 1)
+    cosines = (embeddings @ embeddings.T)[first, second]
+    one = who[first] == who[second]
+    own, other = cosines[one], cosines[~one & np.asarray(alike)[first, second]]
+    return {
+        "strangers": len(other),
+        "own": len(own),
+        "thresholds": [float(t) for t in thresholds],
+        "false": [float((other > t).mean()) for t in thresholds],
+        "own_accepted": [float((own > t).mean()) for t in thresholds],
+        "threshold_at_far_1e-2": tar_at_far(own, other, 1e-2)[1],
+    }
+
+
 def best_threshold(same, different):
     """The cosine that splits best: the largest mean of true accepts and true rejects.
 

@@ -417,6 +417,20 @@ def _verified(r):
     )
 
 
+def strangers_rows(found):
+    """A row for each threshold: strangers taken for the person, pairs of one person accepted."""
+    names = [name for name in EMBEDDERS if name in found]
+    for i, threshold in enumerate(found[names[0]]["thresholds"]):
+        cells = [f"{found[n][key][i]:.1%}" for n in names for key in ("false", "own_accepted")]
+        yield [f"{threshold:.2f}", *cells]
+
+
+def strangers_table(found):
+    names = [name for name in EMBEDDERS if name in found]
+    head = [f"{name}: {what}" for name in names for what in ("strangers", "own")]
+    return table(["cosine above", *head], strangers_rows(found))
+
+
 def context(results):
     found, verified = results["facekit"], results["identity"]
     photos = [name for name in found["speed"] if name != "machine"]
@@ -435,6 +449,10 @@ def context(results):
             ],
             identity_rows(verified),
         ),
+        "strangers": strangers_table(verified["strangers"]),
+        "pairs": {name: f"{r['strangers']:,}" for name, r in verified["strangers"].items()},
+        "people": next(iter(verified["strangers"].values()))["people"],
+        "same": {one.name: one.same for one in (identity.DlibEmbedder, identity.EncoderEmbedder)},
     }
 
 
