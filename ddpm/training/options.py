@@ -110,6 +110,12 @@ REFINEMENTS = click.Option(
     type=click.IntRange(1, 8),
     help="How often the hypernetwork looks at its own prediction.  [default: 3]",
 )
+ADAPTER_FROM = click.Option(
+    ["--start-from"],
+    type=Path,
+    help="An adapter over the same model, which stays as it is: another one of --ranks is trained "
+    "from there, and the file holds both.",
+)
 ALPHA = click.Option(
     ["--alpha"],
     type=click.FloatRange(0, min_open=True),
@@ -146,7 +152,7 @@ OWN = {
     "sharpen": (SHARPENED, OTHERS),
     "lora": (
         *(WEIGHTS, PRIOR, RANKS, DENSE, KERNELS, ALPHA),
-        *(LIGHT, NUMBERS, TRIGGER, INIT_WORD),
+        *(LIGHT, NUMBERS, ADAPTER_FROM, TRIGGER, INIT_WORD),
     ),
     "dreambooth": (WEIGHTS, PRIOR, TRIGGER, INIT_WORD),
     "invert": (WEIGHTS, TOKEN, VECTORS, INIT_WORD),

@@ -36,6 +36,7 @@ from common.devices import (
     use_xla,
 )
 from common.files import copy_file, folder_lock
+from ddpm.adapters import load_adapter
 from ddpm.bundle import (
     FILES,
     default_vae,
@@ -233,6 +234,7 @@ def lora(options, data, watch=None):
     """Train an adapter: a few low-rank matrices that teach a model a person or a style."""
     parse_ranks(options.ranks or RANKS)  # fails early, if it does
     _check_light(options)
+    options = _going_on(options)
     run = _open_over_model("lora", options, lambda p: p.with_(run=LORA, data={"p_crop": 0.0}))
     light = run.options.light
     return _train(
@@ -261,8 +263,26 @@ def _check_light(options):
             raise ValueError("a light adapter has no --alpha; leave it away.")
     elif options.numbers and not options.resume:
         raise ValueError("--numbers are those of a light adapter; add --light.")
+    if options.light and options.start_from:
+        raise ValueError("a light adapter begins anew; leave --start-from or --light away.")
     if options.dense and (options.kernels or options.light):
         raise ValueError("say --kernels dense in place of --dense.")
+
+
+def _going_on(options):
+    """Options of an adapter that stands beside another one, with that one's word.
+
+    Raises:
+        ValueError: if that cannot be read, or has several words.
+    """
+    if options.start_from is None or options.trigger:
+        return options
+    words = list(load_adapter(options.start_from).words)
+    if len(words) > 1:
+        raise ValueError(
+            f"{options.start_from} holds {', '.join(words)}; say with --trigger which is meant."
+        )
+    return replace(options, trigger=words[0]) if words else options
 
 
 def _numbers_of(options):
