@@ -110,6 +110,12 @@ REFINEMENTS = click.Option(
     type=click.IntRange(1, 8),
     help="How often the hypernetwork looks at its own prediction.  [default: 3]",
 )
+REGRESS = click.Option(
+    ["--regress"],
+    type=Path,
+    help="Folder of light adapters of some of the people, NUMBER.safetensors each: predictions are "
+    "to be near to them, too.",
+)
 ADAPTER_FROM = click.Option(
     ["--start-from"],
     type=Path,
@@ -156,6 +162,6 @@ OWN = {
     ),
     "dreambooth": (WEIGHTS, PRIOR, TRIGGER, INIT_WORD),
     "invert": (WEIGHTS, TOKEN, VECTORS, INIT_WORD),
-    "hyper": (WEIGHTS, NUMBERS, KERNELS, VIEWS, REFINEMENTS),
+    "hyper": (WEIGHTS, NUMBERS, KERNELS, VIEWS, REFINEMENTS, REGRESS),
 }
 OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)

@@ -24,6 +24,7 @@ from ddpm.training.triggers import token_of
 
 # In a run folder.
 ADAPTER, LEARNED = "adapter.safetensors", "learned_embeds.safetensors"
+REGRESSION = 0.02  # weight of the distance to adapters that were learned before
 MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 
 
@@ -206,7 +207,7 @@ def hyper_parts(run, dtype, pictures, numbers, choice, face_shape, views):
         trained=lambda network: network.hyper,
         what="Hypernetwork",
         base_digest=base.digest,
-        objective=partial(HyperObjective, people=people, views=views),
+        objective=partial(HyperObjective, people=people, views=views, regression=REGRESSION),
     )
 
 
