@@ -180,17 +180,30 @@ def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
     type=Path,
     help="Run folder, weights file, or a shipped model's name.  [default: portraits64]",
 )
-@click.option("--steps", type=click.IntRange(1), help="Of the training.  [default: 400]")
+@click.option(
+    "--steps",
+    type=click.IntRange(0),
+    help="Of the training; 0 only --fast.  [default: 400, and 40 --fast]",
+)
 @click.option("--seed", type=click.IntRange(0), help="Of all noise.  [default: 0]")
+@click.option("--fast", is_flag=True, help="Learn in seconds from one photo, the best of PHOTOS.")
+@click.option("--hyper", type=Path, help="With --fast: the hypernetwork.  [default: the shipped]")
 @click.option("--choose-only", is_flag=True, help="Choose and prepare the photos, and stop.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was stopped or killed.")
 @click.option("--overwrite", is_flag=True, help="Replace what was learned otherwise before.")
 @sentences("the disk is full; what was saved before is safe. Make room and add --resume.")
-def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwrite, **how):
+def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwrite, fast, hyper,
+          **how):  # fmt: skip
     """Learn a person from PHOTOS, a folder: choose among them, train an adapter on those that
-    count, and keep what is most like the person. To --resume, PHOTOS need not be named."""
+    count, and keep what is most like the person. To --resume, PHOTOS need not be named. With --fast
+    PHOTOS may be one photo: a hypernetwork predicts the adapter, and a few steps refine it."""
     from portrait import learning, person
 
+    if fast:
+        _learn_fast(photos, out, noun, embedder, hyper, overwrite, resume or choose_only, **how)
+        return
+    if hyper or how["steps"] == 0:
+        raise ValueError("--hyper and --steps 0 are for learning from one photo; add --fast.")
     if resume and (overwrite or choose_only):
         raise ValueError("--resume goes on with what there is; leave the other option away.")
     learning.set_up_backend()  # before who is seen in photos is asked of it
@@ -246,6 +259,29 @@ def _say_ready(out):
     squares, learned = count(len(record["photos"]), "square"), record.get("learned")
     how = f", learned in {count(learned['checkpoints'][-1]['step'], 'step')}" if learned else ""
     click.echo(printable(f"{out} is ready already: {squares} of {record['trigger']}{how}."))
+
+
+def _learn_fast(photos, out, noun, embedder, hyper, overwrite, other, **how):
+    """Learn a person from one photo."""
+    from portrait import fast, learning, person
+
+    if other:
+        raise ValueError("--fast takes seconds; leave --resume and --choose-only away.")
+    if photos is None:
+        raise ValueError("name a photo, or a folder of photos.")
+    learning.set_up_backend()
+    wanted = person.want(photos, out, noun, embedder=embedder)
+    plan, hyper = fast.make_plan(wanted, hyper, **how)
+    if person.is_learned(out, wanted, overwrite) and not overwrite:
+        _say_ready(out)
+        return
+    choice = fast.choose(wanted)
+    best = printable(wanted.name_of(choice.reference.path))
+    click.echo(f"{best} shows {wanted.trigger} best.", err=True)
+    if not fast.learn(out, wanted, choice, plan, hyper):
+        click.echo("Stopped; nothing was kept.")
+        sys.exit(STOPPED)
+    click.echo(printable(fast.told(out)))
 
 
 def _choose(out, wanted, workers):
