@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from unittest import mock
 
 import keras
 import numpy as np
@@ -266,7 +267,8 @@ def run(base, out, epochs=2, people=PEOPLE, **given):
     options = {"batch_size": 4, "views": 2, "numbers": "5+3", "precision": "float32"}
     options |= {"refinements": 1}
     options = {"weights": base, "data": out.parent, "epochs": epochs, **options, **given}
-    with eager_training():
+    small = partial(HyperSettings, width=16, blocks=1, head_width=8)  # of seconds, not minutes
+    with eager_training(), mock.patch("ddpm.nets.hyper.HyperSettings", small):
         return tasks.hyper(Options(out=out, **options), data)
 
 
