@@ -173,12 +173,14 @@ class Hyper:
 
     Args:
         network: a `HyperNetwork`.
-        base_digest: of the model whose adapters it predicts.
+        preset: of the model whose adapters it predicts, and of its training.
+        base_digest: of that model.
         path: of its file.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
     """
 
     network: object
+    preset: Preset
     base_digest: str
     path: Path
     digest: str
@@ -530,13 +532,14 @@ def load_hyper(path, dtype=None):
 
     path = find_bundle(path, "hyper")
     header = _read_hyper_header(path)
+    preset = _preset_of(header, path)
     try:
         own = {key: header[key] for key in ("form", "faces", "settings")}
-        network, base_digest = HyperNetwork(**own, dtype=dtype), str(header["base_digest"])
+        network = HyperNetwork(**own, dtype=dtype)
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(_OTHER.format(path)) from error
     load_weights(network, path)
-    return Hyper(network, base_digest, path, sha256(path))
+    return Hyper(network, preset, header["base_digest"], path, sha256(path))
 
 
 def _read_hyper_header(path):

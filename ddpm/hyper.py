@@ -1,9 +1,17 @@
-"""A hypernetwork in use: features of one face in, the adapter file of a person out."""
+"""A hypernetwork in use: features of one face in, the adapter file of a person out.
 
+python -m ddpm.hyper runs/hyper --out hyper.weights.h5    # in half the size, to pass on
+"""
+
+from pathlib import Path
+
+import click
 import numpy as np
 
+from common.cli import printable, sentences
+from common.devices import start_backend
 from ddpm.adapters import save_light
-from ddpm.bundle import load_hyper
+from ddpm.bundle import load_hyper, save_hyper
 from ddpm.conditions.text import SPECIAL, TABLE, tokenizer_of
 
 
@@ -66,3 +74,21 @@ def _vector_of(model, noun):
     text = model.preset.network.conditions["text"]
     like = None if noun is None else int(tokenizer_of(text).encode(noun)[1]) - SPECIAL
     return first_vectors(table, 1, like)
+
+
+@click.command()
+@click.argument("hyper", type=Path)
+@click.option("--out", type=Path, required=True, help="The weights file, ending in .weights.h5.")
+@sentences()
+def main(hyper, out):
+    """Write a hypernetwork, a file or a run folder, as float16."""
+    if not out.name.endswith(".weights.h5"):
+        raise ValueError(f"{out} should be a file that ends in .weights.h5.")
+    start_backend()
+    found = load_hyper(hyper, "float32")
+    save_hyper(found.network, found.preset, out, found.base_digest, half=True)
+    click.echo(f"{printable(out)}: {out.stat().st_size / 1e6:.1f} MB, over {found.base_digest}.")
+
+
+if __name__ == "__main__":
+    main()

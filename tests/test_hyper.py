@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from unittest import mock
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from test_adapters import CONDITION, X_T, T, make, out
 from data import Pictures
 from ddpm.adapters import save_light
 from ddpm.bundle import default_hyper, load_hyper, load_model, read_preset, save_hyper, save_model
+from ddpm.hyper import main
 from ddpm.nets.adapters import Adapted, LightAdapter, light_form
 from ddpm.nets.hyper import HyperAdapted, HyperNetwork, HyperSettings
 from ddpm.nets.lidb import KNOWN, REFERENCE
@@ -265,7 +267,8 @@ def run(base, out, epochs=2, people=PEOPLE, **given):
     options = {"batch_size": 4, "views": 2, "numbers": "5+3", "precision": "float32"}
     options |= {"refinements": 1}
     options = {"weights": base, "data": out.parent, "epochs": epochs, **options, **given}
-    with eager_training():
+    small = partial(HyperSettings, width=16, blocks=1, head_width=8)  # of seconds, not minutes
+    with eager_training(), mock.patch("ddpm.nets.hyper.HyperSettings", small):
         return tasks.hyper(Options(out=out, **options), data)
 
 
@@ -300,11 +303,15 @@ def test_what_it_cannot_learn_from_is_refused(base, tmp_path):
         run(base, tmp_path / "run", resume=True, views=4)
 
 
-def test_broken_files_get_a_sentence(network, tmp_path):
+def test_files_come_back_and_broken_ones_get_a_sentence(network, tmp_path, call, refused):
     hyper, path = hyper_of(network), tmp_path / "hyper.weights.h5"
     save_hyper(hyper, PRESETS["tiny"], path, "0123456789ab", half=True)
     back = load_hyper(path).network
     np.testing.assert_allclose(back(faces_of(1)), hyper(faces_of(1)), atol=0.02)
+    other = tmp_path / "copy.weights.h5"
+    told, _ = call(main, path, "--out", other)
+    assert "over 0123456789ab" in told and load_hyper(other).network.form == hyper.form
+    refused(main, path, "--out", tmp_path / "a.bin", says="ends in .weights.h5")
     content, rng = path.read_bytes(), np.random.default_rng(0)
     path = tmp_path / "broken.weights.h5"
     for i in range(60):
