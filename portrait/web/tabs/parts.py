@@ -1,0 +1,101 @@
+"""What several tabs share: the buttons of a job, the fields of a form, what a view looks like."""
+
+from dataclasses import fields
+
+import gradio as gr
+
+from common.cli import describe
+from ddpm.core.samplers import SAMPLERS
+from ddpm.core.schedule import SPACINGS
+from portrait.web import drawing, markup
+from portrait.web.drawing import Form
+from portrait.web.markup import NONE
+
+MODEL = "model"  # all that draws waits in one queue, for there is one model
+QUICK = {"show_progress": "hidden", "api_visibility": "private"}  # of events without a job
+
+
+def job_buttons(studio, run, word):
+    """A button that begins a job, and one that stops it.
+
+    Args:
+        studio: `studio.Studio`.
+        run: (gr.Request, *values of fields) -> iterator of outputs.
+        word: on the first button.
+
+    Returns:
+        (buttons, connect): connect(inputs, outputs) joins them to fields.
+    """
+    with gr.Row():
+        begin = gr.Button(word, variant="primary", elem_classes="begin")
+        stop = gr.Button("Stop")
+
+    def ask(request: gr.Request):
+        studio.jobs.ask(request.session_hash)
+
+    def halt(request: gr.Request):
+        studio.jobs.stop(request.session_hash)
+
+    def work(request: gr.Request, *values):
+        job = studio.jobs.begin(request.session_hash)
+        try:
+            yield from run(job, *values)
+        finally:
+            studio.jobs.end(request.session_hash, job)
+
+    def connect(inputs, outputs):
+        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        begin.click(ask, **quick).then(
+            work,
+            inputs,
+            outputs,
+            concurrency_limit=1,
+            concurrency_id=MODEL,
+            trigger_mode="multiple",
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        stop.click(halt, **quick)
+
+    return begin, connect
+
+
+def show(view):
+    """What a `View` looks like: HTML."""
+    shown = markup.notice([view.problem], problem=True) if view.problem else NONE
+    if view.share is not None:
+        shown += markup.progress(view.share, view.status)
+    elif view.status:
+        shown += markup.notice([view.status])
+    if view.preview is not None:
+        shown += markup.picture(view.preview, "the pictures so far", "sheet")
+    return shown + markup.notice(view.notes)
+
+
+def settings_of(form):
+    """The fields of a `Form` behind its words, in its order, with the form's values."""
+    with gr.Row():
+        n = gr.Number(form.n, label="Pictures", precision=0, min_width=90)  # fmt: skip
+        seed = gr.Number(form.seed, label="Seed", precision=0, min_width=110)
+    new_seed = gr.Checkbox(form.new_seed, label="A new seed each time")
+    guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
+    steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
+    with gr.Row():
+        sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120)
+        spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing", min_width=120)
+    return [n, seed, new_seed, guidance, steps, sampler, spacing]
+
+
+def filled(recipe):
+    """A recipe in the fields of Draw.
+
+    Returns:
+        (whether it fits, HTML of sentences, *values): they stay as they are where it does not.
+    """
+    try:
+        form = drawing.form_of(recipe)
+    except (ValueError, OSError) as error:
+        skipped = [gr.skip()] * len(fields(Form))
+        return False, markup.notice([describe(error)], problem=True), *skipped
+    said = markup.notice(["The fields are those of the picture: press Draw."])
+    return True, said, *vars(form).values()
