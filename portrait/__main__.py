@@ -14,7 +14,7 @@ from common.cli import STOPPED, count, note, printable, progress, sentences
 from common.devices import start_backend
 from common.files import check_writable, write_text
 from common.images import find_images, image_format
-from portrait.settings import Settings
+from portrait.settings import HELP, Settings
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,7 +24,8 @@ def _settings(command):
     """Give a command an option for every setting."""
     for field in reversed(fields(Settings)):
         name = f"--{field.name.replace('_', '-')}"
-        command = click.option(name, type=field.type, default=field.default)(command)
+        said = HELP[field.name][0].upper() + HELP[field.name][1:] + "."
+        command = click.option(name, type=field.type, default=field.default, help=said)(command)
     return command
 
 

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from portrait.web.tabs import draw, info, lecture, paint
+from portrait.web.tabs import draw, info, lecture, paint, portrait
 
 TITLE = "Portraits from scratch"
 CSS = """
@@ -27,6 +27,9 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 .steps table { border-collapse: collapse; }
 .steps th, .steps td { padding: 4px 6px; text-align: left; vertical-align: top; }
 .steps td { width: 130px; min-width: 96px; }
+.pair { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); }
+.pair figure { margin: 0; } .pair img { max-width: 100%; max-height: 340px; display: block; }
+.cells.photos img { image-rendering: auto; }
 .equations p { font-family: var(--font-mono); font-size: 0.9rem; margin: 5px 0;
   overflow-wrap: anywhere; }
 dl.recipe { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 6px 0; }
@@ -62,6 +65,8 @@ def make_page(studio):
         with gr.Tabs() as tabs:
             with gr.Tab("Draw", id="draw"):
                 form = draw.tab(studio)
+            with gr.Tab("Portrait", id="portrait"):
+                portrait.tab(studio)
             with gr.Tab("Paint in", id="paint"):
                 paint.tab(studio)
             with gr.Tab("How it works", id="lecture"):

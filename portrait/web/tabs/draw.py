@@ -28,7 +28,7 @@ def tab(studio):
             inputs, seed = [prompt, negative, *settings], settings[1]
             made = gr.State([])
 
-            def run(job, made, *values):
+            def run(job, desk, made, *values):
                 for view in drawing.draw(studio, Form(*values), job):
                     gallery = gr.skip()
                     if view.files:

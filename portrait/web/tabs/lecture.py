@@ -24,7 +24,7 @@ def tab(studio):
         given = {"prompt": prompt, "seed": seed, "guidance": guidance, "steps": steps}
         return Form(**given, spacing="uniform")
 
-    def run(job, *values):
+    def run(job, desk, *values):
         for view, way in lecture.walk(studio, form_of(*values), job):
             if way is None:
                 yield show(view), *[gr.skip()] * 5
@@ -52,7 +52,7 @@ def tab(studio):
 
     gr.Markdown("### Samplers from the same noise")
 
-    def run_all(job, *values):
+    def run_all(job, desk, *values):
         for view, cells in lecture.compare(studio, form_of(*values), job):
             yield show(view), lecture.compared(cells)
 

@@ -32,7 +32,7 @@ def tab(studio):
                 settings = settings_of(replace(form, n=1))
         with gr.Column(scale=3, min_width=300):
 
-            def run(job, *values):
+            def run(job, desk, *values):
                 for view in painting.paint(studio, PaintForm(*values), job):
                     files = list(map(str, view.files)) or gr.skip()
                     yield show(view), files, gr.skip() if view.seed is None else view.seed

@@ -20,44 +20,56 @@ def job_buttons(studio, run, word):
 
     Args:
         studio: `studio.Studio`.
-        run: (gr.Request, *values of fields) -> iterator of outputs.
+        run: as of `begins`.
         word: on the first button.
 
     Returns:
-        (buttons, connect): connect(inputs, outputs) joins them to fields.
+        (button, connect): connect(inputs, outputs) joins them to fields.
     """
     with gr.Row():
         begin = gr.Button(word, variant="primary", elem_classes="begin")
         stop = gr.Button("Stop")
 
-    def ask(request: gr.Request):
-        studio.jobs.ask(request.session_hash)
-
     def halt(request: gr.Request):
         studio.jobs.stop(request.session_hash)
+
+    def connect(inputs, outputs):
+        begins(studio, begin, run, inputs, outputs)
+        stop.click(halt, queue=False, **QUICK)
+
+    return begin, connect
+
+
+def begins(studio, button, run, inputs, outputs):
+    """Have a button begin a job.
+
+    Args:
+        studio: `studio.Studio`.
+        button: `gr.Button`.
+        run: (job, desk, *values of inputs) -> iterator of outputs; desk is a dict of the browser's
+            work.
+        inputs, outputs: components.
+    """
+
+    def ask(request: gr.Request):
+        studio.jobs.ask(request.session_hash)
 
     def work(request: gr.Request, *values):
         job = studio.jobs.begin(request.session_hash)
         try:
-            yield from run(job, *values)
+            yield from run(job, studio.desk(request.session_hash), *values)
         finally:
             studio.jobs.end(request.session_hash, job)
 
-    def connect(inputs, outputs):
-        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        begin.click(ask, **quick).then(
-            work,
-            inputs,
-            outputs,
-            concurrency_limit=1,
-            concurrency_id=MODEL,
-            trigger_mode="multiple",
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        stop.click(halt, **quick)
-
-    return begin, connect
+    button.click(ask, queue=False, **QUICK).then(
+        work,
+        inputs,
+        outputs,
+        concurrency_limit=1,
+        concurrency_id=MODEL,
+        trigger_mode="multiple",
+        **QUICK,
+    )
 
 
 def show(view):

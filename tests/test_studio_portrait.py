@@ -1,0 +1,184 @@
+"""The studio's tabs for photographs of people: portraits, folders of photos, people learned."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from common.images import read_image, write_image
+from common.sheets import read_recipe
+from portrait import stages
+from portrait.settings import HELP, Settings
+from portrait.stages import STAGES
+from portrait.web import portraying
+from portrait.web.jobs import Job
+from portrait.web.portraying import STAY, PortraitForm
+from portrait.web.studio import Studio
+
+QUICK = {"steps": 4, "border_steps": 4}  # settings of a portrait that is painted in a test
+
+
+@pytest.fixture(scope="module")
+def pipeline(conditional):
+    from ddpm.pipeline import Pipeline
+
+    return Pipeline.load(conditional, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def studio(pipeline, tmp_path_factory):
+    """One for all, whose painter is compiled once."""
+    return Studio(pipeline, tmp_path_factory.mktemp("studio"))
+
+
+@pytest.fixture(scope="module")
+def photos(photographs, tmp_path_factory):
+    """{name: path} of two photographs, of both side by side, and of nobody."""
+    folder, found = tmp_path_factory.mktemp("photos"), {}
+    one, other = photographs["astronaut"][:300, 60:400], photographs["hopper"][:300, 80:420]
+    pictures = dict(photographs, both=np.hstack([one, other]), nobody=np.zeros((90, 90, 3), "u1"))
+    for name, image in pictures.items():
+        found[name] = str(folder / f"{name}.png")
+        write_image(image, found[name])
+    return found
+
+
+@pytest.fixture
+def form(photos):
+    settings = Settings(**QUICK).to_dict()
+    picks = ("photo 1: hopper.png",)
+    return PortraitForm(photos["astronaut"], (photos["hopper"],), picks, settings)
+
+
+def last_of(steps):
+    """The last of what a job yields, which has no problem to tell."""
+    *_, (view, shown) = steps
+    assert not view.problem, view.problem
+    return view, shown
+
+
+# --- Portrait
+
+
+def test_faces_are_framed_and_told_of_before_anything_runs(photos, studio, monkeypatch):
+    monkeypatch.setattr(studio, "painter", None)
+    seen = portraying.look(photos["both"])
+    assert len(seen.widths) == 2 and (seen.picture != 0).any()
+    assert [text[:7] for text in seen.sentences] == ["Face 1:", "Face 2:"]
+    assert "px wide" in seen.sentences[0]
+    nobody = portraying.look(photos["nobody"])
+    assert nobody.sentences == ("No face found; name a photo that shows one clearly.",)
+    given = portraying.choices([photos["hopper"]])
+    assert given == [STAY, "photo 1: hopper.png"]
+    both = PortraitForm(photos["both"], (photos["hopper"],), (STAY, given[1]))
+    assert portraying.check(studio, both) == ([], "")
+
+
+def test_a_file_that_is_no_picture_is_called_by_its_name(tmp_path):
+    (tmp_path / "note.png").write_text("no picture")
+    seen = portraying.look(str(tmp_path / "note.png"))
+    assert seen.picture is None and seen.sentences == ("note.png: not a picture.",)
+
+
+def test_a_single_photo_goes_to_the_largest_face_and_several_from_the_left():
+    assert portraying.matched((50, 90, 60), ["a"]) == [STAY, "a", STAY]
+    assert portraying.matched((50, 90, 60), ["a", "b"]) == ["a", "b", STAY]
+    assert portraying.matched((50, 90), ["a", "b", "c"]) == ["a", "b"]
+    assert portraying.matched((), ["a"]) == []
+
+
+def test_every_number_of_the_settings_has_a_slider_and_a_sentence():
+    shown = [name for names in portraying.sliders().values() for name in names]
+    assert len(shown) == len(set(shown))
+    assert {*shown, "prompt", "negative", "seed"} == set(Settings().to_dict()) == set(HELP)
+    assert list(portraying.sliders()) == [s for s in STAGES if s in stages.USES]
+
+
+def test_stages_appear_one_by_one_with_their_masks(studio, form, photos):
+    desk, seen = {}, []
+    for view, shown in portraying.paint(studio, form, desk, Job()):
+        assert not view.problem
+        if shown is not None and shown.faces:
+            seen.append([title for title, _, _ in shown.faces[0]])
+    assert [len(titles) for titles in seen] == [1, 2, 3, 4, 5, 6, 7, 8, 8]
+    masks = [mask for _, _, mask in shown.faces[0] if mask is not None]
+    assert len(masks) == len(stages.USES) - 5 == 2
+    result, template = read_image(shown.file), read_image(photos["astronaut"])
+    assert result.shape == template.shape and 0.02 < (result != template).any(-1).mean() < 0.5
+    assert read_recipe(shown.file)["faces"] == ["hopper.png"]
+    np.testing.assert_array_equal(read_image(shown.after), portraying.smaller(result))
+    assert "likeness" in view.notes[-1] and not studio.model.locked()
+
+
+def test_from_here_repeats_that_stage_and_what_follows(studio, form):
+    desk = {}
+    _, first = last_of(portraying.paint(studio, form, desk, Job()))
+    before = {title: picture for title, picture, _ in first.faces[0]}
+    softer = replace(form, settings=form.settings | {"retouch": 1.0, "seed": 3})
+    steps = list(portraying.paint(studio, softer, desk, Job(), "coloured"))
+    _, again = last_of(steps)
+    after = {title: picture for title, picture, _ in again.faces[0]}
+    same = [title for title in before if (before[title] == after[title]).all()]
+    assert len(same) >= 4 and list(before)[-1] not in same
+    assert len(before) == len(after) == 8
+    # A setting of an earlier stage is not left behind.
+    narrower = replace(softer, settings=softer.settings | {"inset": 0.2})
+    view, last = last_of(portraying.paint(studio, narrower, desk, Job(), "border"))
+    assert "Begun with 'fused', for a setting of that stage was changed, too." in view.notes
+    assert (last.faces[0][2][1] != again.faces[0][2][1]).any()
+
+
+def test_from_here_needs_the_same_photos(studio, form, photos):
+    (view, _), *_ = portraying.paint(studio, form, {}, Job(), "border")
+    assert view.problem == "the photos are other ones than those painted last; press Paint."
+
+
+def test_several_faces_are_painted_from_left_to_right(studio, form, photos):
+    picks = ("photo 2: astronaut.png", "photo 1: hopper.png")
+    references = (photos["hopper"], photos["astronaut"])
+    form = replace(form, template=photos["both"], references=references, picks=picks)
+    view, shown = last_of(portraying.paint(studio, form, {}, Job()))
+    assert [len(face) for face in shown.faces] == [8, 8]
+    assert read_recipe(shown.file)["faces"] == ["astronaut.png", "hopper.png"]
+    result, template = read_image(shown.file), read_image(photos["both"])
+    changed = (result != template).any(-1)
+    assert changed[:, :340].any() and changed[:, 340:].any()
+    one = replace(form, picks=(STAY, picks[1]))
+    _, shown = last_of(portraying.paint(studio, one, {}, Job()))
+    changed = (read_image(shown.file) != template).any(-1)
+    assert not changed[:, :300].any() and changed[:, 340:].any()
+
+
+def test_a_portrait_is_stopped_between_its_steps(studio, form):
+    job, desk, said = Job(), {}, []
+    for view, _ in portraying.paint(studio, form, desk, job):
+        said.append(view.status)
+        if "reconstructed" in view.status:
+            job.stop()
+    assert said[-1].startswith("Stopped at reconstructed") and desk == {}
+    assert not studio.model.locked()
+    ((view, _),) = portraying.paint(studio, form, desk, job)
+    assert view.status == "Stopped before it began."
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    (
+        ({"template": None}, "there is no photo to paint into; drop one as the template."),
+        ({"picks": (STAY,)}, "no face of the template is to change; choose who it becomes."),
+        ({"picks": ("photo 7: /etc/passwd",)}, "there is no 'photo 7: /etc/passwd'; choose who"),
+        ({"picks": ("person: ../../root",)}, "there is no 'person: ../../root'; choose who"),
+        ({"settings": {"strength": None}}, "strength must be a number. Received: None."),
+        ({"settings": {"border_steps": 2.5}}, "border-steps must be a whole number. Received: 2.5"),
+        ({"settings": {"crop": 99}}, "crop lies between 1.2 and 6. Received: 99."),
+        ({"settings": {"steps": float("inf")}}, "steps must be a whole number. Received: inf."),
+    ),
+)
+def test_what_cannot_be_painted_into_is_one_sentence(studio, form, change, sentence):
+    ((view, shown),) = portraying.paint(studio, replace(form, **change), {}, Job())
+    assert view.problem.startswith(sentence) and shown is None
+
+
+def test_sentences_name_photos_without_their_folders(studio, form, photos):
+    nobody = replace(form, template=photos["nobody"])
+    assert portraying.check(studio, nobody) == ([], "nobody.png: no face found.")
