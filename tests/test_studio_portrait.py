@@ -1,5 +1,6 @@
 """The studio's tabs for photographs of people: portraits, folders of photos, people learned."""
 
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,10 @@ from common.sheets import read_recipe
 from portrait import stages
 from portrait.settings import HELP, Settings
 from portrait.stages import STAGES
-from portrait.web import portraying
+from portrait.web import portraying, sorting
 from portrait.web.jobs import Job
 from portrait.web.portraying import STAY, PortraitForm
+from portrait.web.sorting import FacesForm
 from portrait.web.studio import Studio
 
 QUICK = {"steps": 4, "border_steps": 4}  # settings of a portrait that is painted in a test
@@ -46,7 +48,7 @@ def photos(photographs, tmp_path_factory):
 @pytest.fixture
 def form(photos):
     settings = Settings(**QUICK).to_dict()
-    picks = ("photo 1: hopper.png",)
+    picks = ("photo 1: hopper.png", *[STAY] * 4)
     return PortraitForm(photos["astronaut"], (photos["hopper"],), picks, settings)
 
 
@@ -182,3 +184,72 @@ def test_what_cannot_be_painted_into_is_one_sentence(studio, form, change, sente
 def test_sentences_name_photos_without_their_folders(studio, form, photos):
     nobody = replace(form, template=photos["nobody"])
     assert portraying.check(studio, nobody) == ([], "nobody.png: no face found.")
+
+
+# --- Faces
+
+
+def in_zip(path):
+    with zipfile.ZipFile(path) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+@pytest.fixture
+def dropped(photos, tmp_path):
+    """Four files of which two show a face, one nobody, and one is no picture."""
+    (tmp_path / "damaged.jpg").write_bytes(b"\xff\xd8 no more")
+    return (*(photos[name] for name in ("astronaut", "hopper", "nobody")),
+            str(tmp_path / "damaged.jpg"))  # fmt: skip
+
+
+def test_a_folder_of_photos_is_sorted_cut_and_reported(studio, dropped):
+    steps = list(sorting.sort(studio, FacesForm(dropped, top=1, size=64), Job()))
+    view, table, file = steps[-1]
+    assert not view.problem and view.status == "4 photos done."
+    assert any("Measured: 2 of 4 photos" in view.status for view, _, _ in steps)
+    found = in_zip(file)
+    assert {"heads/align.json", "scores.json", "report.html"} < set(found)
+    heads = [name for name in found if name.endswith(".png") and name.startswith("heads")]
+    assert heads == ["heads/astronaut.png", "heads/hopper.png"]
+    assert len([name for name in found if name.startswith("best/01_")]) == 1
+    assert str(studio.folder) not in " ".join(
+        found[name].decode() for name in ("heads/align.json", "scores.json", "report.html")
+    )
+    assert table.count("<tr>") == 5 and "damaged.jpg" in table and "no face found" in table
+    assert "2 photos without a face." in view.notes
+    assert any(note.startswith("damaged.jpg: ") for note in view.notes)
+
+
+def test_sorting_is_stopped_between_photos(studio, dropped):
+    job, seen = Job(), []
+    for step in sorting.sort(studio, FacesForm(dropped), job):
+        seen.append(step)
+        job.stop()
+    assert seen[-1][0].status == "Stopped." and seen[-1][2] is None
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    (
+        ({"files": ()}, "there are no photos; drop some first."),
+        ({"files": ("a.png",) * 501}, "at most 500 photos are taken at once. Received: 501."),
+        ({"works": ()}, "there is nothing to do; tick what is wanted."),
+        ({"size": 3}, "size must be a whole number from 16 to 4096. Received: 3."),
+        ({"top": float("nan")}, "top must be a whole number from 1 to 500. Received: nan."),
+        ({"template": "x"}, "a template is one of arcface, portrait. Received: 'x'."),
+    ),
+)
+def test_what_cannot_be_sorted_is_one_sentence(studio, change, sentence):
+    form = replace(FacesForm(("nobody.png",)), **change)
+    ((view, table, file),) = sorting.sort(studio, form, Job())
+    assert view.problem.startswith(sentence) and file is None
+
+
+def test_names_of_photos_are_made_safe(tmp_path):
+    for name in ("a b.JPG", "a;b.jpg", "<img src=x>.png", "con.exe"):
+        (tmp_path / name).write_bytes(b"x")
+    paths = sorting.collect(map(str, tmp_path.iterdir()), tmp_path / "out")
+    assert sorted(path.name for path in paths) == sorted(
+        ["a_b.jpg", "a_b_2.jpg", "img_src_x.png", "con.png"]
+    )
+    assert sorting.safe_name("../..") == "photo" and len(sorting.safe_name("a" * 999)) == 60

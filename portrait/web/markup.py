@@ -104,3 +104,19 @@ def without_folder(sentence, *paths):
     for path in paths:
         sentence = sentence.replace(str(path), Path(path).name)
     return sentence
+
+
+def table(head, rows, caption):
+    """A table that can be scrolled.
+
+    Args:
+        head: list of text.
+        rows: list of lists of HTML.
+        caption: text.
+    """
+    cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return (
+        f'<div class="scroll rows"><table><caption>{escape(caption)}</caption>'
+        f"<tr>{cells}</tr>{lines}</table></div>"
+    )

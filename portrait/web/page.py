@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from portrait.web.tabs import draw, info, lecture, paint, portrait
+from portrait.web.tabs import draw, faces, info, lecture, paint, portrait
 
 TITLE = "Portraits from scratch"
 CSS = """
@@ -30,6 +30,11 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 .pair { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); }
 .pair figure { margin: 0; } .pair img { max-width: 100%; max-height: 340px; display: block; }
 .cells.photos img { image-rendering: auto; }
+.rows table { border-collapse: collapse; width: 100%; }
+.rows caption { text-align: left; font-size: 0.85rem; padding-bottom: 4px; }
+.rows th, .rows td { padding: 4px 8px; text-align: left; vertical-align: top; }
+.rows tr { border-bottom: 1px solid var(--border-color-primary); }
+.rows img { height: 64px; width: auto; max-width: none; display: block; }
 .equations p { font-family: var(--font-mono); font-size: 0.9rem; margin: 5px 0;
   overflow-wrap: anywhere; }
 dl.recipe { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 6px 0; }
@@ -69,6 +74,8 @@ def make_page(studio):
                 portrait.tab(studio)
             with gr.Tab("Paint in", id="paint"):
                 paint.tab(studio)
+            with gr.Tab("Faces", id="faces"):
+                faces.tab(studio)
             with gr.Tab("How it works", id="lecture"):
                 lecture.tab(studio)
             with gr.Tab("PNG info", id="info"):

@@ -149,7 +149,9 @@ def session_of(studio, form):
 
     if not form.template:
         raise ValueError("there is no photo to paint into; drop one as the template.")
-    wanted = [SKIP if pick in (None, STAY) else _picked(studio, form, pick) for pick in form.picks]
+    there = max(1, len(look(form.template).widths))
+    picks = form.picks[:there]  # the page has fields for more
+    wanted = [SKIP if pick in (None, STAY) else _picked(studio, form, pick) for pick in picks]
     if all(one == SKIP for one in wanted):
         raise ValueError("no face of the template is to change; choose who it becomes.")
     while len(wanted) > 2 and wanted[-1] == SKIP:

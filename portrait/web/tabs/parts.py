@@ -11,17 +11,19 @@ from portrait.web import drawing, markup
 from portrait.web.drawing import Form
 from portrait.web.markup import NONE
 
-MODEL = "model"  # all that draws waits in one queue, for there is one model
+# All that draws waits in one queue, for there is one model; what measures photos in another.
+MODEL, PHOTOS = "model", "photos"
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}  # of events without a job
 
 
-def job_buttons(studio, run, word):
+def job_buttons(studio, run, word, queue=MODEL):
     """A button that begins a job, and one that stops it.
 
     Args:
         studio: `studio.Studio`.
         run: as of `begins`.
         word: on the first button.
+        queue: as of `begins`.
 
     Returns:
         (button, connect): connect(inputs, outputs) joins them to fields.
@@ -31,16 +33,16 @@ def job_buttons(studio, run, word):
         stop = gr.Button("Stop")
 
     def halt(request: gr.Request):
-        studio.jobs.stop(request.session_hash)
+        studio.jobs.stop((request.session_hash, queue))
 
     def connect(inputs, outputs):
-        begins(studio, begin, run, inputs, outputs)
+        begins(studio, begin, run, inputs, outputs, queue)
         stop.click(halt, queue=False, **QUICK)
 
     return begin, connect
 
 
-def begins(studio, button, run, inputs, outputs):
+def begins(studio, button, run, inputs, outputs, queue=MODEL):
     """Have a button begin a job.
 
     Args:
@@ -49,24 +51,26 @@ def begins(studio, button, run, inputs, outputs):
         run: (job, desk, *values of inputs) -> iterator of outputs; desk is a dict of the browser's
             work.
         inputs, outputs: components.
+        queue: `MODEL` or `PHOTOS`, in which it waits for its turn.
     """
 
     def ask(request: gr.Request):
-        studio.jobs.ask(request.session_hash)
+        studio.jobs.ask((request.session_hash, queue))
 
     def work(request: gr.Request, *values):
-        job = studio.jobs.begin(request.session_hash)
+        page = request.session_hash, queue
+        job = studio.jobs.begin(page)
         try:
             yield from run(job, studio.desk(request.session_hash), *values)
         finally:
-            studio.jobs.end(request.session_hash, job)
+            studio.jobs.end(page, job)
 
     button.click(ask, queue=False, **QUICK).then(
         work,
         inputs,
         outputs,
         concurrency_limit=1,
-        concurrency_id=MODEL,
+        concurrency_id=queue,
         trigger_mode="multiple",
         **QUICK,
     )
