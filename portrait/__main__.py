@@ -228,16 +228,17 @@ def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwr
 @click.option("--port", type=click.IntRange(1, 65535), default=7860, help="Of this machine.")
 @click.option("--no-browser", is_flag=True, help="Only say where the page is.")
 @click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
+@click.option("--people", type=Path, default=Path("people"), help="Folder of learned people.")
 @sentences()
-def studio(port, no_browser, weights):
-    """Open the studio: a page in the browser that draws, paints and shows how it works. Only this
-    machine can open it, and it asks nothing of any other."""
+def studio(port, no_browser, weights, people):
+    """Open the studio: a page in the browser that draws, paints, learns people and shows how it
+    works. Only this machine can open it, and it asks nothing of any other."""
     from portrait.web import server
 
     with server.reserve(port) as place:  # before the model is loaded, which takes seconds
         server.check_installed()
         start_backend()
-        server.run(place, weights, not no_browser)
+        server.run(place, weights, not no_browser, people)
 
 
 def _say_ready(out):

@@ -34,6 +34,7 @@ CONDITIONAL += ("--sample-epochs", "0")
 CONDITIONAL_EPOCHS = 2
 CONTROL = ("--epochs", CONDITIONAL_EPOCHS, "--batch-size", 8, "--save-minutes", 0)
 CONTROL += ("--sample-epochs", CONDITIONAL_EPOCHS)
+SQUARES, SIDE = 6, 192  # of a person: how many photos, and their pixels a side
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 # What a command sets for its backend: sums depend on the number of threads.
 BACKEND_SETTINGS = ("TF_NUM_", "TF_DETERMINISTIC_OPS", "XLA_FLAGS")
@@ -264,6 +265,23 @@ def half_drawn(made_once):
 def rendered(made_once):
     """24 people at 256 px, photos only: images, part maps and records."""
     return read_faces(made_once("faces", lambda out: render(out, 24, 24, 256, 11, drawn=0)))
+
+
+@pytest.fixture(scope="session")
+def chosen(made_once):
+    """A folder with `photos`, six pictures of one person, and `eva`, their squares."""
+
+    def make(folder):
+        from common.images import write_image
+        from portrait.__main__ import main
+
+        images = read_faces(render(folder / "set", SQUARES, 1, SIDE, 23, drawn=0))[0]
+        for i, image in enumerate(images):
+            write_image(image, folder / "photos" / f"{i}.png")
+        words = ("--identity", "encoder", "--workers", 1, "--noun", "woman", "--choose-only")
+        invoke(main, "learn", folder / "photos", "--out", folder / "eva", *words)
+
+    return made_once("chosen", make)
 
 
 @pytest.fixture

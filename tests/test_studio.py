@@ -38,7 +38,7 @@ def pipeline(conditional):
 
 @pytest.fixture
 def studio(pipeline, tmp_path):
-    return Studio(pipeline, tmp_path)
+    return Studio(pipeline, tmp_path, tmp_path / "people")
 
 
 @pytest.fixture
@@ -416,7 +416,7 @@ def client(pipeline, tmp_path_factory):
     pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
     testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
     folder = tmp_path_factory.mktemp("studio")
-    app = server.make_app(Studio(pipeline, folder), PORT)
+    app = server.make_app(Studio(pipeline, folder, folder / "people"), PORT)
     with testclient.TestClient(app, base_url=f"http://{OWN}") as asked:
         yield asked
 

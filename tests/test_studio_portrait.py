@@ -1,18 +1,23 @@
 """The studio's tabs for photographs of people: portraits, folders of photos, people learned."""
 
+import shutil
+import sys
 import zipfile
 from dataclasses import replace
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from common.images import read_image, write_image
 from common.sheets import read_recipe
 from portrait import stages
 from portrait.settings import HELP, Settings
 from portrait.stages import STAGES
-from portrait.web import portraying, sorting
+from portrait.web import people, portraying, sorting
 from portrait.web.jobs import Job
+from portrait.web.people import People, PersonForm
 from portrait.web.portraying import STAY, PortraitForm
 from portrait.web.sorting import FacesForm
 from portrait.web.studio import Studio
@@ -30,7 +35,8 @@ def pipeline(conditional):
 @pytest.fixture(scope="module")
 def studio(pipeline, tmp_path_factory):
     """One for all, whose painter is compiled once."""
-    return Studio(pipeline, tmp_path_factory.mktemp("studio"))
+    folder = tmp_path_factory.mktemp("studio")
+    return Studio(pipeline, folder, folder / "people")
 
 
 @pytest.fixture(scope="module")
@@ -253,3 +259,162 @@ def test_names_of_photos_are_made_safe(tmp_path):
         ["a_b.jpg", "a_b_2.jpg", "img_src_x.png", "con.png"]
     )
     assert sorting.safe_name("../..") == "photo" and len(sorting.safe_name("a" * 999)) == 60
+
+
+# --- People
+
+SLEEPER = (sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(600)")
+FAILURE = (sys.executable, "-c", "import sys; print('Error: no room left.'); sys.exit(2)")
+
+
+@pytest.fixture
+def home(chosen, pipeline, tmp_path):
+    """A studio of its own, with somebody whose photos are chosen."""
+    shutil.copytree(chosen / "eva", tmp_path / "people" / "eva")
+    studio = Studio(pipeline, tmp_path / "studio", tmp_path / "people")
+    yield studio
+    studio.people.close()
+
+
+@pytest.fixture
+def album(chosen):
+    return tuple(map(str, sorted((chosen / "photos").glob("*.png"))))
+
+
+def ended(people):
+    people._process.wait(60)
+
+
+def test_the_table_says_which_photos_count_and_why_not(home, album, photos):
+    desk, form = {}, PersonForm((*album, photos["nobody"], photos["hopper"]))
+    view, table = list(people.survey(home, form, desk, Job()))[-1]
+    choice = desk[people.TAB]["choice"]
+    assert view.status == f"{len(choice.used)} of 8 photos count." and not view.problem
+    assert table.count("<tr>") == 9 and table.count("does not count") == 8 - len(choice.used) >= 2
+    assert "someone else" in table and "no face found" in table and "reference" in table
+    assert table.index("counts") < table.index("does not count")
+
+
+def test_too_few_photos_are_told_with_what_to_do(home, photos):
+    form = PersonForm((photos["hopper"], photos["nobody"]), "hopper")
+    *_, (view, table) = people.survey(home, form, {}, Job())
+    assert "it takes 5" in view.problem and "nobody.png" in table
+    *_, (view, _) = people.learn(home, form, {}, Job())
+    assert "it takes 5" in view.problem
+    assert list(home.people.everybody()) == ["eva"] and not home.people.is_running()
+
+
+def test_somebody_is_learned_beside_the_page_and_stopped(home, album, monkeypatch):
+    monkeypatch.setattr(people, "COMMAND", SLEEPER)
+    form, desk = PersonForm(album, "Anna Lena", "woman", 7), {}
+    said = [view.status for view, _ in people.learn(home, form, desk, Job())]
+    assert said[-1] == "anna-lena is being learned; the page may be closed."
+    folder = home.people.find("anna-lena")
+    assert len(list((folder / "photos").glob("*.png"))) == len(desk[people.TAB]["choice"].used)
+    words = list(map(str, home.people._process.args))[len(SLEEPER) :]
+    weights = ["--weights", str(home.pipeline.model.path)]
+    assert words == ["learn", "--out", str(folder), "--resume", *weights, "--steps", "7"]
+    assert people.progress_of(home.people).status.startswith("anna-lena: making strangers")
+    *_, (view, _) = people.learn(home, form, desk, Job())
+    assert view.problem == "anna-lena is being learned; wait for it, or stop it."
+    with pytest.raises(ValueError, match="is being learned; stop that first"):
+        home.people.delete("anna-lena")
+    assert home.people.stop()
+    ended(home.people)
+    assert not home.people.stop() and not people.progress_of(home.people).problem
+    assert "anna-lena: photos chosen, not learned yet" in people.list_shown(home.people)
+    # The photos are there, so only the training begins again.
+    assert people.resume(home.people, "anna-lena") == said[-1]
+    assert home.people.is_running("anna-lena") and not home.people.is_running("eva")
+    home.people.close()
+    home.people.delete("anna-lena")
+    assert list(home.people.everybody()) == ["eva"] and not folder.exists()
+
+
+def test_why_a_training_failed_is_told(home, monkeypatch):
+    monkeypatch.setattr(people, "COMMAND", FAILURE)
+    people.resume(home.people, "eva")
+    ended(home.people)
+    assert people.progress_of(home.people).problem == "no room left."
+
+
+def test_other_photos_do_not_replace_a_person(home, album):
+    *_, (view, _) = people.learn(home, PersonForm(album[:5], "eva", "woman"), {}, Job())
+    assert view.problem.startswith("there is a eva already, of other photos; choose another name")
+
+
+def test_progress_is_read_from_the_training_itself(home):
+    training = home.people.find("eva") / "training"
+    training.mkdir()
+    (training / "plan.json").write_text('{"weights": "a", "steps": 40}')
+    (training / "log.csv").write_text("epoch,step\n1,2\n2,4\n")
+    assert people.said_of(training.parent) == "learned in part, step 4 of 40"
+    (training / "log.csv").write_text("")
+    assert people.said_of(training.parent) == "learned in part"
+
+
+def test_deleting_removes_the_files_and_spares_what_is_not_of_the_person(home):
+    folder = home.people.find("eva")
+    (folder / "diary.txt").write_text("mine")
+    with pytest.raises(ValueError, match="eva would lose diary.txt"):
+        home.people.delete("eva")
+    (folder / "diary.txt").unlink()
+    home.people.delete("eva")
+    assert list(home.people.folder.iterdir()) == []
+
+
+BAD_NAMES = [
+    *("", " ", ".", "..", "../eva", "/etc", "a/b", "a\\b", "..\\eva", "C:\\eva", "a\0b", "~root"),
+    *("con", "NUL", "aux", "COM1", "lpt9", "-rf", "--out", "eva.", ".eva", "a:b", "a|b", "a*", "1"),
+    *("<b>", "%2e%2e", "eva/../..", "\u202eeva", "x" * 41, "a\nb/", "....//", "file:///etc"),
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_is_never_a_path(home, name):
+    with pytest.raises(ValueError, match=r"\.$"):
+        home.people.place_for(name)
+    for ask in (home.people.find, home.people.delete, home.people.known):
+        with pytest.raises(ValueError, match="there is no person"):
+            ask(name)
+    assert list(home.people.everybody()) == ["eva"]
+
+
+def test_a_link_in_the_folder_is_nobody(home, tmp_path):
+    shutil.copytree(home.people.find("eva"), tmp_path / "elsewhere")
+    (home.people.folder / "anna").symlink_to(tmp_path / "elsewhere")
+    assert list(home.people.everybody()) == ["eva"]
+    with pytest.raises(ValueError, match="anna is a link to another place"):
+        home.people.place_for("Anna")
+    with pytest.raises(ValueError, match="there is no person 'anna'"):
+        home.people.delete("anna")
+    assert (tmp_path / "elsewhere" / "person.json").exists()
+
+
+def test_a_good_name_is_a_folder_of_its_word(home):
+    for name, word in (("Anna Lena", "anna-lena"), ("Zoë", "zoë"), ("o'neil_2", "o-neil-2")):
+        assert home.people.place_for(name) == home.people.folder / word
+
+
+@pytest.mark.slow
+def test_a_training_is_stopped_and_gone_on_with_after_the_server(home, album, monkeypatch):
+    """In real processes: the first is stopped with its server, the second ends."""
+    monkeypatch.setattr(people, "COMMAND", (sys.executable, "tests/micro.py",
+                                            "portrait/__main__.py"))  # fmt: skip
+    monkeypatch.chdir(ROOT)
+    *_, (view, _) = people.learn(home, PersonForm(album, "mia", "woman", 60), {}, Job())
+    assert not view.problem
+    folder, end = home.people.find("mia"), monotonic() + 300
+    while not (folder / "validation.png").exists() and monotonic() < end:
+        assert home.people.is_running(), home.people.log.read_text()
+        sleep(0.2)
+    home.people.close()
+    assert "learned in part, step" in people.said_of(folder)
+    again = People(home.people.folder, home.people.log)
+    assert again.last == "" and again.names() == []
+    people.resume(again, "mia")
+    again._process.wait(300)
+    assert people.progress_of(again).status == "mia: learned." and again.names() == ["mia"]
+    assert people.progress_of(again).preview.dtype == np.uint8
+    assert portraying.choices((), again.names()) == [STAY, "person: mia"]
+    assert again.known("mia").trigger == "mia"

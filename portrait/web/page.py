@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from portrait.web.tabs import draw, faces, info, lecture, paint, portrait
+from portrait.web.tabs import draw, faces, info, lecture, paint, people, portrait
 
 TITLE = "Portraits from scratch"
 CSS = """
@@ -35,6 +35,7 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 .rows th, .rows td { padding: 4px 8px; text-align: left; vertical-align: top; }
 .rows tr { border-bottom: 1px solid var(--border-color-primary); }
 .rows img { height: 64px; width: auto; max-width: none; display: block; }
+.people { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
 .equations p { font-family: var(--font-mono); font-size: 0.9rem; margin: 5px 0;
   overflow-wrap: anywhere; }
 dl.recipe { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 6px 0; }
@@ -76,6 +77,8 @@ def make_page(studio):
                 paint.tab(studio)
             with gr.Tab("Faces", id="faces"):
                 faces.tab(studio)
+            with gr.Tab("People", id="people"):
+                people.tab(studio)
             with gr.Tab("How it works", id="lecture"):
                 lecture.tab(studio)
             with gr.Tab("PNG info", id="info"):

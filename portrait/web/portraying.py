@@ -170,7 +170,7 @@ def _picked(studio, form, pick):
     if pick in given:
         return form.references[given.index(pick) - 1]
     kind, _, name = pick.partition(": ")
-    if kind != "person" or studio.people is None:
+    if kind != "person":
         raise ValueError(
             f"there is no {pick[: drawing.MAX_QUOTED]!r}; choose who the face becomes."
         )

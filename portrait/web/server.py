@@ -46,13 +46,14 @@ def check_installed():
         raise ValueError("the studio needs one more package: pip install -e '.[studio]'")
 
 
-def run(place, weights, open_browser):
+def run(place, weights, open_browser, people):
     """Load the models once, and answer until Ctrl-C. What was drawn is removed then.
 
     Args:
         place: of `reserve`.
         weights: of the model; None for the shipped one.
         open_browser: whether to show the page.
+        people: folder of those who are learned.
 
     Raises:
         ValueError: the weights cannot be used.
@@ -67,7 +68,7 @@ def run(place, weights, open_browser):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # so that the folder goes, too
     with tempfile.TemporaryDirectory(prefix="portraits-studio-") as folder:
         path = find_bundle(weights or default_weights(words=True))
-        studio = Studio(Pipeline.load(path), folder)
+        studio = Studio(Pipeline.load(path), folder, people)
         settings = uvicorn.Config(
             make_app(studio, port), log_level="warning", timeout_graceful_shutdown=2
         )
@@ -75,7 +76,10 @@ def run(place, weights, open_browser):
         click.echo(f"The studio, with {studio.name}: {url}  (Ctrl-C ends it)")
         if open_browser:  # in a thread, for some browsers return only when they are closed
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        uvicorn.Server(settings).run(sockets=[place])
+        try:
+            uvicorn.Server(settings).run(sockets=[place])
+        finally:
+            studio.people.close()
 
 
 def make_app(studio, port):

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from portrait.web.jobs import Jobs
+from portrait.web.people import People
 
 PAINTERS = 2  # with their models
 DESKS = 100  # browsers whose work is remembered, those that came last
@@ -17,19 +18,21 @@ class Studio:
 
     Args:
         pipeline: `ddpm.pipeline.Pipeline`, which draws everything.
-        folder: for everything that is written, with names that the studio makes.
+        folder: for everything that is written, with names that the studio makes; it may go when
+            the studio ends.
+        people: folder of those who are learned, which stays.
 
     Attributes:
         name: of the weights.
         jobs: `Jobs`.
         model: a lock; whoever draws holds it.
-        people: `people.People`, those who are learned; None where there is no place for them.
+        people: `people.People`.
     """
 
-    def __init__(self, pipeline, folder):
+    def __init__(self, pipeline, folder, people):
         self.pipeline, self.name = pipeline, pipeline.model.path.name
         self.folder, self.jobs, self.model = Path(folder), Jobs(), Lock()
-        self.people, self._painters = None, OrderedDict()
+        self.people, self._painters = People(people, self.folder / "learning.log"), OrderedDict()
         self._numbers, self._desks, self._lock = count(1), OrderedDict(), Lock()
 
     def new_folder(self):

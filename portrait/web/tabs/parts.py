@@ -36,18 +36,18 @@ def job_buttons(studio, run, word, queue=MODEL):
         studio.jobs.stop((request.session_hash, queue))
 
     def connect(inputs, outputs):
-        begins(studio, begin, run, inputs, outputs, queue)
+        begins(studio, begin.click, run, inputs, outputs, queue)
         stop.click(halt, queue=False, **QUICK)
 
     return begin, connect
 
 
-def begins(studio, button, run, inputs, outputs, queue=MODEL):
-    """Have a button begin a job.
+def begins(studio, event, run, inputs, outputs, queue=MODEL):
+    """Have an event begin a job.
 
     Args:
         studio: `studio.Studio`.
-        button: `gr.Button`.
+        event: such as a button's `click`.
         run: (job, desk, *values of inputs) -> iterator of outputs; desk is a dict of the browser's
             work.
         inputs, outputs: components.
@@ -65,7 +65,7 @@ def begins(studio, button, run, inputs, outputs, queue=MODEL):
         finally:
             studio.jobs.end(page, job)
 
-    button.click(ask, queue=False, **QUICK).then(
+    event(ask, queue=False, **QUICK).then(
         work,
         inputs,
         outputs,

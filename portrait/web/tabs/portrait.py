@@ -59,11 +59,11 @@ def tab(studio):
     outputs = [work, steps, slider, file]
     connect(inputs, outputs)
     for stage, button in again.items():
-        begins(studio, button, run_since(stage), inputs, outputs)
+        begins(studio, button.click, run_since(stage), inputs, outputs)
 
     def look(template, references):
         widths = portraying.look(template).widths if template else ()
-        given = portraying.choices(references, studio.people.names() if studio.people else ())
+        given = portraying.choices(references, studio.people.names())
         chosen = portraying.matched(widths, given[1:]) if references else []
         chosen += [portraying.STAY] * (MAX_FACES - len(chosen))
         updates = [
