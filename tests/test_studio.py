@@ -18,11 +18,12 @@ from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import Schedule
 from docs.pages.studio import BROWSER
 from portrait.__main__ import main
-from portrait.web import drawing, guard, lecture, markup, painting, server
+from portrait.web import drawing, guard, lecture, markup, painting, server, variations, words
 from portrait.web.drawing import Form
 from portrait.web.jobs import Clock, Job, Jobs, Stopped, Watched
 from portrait.web.painting import PaintForm
-from portrait.web.studio import Studio
+from portrait.web.studio import DESKS, Studio
+from portrait.web.variations import Plot
 
 PORT = 7860
 OWN = f"127.0.0.1:{PORT}"
@@ -193,6 +194,87 @@ def test_bad_input_is_one_sentence(studio, change, sentence):
 def test_unknown_words_are_told(studio):
     form = replace(FORM, prompt="a red disc, qwertz", n=1, steps=1)
     assert "qwertz" in list(drawing.draw(studio, form, Job()))[-1].notes[0]
+
+
+# --- words, variations, grids
+
+
+def test_words_go_on_with_the_one_that_is_typed():
+    known = ("red", "a", "round", "ring", "blue")
+    assert words.completions(known, "a blue disc, r") == ["red", "round", "ring"]
+    assert words.completions(known, "RO") == ["round"]
+    assert words.completions(known, "a red") == words.completions(known, "a ") == []
+    assert words.completions(known, None) == []
+    assert words.completed("a blue, ro", "round") == "a blue, round "
+    assert words.completed("", "red") == "red "
+
+
+def test_a_variation_begins_with_a_picture(studio):
+    path = list(drawing.draw(studio, FORM, Job()))[-1].files[0]
+    form, gaps = replace(FORM, n=2, seed=6, steps=20), []  # the same noise would draw the same
+    for strength in (0.25, 0.9):
+        view = list(variations.vary(studio, form, path, strength, Job()))[-1]
+        assert len(view.files) == 2 and not view.problem
+        gaps.append(np.abs(read_image(view.files[0]).astype(int) - read_image(path)).mean())
+        recipe = read_recipe(view.files[0])
+        assert (recipe["strength"], recipe["varied_from"]) == (strength, path.name)
+    assert 0 < gaps[0] < gaps[1]
+    with pytest.raises(ValueError, match="a variation of another picture; Draw begins"):
+        drawing.form_of(recipe)
+    bad = ((None, 0.5, "choose a picture first"), (path, 1, "strength lies between 0 and 1."))
+    for where, strength, said in bad:
+        (view,) = variations.vary(studio, form, where, strength, Job())
+        assert said in view.problem
+
+
+def test_an_enlarged_picture_keeps_its_recipe(studio):
+    path = list(drawing.draw(studio, FORM, Job()))[-1].files[0]
+    larger = variations.enlarge(studio, path)
+    assert read_image(larger).shape == (128, 128, 3)
+    assert read_recipe(larger) == read_recipe(path) | {"enlarged": 4}
+    with pytest.raises(ValueError, match="enlarged already"):
+        variations.enlarge(studio, larger)
+
+
+def test_a_grid_draws_each_pair_of_values(studio, pipeline):
+    axes = Plot("guidance", "1, 4", "sampler", "ddim,euler, heun")
+    views = list(variations.plot(studio, FORM, axes, Job()))
+    assert len(views) == 7 and views[-1].status == "6 pictures." and not views[-1].problem
+    (file,) = views[-1].files
+    recipe, sheet = read_recipe(file), read_image(file)
+    assert recipe["grid"] == {"across": ["guidance", [1, 4]],
+                              "down": ["sampler", ["ddim", "euler", "heun"]]}  # fmt: skip
+    assert "sampler" not in recipe and recipe["seed"] == 5
+    form = replace(FORM, n=1, guidance=4.0, sampler="heun")
+    drawn = pipeline.draw(drawing.request_of(form))[0]
+    zoom = (sheet.shape[1] - 120) // 2 // 32
+    corner = sheet[-32 * zoom :: zoom, -32 * zoom :: zoom]
+    np.testing.assert_array_equal(corner, drawn)
+    assert (sheet[:30, 120:] < 100).any() and (sheet[34:, :120] < 100).any()  # the labels
+
+
+@pytest.mark.parametrize(
+    "axes, sentence",
+    (
+        (Plot("guidance", "a"), "guidance cannot be 'a'."),
+        (Plot("guidance", "nan"), "guidance must be a number from 0 to 100. Received: nan."),
+        (Plot("steps", "4", "steps", "5"), "the two settings of a grid must be different ones."),
+        (Plot("steps", ""), "steps takes 1 to 8 values, separated by ','."),
+        (Plot("steps", "1,2,3,4,5,6,7,8,9"), "steps takes 1 to 8 values, separated by ','."),
+        (Plot("sampler", "x"), "sampler cannot be 'x'."),
+        (Plot("n", "1"), "a grid's setting is one of guidance, "),
+        (Plot("steps", "4, 900", "seed", "1"), "the number of steps must lie in 1..200"),
+    ),
+)
+def test_what_is_no_grid_is_one_sentence(studio, axes, sentence):
+    (view,) = variations.plot(studio, FORM, axes, Job())
+    assert view.problem.startswith(sentence) and not view.files
+
+
+def test_a_grid_can_be_stopped(studio):
+    job = Job()
+    views = stopping(variations.plot(studio, FORM, Plot(), job), job, after=2)
+    assert views[-1].status == "Stopped." and not views[-1].files
 
 
 # --- recipes
@@ -427,6 +509,25 @@ def test_the_page_refuses_foreign_requests(client, path):
         answer = client.get(path, headers=headers)
         assert (answer.status_code, answer.text) == (403, guard.REFUSED), (path, headers)
         assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_browser_is_told_from_others_and_known_again(client, studio):
+    client.cookies.clear()
+    given = client.get("/").headers["set-cookie"]
+    assert "HttpOnly" in given and "SameSite=Lax" in given
+    name = guard.browser_of(given)
+    assert len(name) == 32 and "set-cookie" not in client.get("/").headers
+    client.cookies.clear()
+    assert guard.browser_of(client.get("/").headers["set-cookie"]) != name
+    assert "set-cookie" not in client.get("/config").headers
+    assert guard.browser_of(f"a=1; studio={name}; b=2") == name
+    for odd in ("", "studio=", f"mystudio={name}", f"studio={name}0", "studio=../../etc"):
+        assert guard.browser_of(odd) is None
+    studio.desk(name)["draw"] = 1
+    assert studio.desk(name) == {"draw": 1} and studio.desk("other") == {}
+    for i in range(DESKS):
+        studio.desk(str(i))
+    assert studio.desk(name) == {}
 
 
 def test_nothing_is_drawn_or_uploaded_for_another_page(client):

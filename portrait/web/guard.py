@@ -5,6 +5,11 @@ of a page can change, tell who asks: `Origin`, and `Host`, which holds a foreign
 server was made to answer with 127.0.0.1 (DNS rebinding).
 """
 
+import re
+import secrets
+
+COOKIE = "studio"  # tells a browser from others, so that a reload finds its work again
+_BROWSER = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{32}})(?=;|$)")
 NAMES = ("127.0.0.1", "localhost", "[::1]")
 REFUSED = "The studio answers its own page alone, opened on this machine.\n"
 # Nothing is loaded from another machine, and no other page can lay this one under its own.
@@ -35,7 +40,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
         elif is_own(scope.get("method", "GET"), scope["headers"], self.port):
-            await self.app(scope, receive, _with_headers(send))
+            await self.app(scope, receive, _with_headers(send, _named(scope)))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
@@ -76,13 +81,33 @@ async def _refuse(send):
     await send({"type": "http.response.body", "body": body})
 
 
-def _with_headers(send):
-    """`send` that adds `HEADERS` to a response."""
+def browser_of(cookies):
+    """Which browser has sent a request: str that nobody can guess; None where it is not known yet.
+
+    Args:
+        cookies: the header, str.
+    """
+    found = _BROWSER.search(cookies)
+    return found and found[1]
+
+
+def _named(scope):
+    """The header that gives a browser its name, where it opens the page without one: a list. No
+    script can read it, and no other page's requests carry it."""
+    cookies = dict(scope["headers"]).get(b"cookie", b"").decode("latin-1")
+    if scope["path"] != "/" or browser_of(cookies):
+        return []
+    value = f"{COOKIE}={secrets.token_hex(16)}; Path=/; HttpOnly; SameSite=Lax"
+    return [(b"set-cookie", value.encode())]
+
+
+def _with_headers(send, more=()):
+    """`send` that adds `HEADERS`, and more of them, to a response."""
 
     async def send_more(message):
         if message["type"] == "http.response.start":
             kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in HEADERS]
-            message = {**message, "headers": [*kept, *HEADERS.items()]}
+            message = {**message, "headers": [*kept, *HEADERS.items(), *more]}
         await send(message)
 
     return send_more

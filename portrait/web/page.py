@@ -3,6 +3,7 @@
 import gradio as gr
 
 from portrait.web.tabs import draw, faces, info, lecture, paint, people, portrait
+from portrait.web.tabs.parts import QUICK, desk_of
 
 TITLE = "Portraits from scratch"
 CSS = """
@@ -59,6 +60,15 @@ def make_theme():
     return gr.themes.Default(font=sans, font_mono=mono)
 
 
+def restored(studio, restore):
+    """A handler that shows what a browser has worked on, after a reload."""
+
+    def load(request: gr.Request):
+        return restore(desk_of(studio, request))
+
+    return load
+
+
 def make_page(studio):
     """All tabs: `gr.Blocks`.
 
@@ -70,7 +80,7 @@ def make_page(studio):
                     "here leaves this machine.")  # fmt: skip
         with gr.Tabs() as tabs:
             with gr.Tab("Draw", id="draw"):
-                form = draw.tab(studio)
+                form, *drawn = draw.tab(studio)
             with gr.Tab("Portrait", id="portrait"):
                 portrait.tab(studio)
             with gr.Tab("Paint in", id="paint"):
@@ -83,5 +93,7 @@ def make_page(studio):
                 lecture.tab(studio)
             with gr.Tab("PNG info", id="info"):
                 info.tab(form, tabs)
+        for restore, outputs in (drawn,):
+            page.load(restored(studio, restore), None, outputs, **QUICK)
     page.queue(default_concurrency_limit=8, max_size=64)
     return page

@@ -7,7 +7,7 @@ import gradio as gr
 from common.cli import describe
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
-from portrait.web import drawing, markup
+from portrait.web import drawing, guard, markup
 from portrait.web.drawing import Form
 from portrait.web.markup import NONE
 
@@ -61,7 +61,7 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL):
         page = request.session_hash, queue
         job = studio.jobs.begin(page)
         try:
-            yield from run(job, studio.desk(request.session_hash), *values)
+            yield from run(job, desk_of(studio, request), *values)
         finally:
             studio.jobs.end(page, job)
 
@@ -74,6 +74,12 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL):
         trigger_mode="multiple",
         **QUICK,
     )
+
+
+def desk_of(studio, request):
+    """What the browser of a `gr.Request` has worked on: dict of each tab's own."""
+    browser = guard.browser_of(request.headers.get("cookie", ""))
+    return studio.desk(browser or request.session_hash)
 
 
 def show(view):
