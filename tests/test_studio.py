@@ -18,7 +18,17 @@ from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import Schedule
 from docs.pages.studio import BROWSER
 from portrait.__main__ import main
-from portrait.web import drawing, guard, lecture, markup, painting, server, variations, words
+from portrait.web import (
+    attention,
+    drawing,
+    guard,
+    lecture,
+    markup,
+    painting,
+    server,
+    variations,
+    words,
+)
 from portrait.web.drawing import Form
 from portrait.web.jobs import Clock, Job, Jobs, Stopped, Watched
 from portrait.web.painting import PaintForm
@@ -439,6 +449,33 @@ def test_a_comparison_can_be_stopped(studio):
 def test_a_walk_that_cannot_be_made_is_one_sentence(studio):
     ((view, way),) = lecture.walk(studio, replace(FORM, steps=0), Job())
     assert way is None and view.problem.startswith("the number of steps must lie in 1..200")
+
+
+def test_guidance_is_swept_from_the_same_noise(studio, pipeline):
+    *_, (view, pictures) = lecture.sweep(studio, FORM, Job())
+    assert tuple(pictures) == lecture.WEIGHTS and not view.problem
+    request = drawing.request_of(replace(FORM, n=1, guidance=5.0))
+    np.testing.assert_array_equal(pictures[5.0], pipeline.draw(request)[0])
+    shown = lecture.swept(pictures)
+    assert shown.count("<img") == len(pictures) and "ddpm/core/wrappers.py:" in shown
+    ((view, _),) = lecture.sweep(studio, replace(FORM, prompt=" "), Job())
+    assert view.problem == "guidance is by the words: say something in the prompt."
+
+
+def test_attention_is_shown_of_pixels_and_words(studio, way):
+    *_, (view, maps) = attention.look(studio, way, 2, Job())
+    assert (view.status, maps.t) == (f"Attention at t = {way.timesteps[2]}.", way.timesteps[2])
+    assert list(maps.words) == ["a", "red", "disc"] and maps.pixels == []
+    total = sum(maps.words.values())
+    assert (total > 0).all() and (total < 1).all()  # the rest is START's
+    pixels = np.zeros((4, 4, 4, 4), np.float32)
+    pixels[1, 2, 3, 0] = 1
+    shown = attention.shown(replace(maps, pixels=[pixels]), 0.6, 0.3)
+    assert shown.count("<img") == 4 and "ddpm/nets/layers.py:" in shown
+    tinted = attention.over(np.zeros((8, 8, 3), np.uint8), pixels[1, 2])
+    assert (tinted[7, 0] == attention.TINT).all() and (tinted[0, 7] == 0).all()
+    ((view, maps),) = attention.look(studio, None, 0, Job())
+    assert view.problem == "there is no way yet: press Draw its way." and maps is None
 
 
 # --- whom it answers

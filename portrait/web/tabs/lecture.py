@@ -2,9 +2,9 @@
 
 import gradio as gr
 
-from portrait.web import lecture
+from portrait.web import attention, lecture
 from portrait.web.drawing import Form
-from portrait.web.tabs.parts import job_buttons, show
+from portrait.web.tabs.parts import QUICK, job_buttons, show
 
 
 def tab(studio):
@@ -50,6 +50,18 @@ def tab(studio):
         trigger_mode="always_last", concurrency_limit=1, api_visibility="private",
     )  # fmt: skip
 
+    _attention(studio, way, level)
+
+    gr.Markdown("### Guidance swept, from the same noise")
+
+    def run_sweep(job, desk, *values):
+        for view, pictures in lecture.sweep(studio, form_of(*values), job):
+            yield show(view), lecture.swept(pictures)
+
+    _, connect = job_buttons(studio, run_sweep, "Sweep the guidance")
+    work, row = gr.HTML(), gr.HTML()
+    connect([prompt, seed, guidance, steps], [work, row])
+
     gr.Markdown("### Samplers from the same noise")
 
     def run_all(job, desk, *values):
@@ -59,3 +71,26 @@ def tab(studio):
     _, connect = job_buttons(studio, run_all, "Compare the samplers")
     work, sheet = gr.HTML(), gr.HTML()
     connect([prompt, seed, guidance, steps], [work, sheet])
+
+
+def _attention(studio, way, level):
+    """What a pixel and the words look at, at the level that is chosen."""
+    gr.Markdown("### Attention at this level")
+    with gr.Row():
+        across = gr.Slider(0, 100, 50, step=1, label="Pixel: across, percent", min_width=200)
+        down = gr.Slider(0, 100, 45, step=1, label="Pixel: down, percent", min_width=200)
+
+    def run(job, desk, way, i, across, down):
+        for view, maps in attention.look(studio, way, i, job):
+            shown = gr.skip() if maps is None else attention.shown(maps, across / 100, down / 100)
+            yield show(view), gr.skip() if maps is None else maps, shown
+
+    _, connect = job_buttons(studio, run, "Show the attention")
+    work, maps, shown = gr.HTML(), gr.State(), gr.HTML()
+    connect([way, level, across, down], [work, maps, shown])
+
+    def move(maps, across, down):
+        return gr.skip() if maps is None else attention.shown(maps, across / 100, down / 100)
+
+    for slider in (across, down):
+        slider.change(move, [maps, across, down], shown, trigger_mode="always_last", **QUICK)
