@@ -229,16 +229,25 @@ def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwr
 @click.option("--no-browser", is_flag=True, help="Only say where the page is.")
 @click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
 @click.option("--people", type=Path, default=Path("people"), help="Folder of learned people.")
+@click.option("--listen", is_flag=True, help="Let other machines in, who know the password.")
+@click.option(
+    "--password",
+    default="",
+    show_default=False,
+    envvar="PORTRAITS_PASSWORD",
+    help="With --listen; the environment variable PORTRAITS_PASSWORD hides it from other users.",
+)
 @sentences()
-def studio(port, no_browser, weights, people):
+def studio(port, no_browser, weights, people, listen, password):
     """Open the studio: a page in the browser that draws, paints, learns people and shows how it
     works. Only this machine can open it, and it asks nothing of any other."""
     from portrait.web import server
 
-    with server.reserve(port) as place:  # before the model is loaded, which takes seconds
+    server.check_password(listen, password)
+    with server.reserve(port, listen) as place:  # before the model is loaded, which takes seconds
         server.check_installed()
         start_backend()
-        server.run(place, weights, not no_browser, people)
+        server.run(place, weights, not no_browser, people, password)
 
 
 def _say_ready(out):

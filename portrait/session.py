@@ -77,12 +77,13 @@ class Session:
         self.template, self.embedder = Template(template), embedder
         image = self.template.image
         if people:
-            references = [getattr(one, "reference", one) for one in people]
+            references = [one if isinstance(one, (str, Path)) else one.reference for one in people]
         self.pairs, found, self.notes = choose(
             image, references, faces_folder, str(template), embedder
         )
         self._others = [[face for face in found if face is not pair[0]] for pair in self.pairs]
-        known = [one if hasattr(one, "reference") else None for one in people if one != SKIP]
+        wanted = [one for one in people if one != SKIP]
+        known = [None if isinstance(one, (str, Path)) else one for one in wanted]
         self.people = known or [None] * len(self.pairs)
 
     def settings_of(self, i, settings):

@@ -4,8 +4,12 @@ import fcntl
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -349,3 +353,62 @@ def small_disk(tmp_path):
         pytest.skip("no small disk can be mounted here")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a worker may still be ending
+
+
+# --- the studio, visited by a browser
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def wait_for_answer(url, process):
+    """Wait until a server answers."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            return urllib.request.urlopen(url).status
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"no answer: {process.stderr.read() if process.poll() else ''}")
+
+
+@pytest.fixture
+def served(conditional, tmp_path):
+    """The address of a studio in a process of its own, with `people` beside the test's files."""
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    port = free_port()
+    words = ("studio", "--no-browser", "--port", port, "--weights", conditional)
+    words += ("--people", tmp_path / "people")
+    process = start("portrait/__main__.py", *words)
+    try:
+        wait_for_answer(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+def visit():
+    """A page of a real browser, and the addresses elsewhere that it asked for."""
+    from docs.pages.studio import BROWSER
+
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
+        page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
+        page.set_default_timeout(20_000)
+
+        def note(request):
+            if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+                foreign.append(request.url)
+
+        page.on("request", note)
+        yield page, foreign
+        browser.close()

@@ -1,22 +1,21 @@
 """The studio in the browser: what its buttons do, whom it answers, and one visit by a browser."""
 
 import re
-import shutil
 import socket
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import ROOT, start
+from conftest import ROOT, free_port
 
-from common.images import read_image
+from common import images
+from common.images import read_image, write_image
 from common.sheets import read_recipe, save_png
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import Schedule
-from docs.pages.studio import BROWSER
 from portrait.__main__ import main
 from portrait.web import (
     attention,
@@ -366,6 +365,24 @@ def test_what_cannot_be_painted_is_one_sentence(studio, photo, change, sentence)
     assert view.problem.startswith(sentence)
 
 
+def test_a_picture_is_measured_before_it_is_decoded(studio, photo, tmp_path, monkeypatch):
+    write_image(photo[..., :3], tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no picture")
+    sent = SimpleNamespace(background=SimpleNamespace(path=str(tmp_path / "a.png")), layers=[],
+                           composite=None)  # fmt: skip
+    read = painting.bounded(lambda sent: {"background": photo, "layers": []})
+    assert read(sent)["background"] is photo and read(None)["background"] is photo
+    monkeypatch.setattr(images, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(images.Image.Image, "load", None)  # nothing is decoded
+    found = read(sent)
+    assert found["problem"].startswith("a.png: 56 x 40 pixels are too many; reduce it to at most")
+    (view,) = painting.paint(studio, PaintForm(canvas=found), Job())
+    assert view.problem == found["problem"]
+    sent.layers = [SimpleNamespace(path=str(tmp_path / "b.png"))]
+    sent.background = None
+    assert read(sent) == {"problem": "b.png: not a picture."}
+
+
 def test_what_is_transparent_is_white():
     clear = np.zeros((2, 2, 4), np.uint8)
     assert (painting.opaque(clear) == 255).all() and painting.mask_of([clear]) is None
@@ -594,7 +611,43 @@ def test_no_file_of_the_machine_is_read(client, name):
         assert "root:" not in answer.text and "MIT License" not in answer.text
 
 
+def test_other_machines_are_let_in_by_number_or_by_this_machines_name():
+    for host in (f"192.168.0.7:{PORT}", f"[fe80::1]:{PORT}", f"box:{PORT}", OWN):
+        headers = encoded({"host": host, "origin": f"http://{host}"})
+        assert guard.is_own("POST", headers, PORT, ("box",))
+        assert guard.is_own("POST", headers, PORT) == (host == OWN)
+    for host in ("example.org", f"example.org:{PORT}", "192.168.0.7:1", "192.168.0.7", "", ":"):
+        assert not guard.is_own("GET", encoded({"host": host}), PORT, ("box",))
+    crossed = encoded({"host": f"192.168.0.7:{PORT}", "origin": "http://192.168.0.8"})
+    assert not guard.is_own("POST", crossed, PORT, ("box",))
+
+
+def test_who_does_not_know_the_password_gets_nothing(pipeline, tmp_path):
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
+    app = server.make_app(Studio(pipeline, tmp_path, tmp_path / "people"), PORT, "correct horse")
+    with testclient.TestClient(app, base_url=f"http://192.168.0.7:{PORT}") as asked:
+        job = {"data": [], "fn_index": 0, "session_hash": "a"}
+        assert asked.get("/config").status_code == 401
+        assert asked.post("/gradio_api/queue/join", json=job).status_code == 401
+        assert asked.post("/gradio_api/upload", files={"files": ("a", b"")}).status_code == 401
+        assert asked.get("/gradio_api/file=a.png").status_code == 401
+        assert "Paint in" not in asked.get("/").text
+        for word, code in (("wrong", 400), ("correct horse", 200)):
+            form = {"username": server.USER, "password": word}
+            assert asked.post("/login", data=form).status_code == code
+        assert asked.get("/config").status_code == 200
+
+
 # --- the command
+
+
+def test_listening_demands_a_password(refused, monkeypatch):
+    monkeypatch.delenv("PORTRAITS_PASSWORD", raising=False)
+    says = "--listen lets other machines in, and demands a password of at least 10 characters"
+    for given in ((), ("--password", "short")):
+        refused(main, "studio", "--listen", *given, "--port", free_port(), says=says)
+    refused(main, "studio", "--password", "long enough", says="a password is for other machines")
 
 
 def test_a_port_that_is_in_use_is_one_sentence(refused):
@@ -608,59 +661,6 @@ def test_a_port_that_is_in_use_is_one_sentence(refused):
 def test_a_missing_package_is_one_sentence(refused, monkeypatch):
     monkeypatch.setattr(server, "find_spec", lambda name: None)
     refused(main, "studio", "--port", free_port(), says="pip install -e '.[studio]'")
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def wait_for(url, process):
-    """Wait until a server answers."""
-    end = monotonic() + 120
-    while monotonic() < end and process.poll() is None:
-        try:
-            return urllib.request.urlopen(url).status
-        except OSError:
-            sleep(0.5)
-    raise AssertionError(f"no answer: {process.stderr.read() if process.poll() else ''}")
-
-
-@pytest.fixture
-def served(conditional):
-    """The address of a studio in a process of its own."""
-    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
-    port = free_port()
-    words = ("studio", "--no-browser", "--port", port, "--weights", conditional)
-    process = start("portrait/__main__.py", *words)
-    try:
-        wait_for(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
-@pytest.fixture
-def visit():
-    """A page of a real browser, and the addresses elsewhere that it asked for."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
-        page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
-        page.set_default_timeout(20_000)
-
-        def note(request):
-            if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
-                foreign.append(request.url)
-
-        page.on("request", note)
-        yield page, foreign
-        browser.close()
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from time import monotonic, sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,6 +168,18 @@ def test_a_portrait_is_stopped_between_its_steps(studio, form):
     assert not studio.model.locked()
     ((view, _),) = portraying.paint(studio, form, desk, job)
     assert view.status == "Stopped before it began."
+
+
+def test_a_learned_person_and_a_photo_in_one_picture(studio, form, photos, monkeypatch):
+    eva = SimpleNamespace(reference=photos["hopper"], saying=lambda prompt: f"eva, {prompt}")
+    monkeypatch.setattr(studio.people, "known", {"eva": eva}.get)
+    picks = ("person: eva", "photo 1: astronaut.png")
+    form = replace(form, template=photos["both"], references=(photos["astronaut"],), picks=picks)
+    session = portraying.session_of(studio, form)
+    assert [pair[1] for pair in session.pairs] == [photos["hopper"], photos["astronaut"]]
+    assert session.people == [eva, None]
+    prompts = [session.settings_of(i, Settings(prompt="old")).prompt for i in range(2)]
+    assert prompts == ["eva, old", "old"]
 
 
 @pytest.mark.parametrize(
@@ -402,7 +415,7 @@ def test_a_training_is_stopped_and_gone_on_with_after_the_server(home, album, mo
     monkeypatch.setattr(people, "COMMAND", (sys.executable, "tests/micro.py",
                                             "portrait/__main__.py"))  # fmt: skip
     monkeypatch.chdir(ROOT)
-    *_, (view, _) = people.learn(home, PersonForm(album, "mia", "woman", 60), {}, Job())
+    *_, (view, _) = people.learn(home, PersonForm(album, "mia", "woman", 24), {}, Job())
     assert not view.problem
     folder, end = home.people.find("mia"), monotonic() + 300
     while not (folder / "validation.png").exists() and monotonic() < end:
@@ -418,3 +431,69 @@ def test_a_training_is_stopped_and_gone_on_with_after_the_server(home, album, mo
     assert people.progress_of(again).preview.dtype == np.uint8
     assert portraying.choices((), again.names()) == [STAY, "person: mia"]
     assert again.known("mia").trigger == "mia"
+
+
+# --- visits
+
+
+@pytest.mark.slow
+def test_a_visit_from_two_photos_to_a_portrait(served, visit, photos):
+    page, foreign = visit
+    page.set_default_timeout(90_000)
+    page.goto(served)
+    page.get_by_role("tab", name="Portrait").click()
+    page.locator("#template input[type=file]").set_input_files(photos["both"])
+    page.locator("#references input[type=file]").set_input_files(photos["hopper"])
+    page.get_by_text("photo 1: One face:").wait_for()
+    page.get_by_text("the template: Face 1:").wait_for()
+    page.get_by_label("Face 2 of the template becomes").wait_for()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_text("The portrait is ready.").wait_for()
+    assert page.locator(".photos figure").count() == len(STAGES) + 2
+    page.locator("button.label-wrap:visible", has_text="More").click()
+    page.locator("button.label-wrap:visible", has_text="Retouched").click()
+    page.locator("#from_retouched").click()
+    page.get_by_text("retouched ...").or_(
+        page.get_by_text("The portrait is ready.")
+    ).first.wait_for()
+    page.get_by_text("The portrait is ready.").wait_for()
+    page.reload()
+    page.get_by_role("tab", name="Portrait").click()
+    page.get_by_text("the template: Face 1:").wait_for()
+    assert page.locator(".photos figure").count() == len(STAGES) + 2
+    with page.expect_download() as loading:
+        page.get_by_role("link", name="Download at full").or_(
+            page.get_by_role("button", name="Download at full")
+        ).first.click()
+    assert read_image(loading.value.path()).shape == read_image(photos["both"]).shape
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert foreign == []
+
+
+@pytest.mark.slow
+def test_a_visit_that_sorts_photos_and_deletes_a_person(served, visit, chosen, album, tmp_path):
+    page, foreign = visit
+    page.set_default_timeout(90_000)
+    shutil.copytree(chosen / "eva", tmp_path / "people" / "eva")
+    page.goto(served)
+    page.get_by_role("tab", name="Faces").click()
+    page.locator("#photographs input[type=file]").set_input_files(list(album[:2]))
+    page.get_by_role("button", name="Sort", exact=True).click()
+    page.get_by_text("2 photos done.").wait_for()
+    assert page.locator(".rows tr:visible").count() == 3
+    page.get_by_role("tab", name="People").click()
+    page.get_by_text("eva: photos chosen, not learned yet").wait_for()
+    page.locator("#person_photos input[type=file]").set_input_files(list(album))
+    page.get_by_text("of 6 photos count.").wait_for()
+    page.get_by_label("Name", exact=True).fill("../eva")
+    page.get_by_role("button", name="Learn", exact=True).click()
+    page.get_by_role("alert").filter(has_text="a name has letters, digits, spaces").wait_for()
+    page.get_by_role("button", name="Delete ...").click()
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Delete ...").click()
+    assert (tmp_path / "people" / "eva").exists()
+    page.get_by_role("button", name="Delete all files").click()
+    page.get_by_text("eva is deleted.").wait_for()
+    page.get_by_text("Nobody is learned yet.").wait_for()
+    assert not (tmp_path / "people" / "eva").exists() and foreign == []

@@ -1,4 +1,4 @@
-"""What "How it works" shows of attention: what a pixel looks at, and which pixels look at a word."""
+"""What "How it works" shows of attention: what a pixel looks at, and where a word is looked at."""
 
 from dataclasses import dataclass
 

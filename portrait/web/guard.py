@@ -7,6 +7,7 @@ server was made to answer with 127.0.0.1 (DNS rebinding).
 
 import re
 import secrets
+from ipaddress import ip_address
 
 COOKIE = "studio"  # tells a browser from others, so that a reload finds its work again
 _BROWSER = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{32}})(?=;|$)")
@@ -31,15 +32,16 @@ class Guard:
     Args:
         app: the ASGI application behind it.
         port: that it is served on.
+        names: of this machine, by which others may ask; None where none may.
     """
 
-    def __init__(self, app, port):
-        self.app, self.port = app, port
+    def __init__(self, app, port, names=None):
+        self.app, self.port, self.names = app, port, names
 
     async def __call__(self, scope, receive, send):
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
-        elif is_own(scope.get("method", "GET"), scope["headers"], self.port):
+        elif is_own(scope.get("method", "GET"), scope["headers"], self.port, self.names):
             await self.app(scope, receive, _with_headers(send, _named(scope)))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
@@ -47,13 +49,15 @@ class Guard:
             await _refuse(send)
 
 
-def is_own(method, headers, port):
+def is_own(method, headers, port, names=None):
     """Whether a request comes from the studio's page, or from a user who opens it.
 
     Args:
         method: of HTTP.
         headers: list of (name, value), bytes, names in lower case.
         port: that the studio is served on.
+        names: as of `Guard`. A host that is given as a number cannot be forged by a name server, so
+            that any of them passes where others may ask.
 
     Returns:
         bool. Programs that are no browsers, which send no `Origin`, pass with the right `Host`.
@@ -62,7 +66,7 @@ def is_own(method, headers, port):
     for name, value in headers:
         values.setdefault(name, []).append(value.decode("latin-1").lower())
     hosts = values.get(b"host", [])
-    if len(hosts) != 1 or hosts[0] not in {f"{name}:{port}" for name in NAMES}:
+    if len(hosts) != 1 or not _is_named(hosts[0], port, names):
         return False
     if any(origin != f"http://{hosts[0]}" for origin in values.get(b"origin", [])):
         return False
@@ -71,6 +75,20 @@ def is_own(method, headers, port):
     clicked = method == "GET" and values.get(b"sec-fetch-mode") == ["navigate"]
     framed = values.get(b"sec-fetch-dest", ["document"]) != ["document"]
     return site in ("same-origin", "none") or (clicked and not framed)
+
+
+def _is_named(host, port, names):
+    """Whether a `Host` names this machine and port."""
+    name, _, of = host.rpartition(":")
+    if of != str(port):
+        return False
+    if name in NAMES or names is None:
+        return name in NAMES
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return name in names
+    return True
 
 
 async def _refuse(send):

@@ -7,7 +7,8 @@ from portrait.web.tabs.parts import QUICK, desk_of
 
 TITLE = "Portraits from scratch"
 CSS = """
-.gradio-container { max-width: min(1180px, 100vw) !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: min(1180px, 100vw) !important;
+  margin: 0 auto !important; }
 .tabs { min-width: 0; }
 @media (max-width: 480px) {
   .tab-wrapper button { padding-left: 8px !important; padding-right: 8px !important; }
@@ -82,18 +83,18 @@ def make_page(studio):
             with gr.Tab("Draw", id="draw"):
                 form, *drawn = draw.tab(studio)
             with gr.Tab("Portrait", id="portrait"):
-                portrait.tab(studio)
+                painted = portrait.tab(studio)
             with gr.Tab("Paint in", id="paint"):
-                paint.tab(studio)
+                filled_in = paint.tab(studio)
             with gr.Tab("Faces", id="faces"):
-                faces.tab(studio)
+                sorted_out = faces.tab(studio)
             with gr.Tab("People", id="people"):
                 people.tab(studio)
             with gr.Tab("How it works", id="lecture"):
                 lecture.tab(studio)
             with gr.Tab("PNG info", id="info"):
                 info.tab(form, tabs)
-        for restore, outputs in (drawn,):
+        for restore, outputs in (drawn, painted, filled_in, sorted_out):
             page.load(restored(studio, restore), None, outputs, **QUICK)
     page.queue(default_concurrency_limit=8, max_size=64)
     return page

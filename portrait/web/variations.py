@@ -152,9 +152,13 @@ def _sheet(pictures, axes, columns, rows):
     """The grid with its axes: uint8 (H, W, 3)."""
     size = pictures.shape[2]
     zoom = max(1, fitting_zoom(len(rows) * len(columns), size, size, len(columns)))
-    labels = [f"{axes.down} {value}" for value in rows]
-    heads = [f"{axes.across} {value}" for value in columns]
+    labels = [f"{axes.down} {_said(value)}" for value in rows]
+    heads = [f"{axes.across} {_said(value)}" for value in columns]
     return labelled_grid(pictures, labels, zoom, heads=heads, width=120)
+
+
+def _said(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def values_of(name, text):

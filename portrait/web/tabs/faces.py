@@ -6,9 +6,15 @@ from portrait.web import sorting
 from portrait.web.sorting import FacesForm
 from portrait.web.tabs.parts import PHOTOS, job_buttons, show
 
+TAB = "faces"  # in a browser's desk: the table and the path of the zip file
+
 
 def tab(studio):
-    """The tab "Faces"."""
+    """The tab "Faces".
+
+    Returns:
+        (restore, outputs): restore(desk) gives the outputs what a browser has worked on.
+    """
     form = FacesForm()
     gr.Markdown(
         "Drop photographs, and take what is made of them home in one file: sorted by likeness and "
@@ -36,11 +42,17 @@ def tab(studio):
     def run(job, desk, files, works, *values):
         form = FacesForm(tuple(files or ()), tuple(works or ()), *values)
         for view, table, file in sorting.sort(studio, form, job):
-            ready = gr.skip() if file is None else gr.update(value=str(file), visible=True)
-            yield show(view), gr.skip() if table is None else table, ready
+            if file is not None:
+                desk[TAB] = table or "", str(file)
+            yield show(view), *restore(desk)
+
+    def restore(desk):
+        table, file = desk.get(TAB, ("", None))
+        return table, gr.update(value=file, visible=file is not None)
 
     _, connect = job_buttons(studio, run, "Sort", PHOTOS)
     work = gr.HTML()
     file = gr.DownloadButton("Download everything (zip)", visible=False)
     table = gr.HTML()
     connect([files, works, top, size, template], [work, table, file])
+    return restore, [table, file]

@@ -8,9 +8,15 @@ from portrait.web import painting
 from portrait.web.painting import PaintForm
 from portrait.web.tabs.parts import job_buttons, settings_of, show
 
+TAB = "paint"  # in a browser's desk: paths of the pictures that were painted last
+
 
 def tab(studio):
-    """The tab "Paint in"."""
+    """The tab "Paint in".
+
+    Returns:
+        (restore, outputs): restore(desk) gives the outputs what a browser has worked on.
+    """
     form = PaintForm()
     gr.Markdown(
         "Drop a picture, brush over what is to be painted anew, and say what is to be there. "
@@ -24,6 +30,7 @@ def tab(studio):
                 height=440,
                 brush=gr.Brush(colors=["#ff3b30"], color_mode="fixed", default_size=24),
             )  # fmt: skip
+            canvas.preprocess = painting.bounded(canvas.preprocess)
             prompt = gr.Textbox(label="Prompt", placeholder="an elderly man with a full beard")
             negative = gr.Textbox(label="Negative prompt")
             strength = gr.Slider(0, 1, form.strength, step=0.05, label="Strength")
@@ -34,7 +41,7 @@ def tab(studio):
 
             def run(job, desk, *values):
                 for view in painting.paint(studio, PaintForm(*values), job):
-                    files = list(map(str, view.files)) or gr.skip()
+                    files = desk[TAB] = list(map(str, view.files)) or desk.get(TAB, [])
                     yield show(view), files, gr.skip() if view.seed is None else view.seed
 
             _, connect = job_buttons(studio, run, "Paint")
@@ -45,3 +52,4 @@ def tab(studio):
             )  # fmt: skip
     inputs = [prompt, negative, *settings, canvas, strength, whole]
     connect(inputs, [work, gallery, settings[1]])
+    return lambda desk: [desk.get(TAB, [])], [gallery]

@@ -15,7 +15,11 @@ MOST = {"steps": 100, "border_steps": 100, "guidance": 15}  # of a slider: more 
 
 
 def tab(studio):
-    """The tab "Portrait"."""
+    """The tab "Portrait".
+
+    Returns:
+        (restore, outputs): restore(desk) gives the outputs what a browser has worked on.
+    """
     gr.Markdown(
         "Drop a photo to paint into, and one of the face that it is to get; press **Paint**. "
         "Outside of the faces the photo keeps every bit."
@@ -79,10 +83,29 @@ def tab(studio):
         sentences, problem = portraying.check(studio, form)
         return markup.notice([problem], problem=True) if problem else markup.notice(sentences)
 
-    for photos in (template, references):
-        photos.change(look, [template, references], [seen, said, *picks], **QUICK)
+    new = template.upload, template.clear, references.upload, references.clear, references.delete
+    for event in new:
+        event(look, [template, references], [seen, said, *picks], **QUICK)
     for pick in picks:
         pick.input(tell, [template, references, *picks], said, **QUICK)
+
+    def restore(desk):
+        kept = desk.get(portraying.TAB)
+        if kept is None:
+            return [gr.skip()] * (len(inputs) + 4)
+        form = kept["form"]
+        given = portraying.choices(form.references, studio.people.names())
+        there = len(portraying.look(form.template).widths)
+        chosen = [
+            gr.update(choices=given, value=pick, visible=i < there)
+            for i, pick in enumerate(form.picks)
+        ]
+        photos = form.template, list(form.references)
+        values = [form.settings[name] for name in names]
+        seen_again = seen_of(*photos)
+        return [*photos, *chosen, *values, seen_again, *_outputs(kept["shown"])]
+
+    return restore, [*inputs, seen, *outputs[1:]]
 
 
 def _photos():
