@@ -188,7 +188,7 @@ def test_a_learned_person_and_a_photo_in_one_picture(studio, form, photos, monke
         ({"template": None}, "there is no photo to paint into; drop one as the template."),
         ({"picks": (STAY,)}, "no face of the template is to change; choose who it becomes."),
         ({"picks": ("photo 7: /etc/passwd",)}, "there is no 'photo 7: /etc/passwd'; choose who"),
-        ({"picks": ("person: ../../root",)}, "there is no 'person: ../../root'; choose who"),
+        ({"picks": ("person: ../../root",)}, "there is no person '../../root'."),
         ({"settings": {"strength": None}}, "strength must be a number. Received: None."),
         ({"settings": {"border_steps": 2.5}}, "border-steps must be a whole number. Received: 2.5"),
         ({"settings": {"crop": 99}}, "crop lies between 1.2 and 6. Received: 99."),
