@@ -116,6 +116,7 @@ def test_stages_appear_one_by_one_with_their_masks(studio, form, photos):
     assert result.shape == template.shape and 0.02 < (result != template).any(-1).mean() < 0.5
     assert read_recipe(shown.file)["faces"] == ["hopper.png"]
     np.testing.assert_array_equal(read_image(shown.after), portraying.smaller(result))
+    assert 40 < shown.middle < 47  # of the face, percent
     assert "likeness" in view.notes[-1] and not studio.model.locked()
 
 
@@ -466,6 +467,7 @@ def test_a_visit_from_two_photos_to_a_portrait(served, visit, photos):
             page.get_by_role("button", name="Download at full")
         ).first.click()
     assert read_image(loading.value.path()).shape == read_image(photos["both"]).shape
+    assert page.locator(".toast-body.error").count() == 0
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert foreign == []
@@ -482,6 +484,7 @@ def test_a_visit_that_sorts_photos_and_deletes_a_person(served, visit, chosen, a
     page.get_by_role("button", name="Sort", exact=True).click()
     page.get_by_text("2 photos done.").wait_for()
     assert page.locator(".rows tr:visible").count() == 3
+    assert page.locator(".toast-body.error").count() == 0
     page.get_by_role("tab", name="People").click()
     page.get_by_text("eva: photos chosen, not learned yet").wait_for()
     page.locator("#person_photos input[type=file]").set_input_files(list(album))

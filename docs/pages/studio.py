@@ -101,12 +101,12 @@ def visit(browser, url, folder):
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.get_by_role("tab", name="Portrait").click()
     page.locator(".photos figure").first.wait_for()  # the work is there again
-    _take(page, "studio_dark")
+    _take(page, "studio_dark", photographs=True)
 
 
 def _album(folder):
     """Seven photos of one person, rendered: list of paths."""
-    rendered = make_faces(folder / "set", 7, 1, 192, 23, drawn=0.0)
+    rendered = make_faces(folder / "set", 7, 1, 320, 12, drawn=0.0)
     paths = []
     for i, image in enumerate(np.load(rendered / "images.npy")):
         paths.append(folder / f"eva_{i}.png")
@@ -137,7 +137,7 @@ def _portrait(page, paths):
     page.get_by_text("photo 1: One face").wait_for()
     page.get_by_role("button", name="Paint", exact=True).click()
     page.get_by_text("The portrait is ready.").wait_for()
-    _take(page, "studio_portrait")
+    _take(page, "studio_portrait", photographs=True)
 
 
 def _paint(page, photo):
@@ -154,7 +154,7 @@ def _paint(page, photo):
     )
     page.get_by_role("button", name="Paint", exact=True).click()
     page.get_by_text("1 picture.", exact=True).wait_for()
-    _take(page, "studio_paint")
+    _take(page, "studio_paint", photographs=True)
 
 
 def _faces(page, paths):
@@ -162,7 +162,7 @@ def _faces(page, paths):
     page.locator("#photographs input[type=file]").set_input_files(paths)
     page.get_by_role("button", name="Sort", exact=True).click()
     page.get_by_text(f"{len(paths)} photos done.").wait_for()
-    _take(page, "studio_faces")
+    _take(page, "studio_faces", photographs=True)
 
 
 def _people(page, paths):
@@ -170,7 +170,7 @@ def _people(page, paths):
     page.locator("#person_photos input[type=file]").set_input_files(paths)
     page.get_by_text(f"of {len(paths)} photos count.").wait_for()
     page.get_by_label("Name", exact=True).fill("eva")
-    _take(page, "studio_people")
+    _take(page, "studio_people", photographs=True)
 
 
 def _lecture(page):
@@ -207,11 +207,17 @@ def _brush(page, canvas):
     time.sleep(0.5)
 
 
-def _take(page, name, full=True):
-    """Write docs/pictures/NAME.png, in 255 colours: a page has few."""
+def _take(page, name, full=True, photographs=False):
+    """Write docs/pictures/NAME.png, in 255 colours: a page has few, unless it shows photographs,
+    for which they are mixed."""
     time.sleep(1.5)  # until what was drawn last is shown
     taken = Image.open(io.BytesIO(page.screenshot(full_page=full))).convert("RGB")
-    save_picture(taken.quantize(255, dither=Image.Dither.NONE), name)
+    if photographs:
+        palette = taken.quantize(255, method=Image.Quantize.MAXCOVERAGE)
+        taken = taken.quantize(255, palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    else:
+        taken = taken.quantize(255, dither=Image.Dither.NONE)
+    save_picture(taken, name)
 
 
 PAGE = Page("docs/studio.md", {}, lambda results: {}, {"studio": draw_tabs})

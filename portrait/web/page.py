@@ -35,7 +35,7 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 .rows table { border-collapse: collapse; width: 100%; }
 .rows caption { text-align: left; font-size: 0.85rem; padding-bottom: 4px; }
 .rows th, .rows td { padding: 4px 8px; text-align: left; vertical-align: top; }
-.rows tr { border-bottom: 1px solid var(--border-color-primary); }
+.rows th, .rows td, .rows tr { border-color: var(--border-color-primary) !important; }
 .rows img { height: 64px; width: auto; max-width: none; display: block; }
 .people { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
 .equations p { font-family: var(--font-mono); font-size: 0.9rem; margin: 5px 0;
@@ -65,7 +65,8 @@ def restored(studio, restore):
     """A handler that shows what a browser has worked on, after a reload."""
 
     def load(request: gr.Request):
-        return restore(desk_of(studio, request))
+        found = restore(desk_of(studio, request))
+        return found if len(found) > 1 else found[0]  # as Gradio wants it
 
     return load
 

@@ -61,12 +61,14 @@ class Shown:
         faces: a list of (title, picture, mask) for each face: what `stages_of` makes.
         before, after: paths of the template and the result, made smaller.
         file: path of the result at full resolution.
+        middle: of the first face that was painted, across, in percent of the photo.
     """
 
     faces: tuple = ()
     before: Path | None = None
     after: Path | None = None
     file: Path | None = None
+    middle: float = 50
 
 
 # --- before anything runs
@@ -344,7 +346,9 @@ def _written(session, folder, image, recipe, faces):
     paths = {name: folder / f"{name}.png" for name in sides}
     for name, picture in sides.items():
         write_image(smaller(picture), paths[name])
-    return Shown(tuple(faces), **paths, file=file)
+    left, _, width, _ = session.pairs[0][0].box
+    middle = float(np.clip(100 * (left + width / 2) / image.shape[1], 0, 100))
+    return Shown(tuple(faces), **paths, file=file, middle=middle)
 
 
 def _scored(portraits):

@@ -32,7 +32,7 @@ def tab(studio):
                 label="What is wanted",
             )  # fmt: skip
             with gr.Row():
-                top = gr.Number(form.top, label="How many are the best", precision=0, min_width=90)
+                top = gr.Number(form.top, label="How many of the best", precision=0, min_width=90)
                 size = gr.Number(form.size, label="Size of heads, px", precision=0, min_width=90)
                 template = gr.Dropdown(
                     [("the head", "portrait"), ("the face alone", "arcface")],

@@ -183,6 +183,6 @@ def _outputs(shown):
     sides = (str(shown.before), str(shown.after)) if ready else None
     return [
         stages_shown(shown.faces),
-        gr.update(value=sides, visible=ready),
+        gr.update(value=sides, visible=ready, slider_position=shown.middle),
         gr.update(value=str(shown.file) if ready else None, visible=ready),
     ]
