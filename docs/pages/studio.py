@@ -101,7 +101,7 @@ def visit(browser, url, folder):
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.get_by_role("tab", name="Portrait").click()
     page.locator(".photos figure").first.wait_for()  # the work is there again
-    _take(page, "studio_dark", photographs=True)
+    _take(page, "studio_dark", full=False, photographs=True)
 
 
 def _album(folder):

@@ -71,15 +71,17 @@ def restored(studio, restore):
     return load
 
 
-def make_page(studio):
+def make_page(studio, alone=True):
     """All tabs: `gr.Blocks`.
 
     Args:
         studio: `studio.Studio`.
+        alone: whether only the machine that runs it can open the page.
     """
+    machine = "this machine" if alone else "the machine that runs the studio"
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}\n{studio.name}, {studio.pipeline.size} px. Nothing that you do "
-                    "here leaves this machine.")  # fmt: skip
+                    f"here leaves {machine}.")  # fmt: skip
         with gr.Tabs() as tabs:
             with gr.Tab("Draw", id="draw"):
                 form, *drawn = draw.tab(studio)

@@ -28,7 +28,7 @@ LONGEST = 40  # characters of a name
 _NAME = re.compile(r"[^\W_][\w '-]*")
 # Names that Windows keeps for devices.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
-STEPS = {"": "photos chosen, not learned yet", "begun": "learned in part", "finished": "learned"}
+STATES = {"": "photos chosen, not learned yet", "begun": "learned in part", "finished": "learned"}
 STARTED = "{name} is being learned; the page may be closed."
 TAB = "people"  # in a browser's desk
 
@@ -238,7 +238,7 @@ def _survey(studio, form, desk, job):
     paths = sorting.collect(form.files, folder)
 
     def work(tell):
-        told = partial(tell_measured, tell, len(paths))
+        told = partial(sorting.tell_measured, tell, len(paths), "Measured")
         scored = ranked(paths, observe=told)
         return photos_of.choose(scored, load_embedder("auto").same)
 
@@ -254,11 +254,6 @@ def _survey(studio, form, desk, job):
     status = f"{len(choice.used)} of {count(len(paths), 'photo')} count."
     problem = f"{choice.problem}." if choice.problem else ""
     yield View(status, problem=problem), choice_shown(choice)
-
-
-def tell_measured(tell, total, done):
-    """Tell that so many photos are measured."""
-    tell(View(f"Measured: {done} of {count(total, 'photo')} ...", done / total))
 
 
 def choice_shown(choice):
@@ -307,10 +302,8 @@ def _learn(studio, form, desk, job):
     place, steps = people.place_for(form.name), _steps(form)
     if people.is_running():
         raise ValueError(f"{people.last} is being learned; wait for it, or stop it.")
-    weights = studio.pipeline.model.path
-    learning.make_plan(
-        person.trigger_of(place), form.noun, weights, steps
-    )  # refuses what cannot be
+    weights, trigger = studio.pipeline.model.path, person.trigger_of(place)
+    learning.make_plan(trigger, form.noun, weights, steps)  # now, for it may refuse
     if desk.get(TAB, {}).get("files") != tuple(form.files):
         table = None
         for view, table in _survey(studio, form, desk, job):
@@ -407,7 +400,7 @@ def said_of(folder):
 
     how = state(folder)
     step, steps = _progress(folder)
-    return f"learned in part, step {step} of {steps}" if how == "begun" and step else STEPS[how]
+    return f"learned in part, step {step} of {steps}" if how == "begun" and step else STATES[how]
 
 
 def _progress(folder):

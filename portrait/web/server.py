@@ -132,7 +132,7 @@ def make_app(studio, port, password=""):
 
     app = gradio.mount_gradio_app(
         fastapi.FastAPI(openapi_url=None),
-        page.make_page(studio),
+        page.make_page(studio, alone=not password),
         path="/",
         auth=(USER, password) if password else None,
         auth_message=f"Log in as {USER!r}.",

@@ -66,13 +66,12 @@ def _sort(studio, form, job):
     paths, out = collect(form.files, folder / "photos"), folder / "result"
 
     def work(tell):
-        told = partial(_told, tell, len(paths))
         table, notes = None, []
         if "score" in form.works or "report" in form.works:
-            table, more = _scored(form, paths, out, told)
+            table, more = _scored(form, paths, out, tell)
             notes += more
         if "align" in form.works:
-            notes += _aligned(form, paths, out / "heads", told)
+            notes += _aligned(form, paths, out / "heads", tell)
         return table, tuple(notes)
 
     watched = Watched(work, job)
@@ -139,25 +138,26 @@ def safe_name(text):
     return re.sub(r"[^\w-]+", "_", text)[:60].strip("_") or "photo"
 
 
-def _told(tell, total, what, done):
+def tell_measured(tell, total, what, done):
+    """Tell how many of all photos are done: "Measured: 2 of 4 photos ..."."""
     tell(View(f"{what}: {done} of {count(total, 'photo')} ...", done / total))
 
 
-def _scored(form, paths, out, told):
+def _scored(form, paths, out, tell):
     """Scores, the best photos and the page: (HTML, sentences)."""
     from facekit.folder import copy_best, ranked
     from facekit.identity import load_embedder
     from facekit.report import render
     from facekit.score import as_records
 
-    scored = ranked(paths, observe=partial(told, "Measured"))
+    scored = ranked(paths, observe=partial(tell_measured, tell, len(paths), "Measured"))
     embedder = load_embedder("auto").name
     if "score" in form.works:
         text = json.dumps(_by_name(as_records(scored)), indent=1)
         write_text(text + "\n", out / "scores.json")
         copy_best(scored, int(form.top), out / "best")
     if "report" in form.works:
-        told("Drawing the page of", len(paths))
+        tell(View("Drawing the page ...", 1.0))
         page = render(scored, embedder)
         write_text(page.replace(str(paths[0].parent) + "/", ""), out / "report.html")
     without = sum(photo.best is None for photo in scored)
@@ -174,7 +174,7 @@ def _by_name(records):
     ]
 
 
-def _aligned(form, paths, out, told):
+def _aligned(form, paths, out, tell):
     """The heads, cut out: sentences about photos that have none."""
     from facekit import jobs
     from facekit.folder import for_each, names_of
@@ -183,7 +183,7 @@ def _aligned(form, paths, out, told):
     rows, notes, done = {}, [], 0
     for path, result in for_each(partial(cut, names=names_of(paths, paths[0].parent)), paths):
         done += 1
-        told("Cut out", done)
+        tell_measured(tell, len(paths), "Cut out", done)
         if isinstance(result, ValueError):
             notes.append(markup.without_folder(str(result), path))
         else:
