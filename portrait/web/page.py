@@ -20,6 +20,7 @@ CSS = """
 .work progress { width: 100%; height: 10px; }
 .sheet { max-width: 100%; max-height: 640px; display: block; margin: 6px auto; }
 .cells { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
+.cells + .cells { margin-top: 12px; }
 .cells figure, .steps figure { margin: 0; min-width: 0; }
 .cells img, .steps img { width: 100%; image-rendering: pixelated; display: block; }
 .cells svg, .curves svg { width: 100%; height: auto; display: block; }
