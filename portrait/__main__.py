@@ -14,7 +14,7 @@ from common.cli import STOPPED, count, note, printable, progress, sentences
 from common.devices import start_backend
 from common.files import check_writable, write_text
 from common.images import find_images, image_format
-from portrait.settings import Settings
+from portrait.settings import HELP, Settings
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,7 +24,8 @@ def _settings(command):
     """Give a command an option for every setting."""
     for field in reversed(fields(Settings)):
         name = f"--{field.name.replace('_', '-')}"
-        command = click.option(name, type=field.type, default=field.default)(command)
+        said = HELP[field.name][0].upper() + HELP[field.name][1:] + "."
+        command = click.option(name, type=field.type, default=field.default, help=said)(command)
     return command
 
 
@@ -240,16 +241,26 @@ def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwr
 @click.option("--port", type=click.IntRange(1, 65535), default=7860, help="Of this machine.")
 @click.option("--no-browser", is_flag=True, help="Only say where the page is.")
 @click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
+@click.option("--people", type=Path, default=Path("people"), help="Folder of learned people.")
+@click.option("--listen", is_flag=True, help="Let other machines in, who know the password.")
+@click.option(
+    "--password",
+    default="",
+    show_default=False,
+    envvar="PORTRAITS_PASSWORD",
+    help="With --listen; the environment variable PORTRAITS_PASSWORD hides it from other users.",
+)
 @sentences()
-def studio(port, no_browser, weights):
-    """Open the studio: a page in the browser that draws, paints and shows how it works. Only this
-    machine can open it, and it asks nothing of any other."""
+def studio(port, no_browser, weights, people, listen, password):
+    """Open the studio: a page in the browser that draws, paints, learns people and shows how it
+    works. Only this machine can open it, and it asks nothing of any other."""
     from portrait.web import server
 
-    with server.reserve(port) as place:  # before the model is loaded, which takes seconds
+    server.check_password(listen, password)
+    with server.reserve(port, listen) as place:  # before the model is loaded, which takes seconds
         server.check_installed()
         start_backend()
-        server.run(place, weights, not no_browser)
+        server.run(place, weights, not no_browser, people, password)
 
 
 def _say_ready(out):
