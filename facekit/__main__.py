@@ -212,13 +212,13 @@ def parse(photo, out):
 def restore(photos, out, scale):
     """Enlarge photos, and take blur, noise and compression out of them."""
     from common.images import read_image, write_image
-    from facekit.folder import photos_but_results
+    from facekit.folder import names_of, photos_but_results
     from facekit.restore import default_restorer
 
     restored = default_restorer()  # missing weights are said before anything is read
     paths = photos_but_results(photos, out)
     check_writable(out / "photo")
-    names, done = _names(paths, photos), 0
+    names, done = names_of(paths, photos), 0
     for path in paths:
         try:
             image = restored(read_image(path), int(scale))
