@@ -133,11 +133,13 @@ def measure_colour(scenes):
     }
 
 
-def in_two_lights(number, size=256):
-    """A rendered person twice, alike but for the light: two of uint8 (S, S, 3).
+def in_lights(number, change=None, size=256):
+    """A rendered person in two lights, alike in all else: two of uint8 (S, S, 3).
 
     Args:
         number: which person.
+        change: (the person's light, another one) -> two of `data.light.lights.Light`; None for
+            these.
         size: of the pictures.
     """
     from data.light.render import Renderer
@@ -147,16 +149,16 @@ def in_two_lights(number, size=256):
     person = sample_person(np.random.default_rng((SEED, 5, number)))
     rng = np.random.default_rng((SEED, 6, number))
     view, other = (sample_view(person, rng) for _ in range(2))
-    view = replace(view, glasses=False, hat="")
-    renderer = Renderer(size)
-    return [renderer.render(person, replace(view, light=v.light)).image for v in (view, other)]
+    view, lights = replace(view, glasses=False, hat=""), (view.light, other.light)
+    lights, renderer = change(*lights) if change else lights, Renderer(size)
+    return [renderer.render(person, replace(view, light=light)).image for light in lights]
 
 
 def measure_relight():
     """Distance in LAB, mean over the skin, to the face that was rendered in the other light."""
     rows = []
     for number in range(LIT):
-        pictures = in_two_lights(number)
+        pictures = in_lights(number)
         faces = [largest(detect(picture)) for picture in pictures]
         if None in faces:
             continue

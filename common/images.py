@@ -93,7 +93,22 @@ def read_with_size(path, background="white", draft=None):
         raise ImageError(path, f"a damaged picture ({_first_line(error)})") from None
 
 
-def _decode(path, file, background, draft):
+def check_size(path):
+    """Find out whether a picture has more pixels than `read_image` takes, by its header alone.
+
+    Raises:
+        ImageError: one sentence: it has, or it is no picture.
+    """
+    try:
+        with Image.open(path) as file:
+            _check_size(path, file)
+    except ImageError:
+        raise
+    except Exception:  # as when it is decoded
+        raise ImageError(path, "not a picture") from None
+
+
+def _check_size(path, file):
     width, height = file.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageError(
@@ -101,6 +116,11 @@ def _decode(path, file, background, draft):
             f"{width} x {height} pixels are too many; reduce it to at most "
             f"{MAX_PIXELS // 1_000_000} million, {MAX_SIDE} a side",
         )
+
+
+def _decode(path, file, background, draft):
+    _check_size(path, file)
+    width, height = file.size
     file.seek(0)
     if draft and file.format == "JPEG":
         file.draft("RGB", (draft, draft))

@@ -99,27 +99,43 @@ class AdapterAddOn(LearnedAddOn):
         Raises:
             ValueError: if it belongs to a network of another form.
         """
-        from ddpm.nets.adapters import Adapted, Adapter, innermost
-        from ddpm.nets.layers import named_weights
+        from ddpm.nets.adapters import Adapted, innermost
 
         inside = innermost(network)
-        weights, adapters = named_weights(inside), []
-        for name, (down, up, _) in self.file.factors.items():
-            found = tuple(weights[name].shape) if name in weights else None
-            if found != (*down.shape[:-1], up.shape[-1]):
-                raise ValueError(
-                    f"{self.file.path} adapts networks of another form; use it with the model that "
-                    "it was trained over, or train one for this model: python train.py lora"
-                )
-        for alpha in dict.fromkeys(alpha for *_, alpha in self.file.factors.values()):
-            own = {n: f for n, f in self.file.factors.items() if f[2] == alpha}
-            shapes = {name: tuple(weights[name].shape) for name in own}
-            adapter = Adapter(shapes, {n: self.file.ranks[n] for n in own}, alpha)
-            for name, (down, up, _) in own.items():
-                adapter.down[name].assign(down)
-                adapter.up[name].assign(up)
-            adapters.append(adapter)
+        adapters = layers_of(self.file, inside)
         return Adapted(network, adapters, [self.strength] * len(adapters), inside)
+
+
+def layers_of(file, network):
+    """The matrices of an adapter as layers: list of `nets.adapters.Adapter`, one for each alpha.
+
+    Args:
+        file: `AdapterFile`.
+        network: whose kernels it changes.
+
+    Raises:
+        ValueError: if it belongs to a network of another form.
+    """
+    from ddpm.nets.adapters import Adapter
+    from ddpm.nets.layers import named_weights
+
+    weights, adapters = named_weights(network), []
+    for name, (down, up, _) in file.factors.items():
+        found = tuple(weights[name].shape) if name in weights else None
+        if found != (*down.shape[:-1], up.shape[-1]):
+            raise ValueError(
+                f"{file.path} adapts networks of another form; use it with the model that "
+                "it was trained over, or train one for this model: python train.py lora"
+            )
+    for alpha in dict.fromkeys(alpha for *_, alpha in file.factors.values()):
+        own = {n: f for n, f in file.factors.items() if f[2] == alpha}
+        shapes = {name: tuple(weights[name].shape) for name in own}
+        adapter = Adapter(shapes, {n: file.ranks[n] for n in own}, alpha)
+        for name, (down, up, _) in own.items():
+            adapter.down[name].assign(down)
+            adapter.up[name].assign(up)
+        adapters.append(adapter)
+    return adapters
 
 
 def key_of(name):
@@ -308,6 +324,24 @@ def merge(files, shares, rank):
         for name, (down, up, alpha) in file.factors.items():
             deltas.setdefault(name, []).append((share * alpha / up.shape[0], down, up))
     return _of_ranks(deltas, dict.fromkeys(deltas, rank))
+
+
+def joined(*parts):
+    """The sum of what several adapters add, without loss: their factors side by side.
+
+    Args:
+        parts: factors as of `AdapterFile`.
+
+    Returns:
+        Likewise; ranks are added.
+    """
+    found = {}
+    for name in dict.fromkeys(name for factors in parts for name in factors):
+        own = [factors[name] for factors in parts if name in factors]
+        down = np.concatenate([alpha / up.shape[0] * down for down, up, alpha in own], axis=-1)
+        up = np.concatenate([up for _, up, _ in own], axis=0)
+        found[name] = (down.astype(np.float32), up.astype(np.float32), float(up.shape[0]))
+    return found
 
 
 def merge_checkpoints(files, shares, rank=None):

@@ -173,12 +173,14 @@ class Hyper:
 
     Args:
         network: a `HyperNetwork`.
-        base_digest: of the model whose adapters it predicts.
+        preset: of the model whose adapters it predicts, and of its training.
+        base_digest: of that model.
         path: of its file.
         digest: the first 12 hexadecimal digits of the file's SHA-256.
     """
 
     network: object
+    preset: Preset
     base_digest: str
     path: Path
     digest: str
@@ -529,18 +531,26 @@ def load_hyper(path, dtype=None):
     from ddpm.nets.hyper import HyperNetwork
 
     path = find_bundle(path, "hyper")
+    header = _read_hyper_header(path)
+    preset = _preset_of(header, path)
+    try:
+        own = {key: header[key] for key in ("form", "faces", "settings")}
+        network = HyperNetwork(**own, dtype=dtype)
+    except Exception as error:  # settings of another make surface as almost any type
+        raise ValueError(_OTHER.format(path)) from error
+    load_weights(network, path)
+    return Hyper(network, preset, header["base_digest"], path, sha256(path))
+
+
+def _read_hyper_header(path):
     header = _read_header(path)
     if header["kind"] != "hyper":
         raise ValueError(
             f"{path} is {_CALLED[header['kind']]}, not a hypernetwork (python train.py hyper)."
         )
-    try:
-        own = {key: header[key] for key in ("form", "faces", "settings")}
-        network, base_digest = HyperNetwork(**own, dtype=dtype), str(header["base_digest"])
-    except Exception as error:  # settings of another make surface as almost any type
-        raise ValueError(_OTHER.format(path)) from error
-    load_weights(network, path)
-    return Hyper(network, base_digest, path, sha256(path))
+    if not isinstance(header.get("base_digest"), str):
+        raise ValueError(_OTHER.format(path))
+    return header
 
 
 def load_control(path, preset):
@@ -793,6 +803,53 @@ def default_hyper(model_path, shipped=None, runs=None):
         f"--weights {model_path} --data SET) or name a file with --hyper."
     )
     return _made_for(model_path, "hyper", shipped, runs, missing)
+
+
+def find_hyper(path=None, shipped=None, runs=None):
+    """A hypernetwork's file: the one that is named, else the shipped one, else the newest run's.
+
+    Args:
+        path: of a file or a run folder; None where none is named.
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path`.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if path is not None:
+        return find_bundle(path, "hyper")
+    files = _candidates("hyper", shipped, runs)
+    if not files:
+        raise ValueError(
+            "there is no hypernetwork yet; train one (python train.py hyper --weights portraits256 "
+            "--data SET), or name a file with --hyper."
+        )
+    return files[0]
+
+
+def base_of(hyper_path, shipped=None, runs=None):
+    """The model that a hypernetwork was trained over, wherever it lies.
+
+    Args:
+        hyper_path: the hypernetwork's file.
+        shipped, runs: as `default_weights`.
+
+    Returns:
+        A `Path` to a weights file.
+
+    Raises:
+        ValueError: if it is nowhere, or the file is none of a hypernetwork.
+    """
+    digest = _read_hyper_header(hyper_path)["base_digest"]
+    for path in _candidates("model", shipped, runs):
+        if sha256(path) == digest:
+            return path
+    raise ValueError(
+        f"the model that {hyper_path} was trained over, {digest}, is missing; name it with "
+        "--weights."
+    )
 
 
 def _made_for(model_path, kind, shipped, runs, missing):

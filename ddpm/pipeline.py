@@ -390,6 +390,11 @@ class Pipeline:
         """
         return self._denoiser(self._fit(request), indices)
 
+    def condition(self, request, indices=range(1)):
+        """What the network is told of a request's pictures: a dict of arrays (`ddpm.conditions`), a
+        row a picture; args and errors as `denoiser`."""
+        return self._condition(self._fit(request), indices)
+
     def visited(self, request):
         """The number of steps that a request takes; fewer than its `steps` where it begins at an
         image. RePaint's resamplings are not counted."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from common.cli import check_finite, count, printable, sentences
-from common.files import check_writable, copy_file, write_text
+from common.files import check_writable, write_text
 
 EMBEDDER = click.option(
     "--identity",
@@ -58,13 +58,14 @@ def score(photos, top, out, json_file, embedder, workers):
     if json_file and json_file.suffix.lower() != ".json":
         raise ValueError(f"{json_file}: name the file .json.")
     scored, embedder = _scored(photos, embedder, workers, out, json_file)
+    from facekit.folder import copy_best
     from facekit.score import as_records
 
     _table(scored, top, embedder)
     if json_file:
         write_text(json.dumps(as_records(scored), indent=1) + "\n", json_file)
     if out:
-        _copy_best(scored, top, out)
+        _say(f"{out}: the best {copy_best(scored, top, out)}.")
     _stop_without_faces(scored, photos)
 
 
@@ -211,13 +212,13 @@ def parse(photo, out):
 def restore(photos, out, scale):
     """Enlarge photos, and take blur, noise and compression out of them."""
     from common.images import read_image, write_image
-    from facekit.folder import photos_but_results
+    from facekit.folder import names_of, photos_but_results
     from facekit.restore import default_restorer
 
     restored = default_restorer()  # missing weights are said before anything is read
     paths = photos_but_results(photos, out)
     check_writable(out / "photo")
-    names, done = _names(paths, photos), 0
+    names, done = names_of(paths, photos), 0
     for path in paths:
         try:
             image = restored(read_image(path), int(scale))
@@ -274,16 +275,6 @@ def _table(scored, top, embedder):
         click.echo(f"... and {len(scored) - top} more (--top, --json)")
 
 
-def _copy_best(scored, top, out):
-    """Copy the best photos of the person, without near-duplicates, numbered by rank."""
-    best = [p for p in scored if p.best is not None and p.best.same and not p.near_duplicate_of]
-    out.mkdir(parents=True, exist_ok=True)
-    for place, photo in enumerate(best[:top], 1):
-        source = Path(photo.path)
-        copy_file(source, out / f"{place:02d}_{source.name}")
-    _say(f"{out}: the best {len(best[:top])}.")
-
-
 def _one_face(path):
     from facekit import jobs
     from facekit.detect import largest
@@ -292,34 +283,17 @@ def _one_face(path):
     return image, largest(faces)
 
 
-def _names(paths, root):
-    """{path: name} of each photo's results: all different, and without dots, which stand before
-    the number of a face."""
-    names = {}
-    for path in paths:
-        inside = path.relative_to(root) if root.is_dir() else Path(path.name)
-        name = "_".join(inside.with_suffix("").parts).replace(".", "_")
-        tries = (
-            name,
-            f"{name}_{path.suffix[1:].lower()}",
-            *(f"{name}_{i}" for i in range(2, 10**6)),
-        )
-        taken = set(names.values())
-        names[path] = next(one for one in tries if one not in taken)
-    return names
-
-
 def _run(job, photos, workers, out):
     """Run a job on each photo: {path: result} of those that succeeded, a line for each other.
 
     Raises:
         ValueError: none went well.
     """
-    from facekit.folder import for_each, photos_but_results
+    from facekit.folder import for_each, names_of, photos_but_results
 
     paths = photos_but_results(photos, out)
     check_writable(out / "photo")
-    job = functools.partial(job, names=_names(paths, photos))
+    job = functools.partial(job, names=names_of(paths, photos))
     done, skipped = {}, {}
     for path, result in for_each(job, paths, workers):
         if not isinstance(result, ValueError):

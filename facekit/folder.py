@@ -9,10 +9,11 @@ import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from pathlib import Path
 
 from common.cli import progress
 from common.devices import core_count
-from common.files import is_disk_full
+from common.files import copy_file, is_disk_full
 from common.images import ImageError, find_images, read_image
 from facekit.detect import detect
 from facekit.identity import load_embedder
@@ -45,7 +46,7 @@ def measure(path, embedder="auto"):
     return Measured(str(path), faces, fingerprint(image), "" if faces else NO_FACE)
 
 
-def ranked(paths, embedder="auto", workers=None):
+def ranked(paths, embedder="auto", workers=None, observe=None):
     """Photos measured and sorted, see `facekit.score.rank`. One that cannot be used is a photo
     without faces, whose reason says why.
 
@@ -53,6 +54,7 @@ def ranked(paths, embedder="auto", workers=None):
         paths: list of files.
         embedder: its name, as for `facekit.identity.load_embedder`.
         workers: processes; by default one a core.
+        observe: optional (number of photos that are measured) -> None.
 
     Returns:
         list of `facekit.score.Scored`, best first; of equal ones in the order of `paths`.
@@ -67,6 +69,8 @@ def ranked(paths, embedder="auto", workers=None):
         if isinstance(found, ValueError):
             found = Measured(str(path), problem=str(found).removeprefix(f"{path}: ").rstrip("."))
         measured[path] = found
+        if observe is not None:
+            observe(len(measured))
     return rank([measured[path] for path in paths], chosen.same)
 
 
@@ -93,6 +97,47 @@ def photos_but_results(photos, out):
     if not left:
         raise ValueError(f"{photos}: no pictures but those in {out}.")
     return left
+
+
+def names_of(paths, root):
+    """{path: name} of each photo's results: all different, and without dots, which stand before
+    the number of a face.
+
+    Args:
+        paths: of the photos.
+        root: the folder that they were found in, or the only photo.
+    """
+    names = {}
+    for path in paths:
+        inside = path.relative_to(root) if root.is_dir() else Path(path.name)
+        name = "_".join(inside.with_suffix("").parts).replace(".", "_")
+        tries = (
+            name,
+            f"{name}_{path.suffix[1:].lower()}",
+            *(f"{name}_{i}" for i in range(2, 10**6)),
+        )
+        taken = set(names.values())
+        names[path] = next(one for one in tries if one not in taken)
+    return names
+
+
+def copy_best(scored, top, out):
+    """Copy the best photos of the person, without near-duplicates, numbered by rank.
+
+    Args:
+        scored: list of `facekit.score.Scored`, best first.
+        top: how many at most.
+        out: the folder to copy to.
+
+    Returns:
+        int, how many were copied.
+    """
+    best = [p for p in scored if p.best is not None and p.best.same and not p.near_duplicate_of]
+    out.mkdir(parents=True, exist_ok=True)
+    for place, photo in enumerate(best[:top], 1):
+        source = Path(photo.path)
+        copy_file(source, out / f"{place:02d}_{source.name}")
+    return len(best[:top])
 
 
 def for_each(function, paths, workers=None, unit=" photos"):

@@ -14,7 +14,7 @@ from common.cli import STOPPED, count, note, printable, progress, sentences
 from common.devices import start_backend
 from common.files import check_writable, write_text
 from common.images import find_images, image_format
-from portrait.settings import Settings
+from portrait.settings import HELP, Settings
 
 os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,7 +24,8 @@ def _settings(command):
     """Give a command an option for every setting."""
     for field in reversed(fields(Settings)):
         name = f"--{field.name.replace('_', '-')}"
-        command = click.option(name, type=field.type, default=field.default)(command)
+        said = HELP[field.name][0].upper() + HELP[field.name][1:] + "."
+        command = click.option(name, type=field.type, default=field.default, help=said)(command)
     return command
 
 
@@ -69,6 +70,7 @@ def reconstruct(photo, references, faces, people, out, page, steps_dir, since, w
     """Paint the face of one photo, or a learned person's, into another photo; in a PNG, what is not
     painted keeps every bit."""
     # Here, so that --help does not wait for the face detector.
+    from portrait.checks import Doubt
     from portrait.known import load_person
     from portrait.painter import Painter
     from portrait.report import render
@@ -80,7 +82,10 @@ def reconstruct(photo, references, faces, people, out, page, steps_dir, since, w
     if people and (references or faces):
         raise ValueError("name photos, or learned people with --person, but not both.")
     people = [one if one == SKIP else load_person(one) for one in people]
-    session = Session(photo, references, faces, identity, people, anyway)
+    try:
+        session = Session(photo, references, faces, identity, people, anyway)
+    except Doubt as doubt:
+        raise ValueError(f"{str(doubt).removesuffix('.')}, or add --anyway to go on.") from None
     for sentence in session.notes:
         note(sentence)
     start_backend()  # only now: it takes seconds, and bad input should not wait for it
@@ -183,17 +188,30 @@ def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
     type=Path,
     help="Run folder, weights file, or a shipped model's name.  [default: portraits64]",
 )
-@click.option("--steps", type=click.IntRange(1), help="Of the training.  [default: 400]")
+@click.option(
+    "--steps",
+    type=click.IntRange(0),
+    help="Of the training; 0 only --fast.  [default: 400, and 40 --fast]",
+)
 @click.option("--seed", type=click.IntRange(0), help="Of all noise.  [default: 0]")
+@click.option("--fast", is_flag=True, help="Learn in seconds from one photo, the best of PHOTOS.")
+@click.option("--hyper", type=Path, help="With --fast: the hypernetwork.  [default: the shipped]")
 @click.option("--choose-only", is_flag=True, help="Choose and prepare the photos, and stop.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was stopped or killed.")
 @click.option("--overwrite", is_flag=True, help="Replace what was learned otherwise before.")
 @sentences("the disk is full; what was saved before is safe. Make room and add --resume.")
-def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwrite, **how):
+def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwrite, fast, hyper,
+          **how):  # fmt: skip
     """Learn a person from PHOTOS, a folder: choose among them, train an adapter on those that
-    count, and keep what is most like the person. To --resume, PHOTOS need not be named."""
+    count, and keep what is most like the person. To --resume, PHOTOS need not be named. With --fast
+    PHOTOS may be one photo: a hypernetwork predicts the adapter, and a few steps refine it."""
     from portrait import learning, person
 
+    if fast:
+        _learn_fast(photos, out, noun, embedder, hyper, overwrite, resume or choose_only, **how)
+        return
+    if hyper or how["steps"] == 0:
+        raise ValueError("--hyper and --steps 0 are for learning from one photo; add --fast.")
     if resume and (overwrite or choose_only):
         raise ValueError("--resume goes on with what there is; leave the other option away.")
     learning.set_up_backend()  # before who is seen in photos is asked of it
@@ -230,16 +248,26 @@ def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwr
 @click.option("--port", type=click.IntRange(1, 65535), default=7860, help="Of this machine.")
 @click.option("--no-browser", is_flag=True, help="Only say where the page is.")
 @click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
+@click.option("--people", type=Path, default=Path("people"), help="Folder of learned people.")
+@click.option("--listen", is_flag=True, help="Let other machines in, who know the password.")
+@click.option(
+    "--password",
+    default="",
+    show_default=False,
+    envvar="PORTRAITS_PASSWORD",
+    help="With --listen; the environment variable PORTRAITS_PASSWORD hides it from other users.",
+)
 @sentences()
-def studio(port, no_browser, weights):
-    """Open the studio: a page in the browser that draws, paints and shows how it works. Only this
-    machine can open it, and it asks nothing of any other."""
+def studio(port, no_browser, weights, people, listen, password):
+    """Open the studio: a page in the browser that draws, paints, learns people and shows how it
+    works. Only this machine can open it, and it asks nothing of any other."""
     from portrait.web import server
 
-    with server.reserve(port) as place:  # before the model is loaded, which takes seconds
+    server.check_password(listen, password)
+    with server.reserve(port, listen) as place:  # before the model is loaded, which takes seconds
         server.check_installed()
         start_backend()
-        server.run(place, weights, not no_browser)
+        server.run(place, weights, not no_browser, people, password)
 
 
 def _say_ready(out):
@@ -249,6 +277,29 @@ def _say_ready(out):
     squares, learned = count(len(record["photos"]), "square"), record.get("learned")
     how = f", learned in {count(learned['checkpoints'][-1]['step'], 'step')}" if learned else ""
     click.echo(printable(f"{out} is ready already: {squares} of {record['trigger']}{how}."))
+
+
+def _learn_fast(photos, out, noun, embedder, hyper, overwrite, other, **how):
+    """Learn a person from one photo."""
+    from portrait import fast, learning, person
+
+    if other:
+        raise ValueError("--fast takes seconds; leave --resume and --choose-only away.")
+    if photos is None:
+        raise ValueError("name a photo, or a folder of photos.")
+    learning.set_up_backend()
+    wanted = person.want(photos, out, noun, embedder=embedder)
+    plan, hyper = fast.make_plan(wanted, hyper, **how)
+    if person.is_learned(out, wanted, overwrite) and not overwrite:
+        _say_ready(out)
+        return
+    choice = fast.choose(wanted)
+    best = printable(wanted.name_of(choice.reference.path))
+    click.echo(f"{best} shows {wanted.trigger} best.", err=True)
+    if not fast.learn(out, wanted, choice, plan, hyper):
+        click.echo("Stopped; nothing was kept.")
+        sys.exit(STOPPED)
+    click.echo(printable(fast.told(out)))
 
 
 def _choose(out, wanted, workers):

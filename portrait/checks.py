@@ -4,8 +4,9 @@
     template   the same, but that its eyes may be closed
     folder     photos of someone else among those of one person
 
-A doubt stops the work; `--anyway` makes a note of it. What hides a face inside the picture (hair, a
-hand, sunglasses) is not told from the mesh: `seen` takes a mask of it from whoever has one.
+A doubt stops the work (`Doubt`), but for whoever wants to go on anyway: then it is a note. What
+hides a face inside the picture (hair, a hand, sunglasses) is not told from the mesh: `seen` takes a
+mask of it from whoever has one.
 """
 
 from pathlib import Path
@@ -22,13 +23,16 @@ from portrait import photos
 MAX_YAW = 60  # degrees: beyond, half of the face cannot be seen
 MAX_PITCH = 35
 LEAST_SEEN = 0.6  # share of the face's surface
-ANYWAY = "add --anyway to go on"
 NAMED = 3  # photos that a sentence names
 _SIDE = 160  # px; the upright face at which drawings are told
 _STEADY = 0.05  # change of lightness from pixel to pixel, below which a surface is flat
 # Share of skin that is flat, from which a picture is drawn; chroma below which it is without
 # colours, and the lightness of skin from which it is then lines on paper.
 _FLAT, _GREY, _PAPER = 0.25, 2.0, 81.0
+
+
+class Doubt(ValueError):
+    """One sentence: what is doubted of the photos, and what to do."""
 
 
 def of_reference(image, face, template_face, path):
@@ -47,7 +51,7 @@ def of_reference(image, face, template_face, path):
     if eyes_closed(face) and not eyes_closed(template_face):
         doubts.append(
             f"{path}: the eyes are closed, and in the template they are open; choose a photo with "
-            f"open eyes, or {ANYWAY}."
+            "open eyes."
         )
     return doubts
 
@@ -75,7 +79,7 @@ def of_folder(folder, scored, same):
     named = ", ".join(sorted(others)[:NAMED]) + (", ..." if len(others) > NAMED else "")
     return [
         f"{folder}: {len(others)} of {count(len(scored), 'photo')} seem to show someone else "
-        f"({named}); leave them out, or {ANYWAY}."
+        f"({named}); leave them out."
     ]
 
 
@@ -141,18 +145,17 @@ def _of_photo(image, face, path):
     if max(abs(face.yaw) / MAX_YAW, abs(face.pitch) / MAX_PITCH) > 1:
         doubts.append(
             f"{path}: the face is {turned(face)}, too far to be turned; choose a photo that shows "
-            f"it from the front, or {ANYWAY}."
+            "it from the front."
         )
     share = seen(face, image.shape)
     if not doubts and share < LEAST_SEEN:
         doubts.append(
-            f"{path}: only {share:.0%} of the face is seen; choose a photo that shows all of it, "
-            f"or {ANYWAY}."
+            f"{path}: only {share:.0%} of the face is seen; choose a photo that shows all of it."
         )
     if is_drawn(image, face):
         doubts.append(
             f"{path}: it seems to be a drawing, and faces are painted from photos and into them; "
-            f"choose a photo, or {ANYWAY}."
+            "choose a photo."
         )
     return doubts
 

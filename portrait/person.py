@@ -19,6 +19,7 @@ and, once an adapter has been trained on the squares (`learning.py`),
 import json
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -234,20 +235,48 @@ def keep(out, wanted, choice, tools=None, workers=None):
         ValueError: a photo cannot be read any more, or another process learns into the folder.
         OSError: the disk refuses.
     """
+    with whole(out) as folder:
+        return write(folder, wanted, choice, tools, workers)
+
+
+@contextmanager
+def whole(out):
+    """A folder beside a person's own, empty and held by this process, that takes its place when all
+    is well with what is written into it, and goes where it is not.
+
+    Args:
+        out: the person's folder; what `is_learned` lets pass is replaced.
+
+    Yields:
+        Path.
+
+    Raises:
+        ValueError: another process learns into the folder.
+    """
     out = Path(out)
+    with folder_lock(_beside(out, "partial")) as lock:
+        try:
+            _clear(lock.folder)
+            yield lock.folder
+            _put(lock.folder, out)
+        finally:
+            if lock.folder.exists():
+                shutil.rmtree(lock.folder, ignore_errors=True)
+
+
+def write(folder, wanted, choice, tools=None, workers=None):
+    """Make the squares of the photos that count, and write all of a person but what is learned.
+
+    Args:
+        folder: that is to become the person's.
+        Others, result and errors as `keep`.
+    """
     made = photos_of.prepare_all(choice.used, tools, workers)
     captions = [
         photos_of.caption(wanted.trigger, wanted.noun, photo.best.measured.face)
         for photo in choice.used
     ]
-    with folder_lock(_beside(out, "partial")) as lock:
-        try:
-            _clear(lock.folder)
-            _write(lock.folder, wanted, choice, made, captions)
-            _put(lock.folder, out)
-        finally:
-            if lock.folder.exists():
-                shutil.rmtree(lock.folder, ignore_errors=True)
+    _write(folder, wanted, choice, made, captions)
     return made
 
 

@@ -65,14 +65,14 @@ def _stage(portrait, stage):
     shown = {"title": TITLES[stage], "picture": embedded(portrait.pictures[stage])}
     if stage in PAINTED:
         mask = getattr(portrait.scene, PAINTED[stage])
-        shown["mask"] = embedded(_over(portrait.scene.view, mask))
+        shown["mask"] = embedded(over(portrait.scene.view, mask))
     shown["scores"] = portrait.scores.get(stage, {})
     shown["seed"] = portrait.made[stage].get("seed")  # one of its own where the stage was kept
     return shown
 
 
-def _over(view, mask):
-    """A mask as a tint over the picture that it is for."""
+def over(view, mask):
+    """A mask, float32 (S, S), as a tint over the picture that it is for: uint8 (S, S, 3)."""
     tint = view * (1 - 0.6 * mask[..., None]) + 0.6 * mask[..., None] * (230, 60, 40)
     return tint.astype(np.uint8)
 

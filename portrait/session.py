@@ -62,7 +62,8 @@ class Session:
             or `SKIP` for a face that is to stay.
         faces_folder: folder of photos of one person; the best of them is a reference.
         embedder: name of the face embedding: "dlib", "encoder" or "auto".
-        people: `known.Known` or `SKIP`, in place of references: learned people.
+        people: `known.Known` or `SKIP`, in place of references: learned people; paths of photos
+            may stand among them.
         anyway: make a note of what `portrait.checks` doubts, and go on.
 
     Attributes:
@@ -80,19 +81,21 @@ class Session:
         self.template, self.embedder = Template(template), embedder
         image = self.template.image
         if people:
-            references = [SKIP if one == SKIP else one.reference for one in people]
+            references = [one if isinstance(one, (str, Path)) else one.reference for one in people]
         self.pairs, found, self.notes = choose(
             image, references, faces_folder, str(template), embedder, anyway
         )
         self._others = [[face for face in found if face is not pair[0]] for pair in self.pairs]
-        self.people = [one for one in people if one != SKIP] or [None] * len(self.pairs)
+        wanted = [one for one in people if one != SKIP]
+        known = [None if isinstance(one, (str, Path)) else one for one in wanted]
+        self.people = known or [None] * len(self.pairs)
 
     def settings_of(self, i, settings):
         """The settings for face i: where it is to be a learned person's, the prompt says so."""
         one = self.people[i]
         return settings if one is None else replace(settings, prompt=one.saying(settings.prompt))
 
-    def paint(self, painters, settings, steps_dir=None, since=None, observe=None):
+    def paint(self, painters, settings, steps_dir=None, since=None, observe=None, show=None):
         """Paint all faces, one after another.
 
         Args:
@@ -101,6 +104,8 @@ class Session:
             steps_dir: folder to keep every stage in; None keeps nothing.
             since: take the stages before this one from `steps_dir`; None makes all of them.
             observe: optional (number of the face from 1, stage, done, of) -> None.
+            show: optional (number of the face from 1, stage, `Portrait`) -> None: the portrait has
+                that stage's picture, and those before it.
 
         Returns:
             (image, portraits): uint8 (H, W, 3); list of `Portrait` with scores.
@@ -124,9 +129,10 @@ class Session:
         embedder, image, portraits = load_embedder(self.embedder), template, []
         for i, (pair, others) in enumerate(zip(self.pairs, self._others, strict=True)):
             tell = None if observe is None else partial(observe, i + 1)
-            first = since or STAGES[0]
+            seen = None if show is None else partial(show, i + 1)
+            first, known = since or STAGES[0], (tell, pasted[i], seen)
             portrait = reconstruct(
-                template, pair, others, own[i], painters[i], earlier[i], first, tell, pasted[i]
+                template, pair, others, own[i], painters[i], earlier[i], first, *known
             )
             portrait.scores = {stage: score(portrait, stage, embedder) for stage in STAGES}
             portrait.verdict = judge(portrait, embedder.name)
@@ -170,7 +176,8 @@ def choose(template, references, faces_folder=None, template_name="", embedder="
         sentences worth telling.
 
     Raises:
-        ValueError: one sentence, where it cannot be done, or is in doubt.
+        ValueError: one sentence, where it cannot be done.
+        checks.Doubt: likewise, where it may not come out.
     """
     notes, known, doubts = [], {}, []
     if faces_folder is not None:
@@ -208,7 +215,7 @@ def choose(template, references, faces_folder=None, template_name="", embedder="
         notes += _notes_on(face, found, path, len(there), template_name)
         pairs.append((face, path, image, found))
     if doubts and not anyway:
-        raise ValueError(doubts[0])
+        raise checks.Doubt(doubts[0])
     return pairs, faces, notes + doubts
 
 
@@ -267,6 +274,7 @@ def reconstruct(
     since=STAGES[0],
     observe=None,
     pasted=None,
+    show=None,
 ):
     """All stages for one face.
 
@@ -280,6 +288,7 @@ def reconstruct(
         since: the first stage to do again; those before are taken from `kept`.
         observe: optional (stage, done, of) -> None.
         pasted: as of `stages.Scene`.
+        show: optional (stage, `Portrait`) -> None.
 
     Returns:
         `Portrait`.
@@ -309,6 +318,8 @@ def reconstruct(
         else:
             result.pictures[stage] = scene.toned(make())
             result.made[stage] = stages.used(stage, settings)
+        if show is not None:
+            show(stage, result)
         tell(stage, 1, 1)
     return result
 
@@ -427,11 +438,36 @@ def kept(folder, number, key, settings, since):
     except (OSError, KeyError, TypeError, json.JSONDecodeError):
         raise ValueError(f"{folder} does not hold the stages of an earlier time.") from None
     for stage, (_, made) in result.items():
-        for name, value in stages.used(stage, settings).items():
-            # A setting that is newer than the stages was as it is by default.
-            if name != "seed" and made.get(name, getattr(Settings(), name)) != value:
-                raise ValueError(
-                    f"{folder} holds '{stage}' made with {name.replace('_', '-')} "
-                    f"{made.get(name)!r}, not {value!r}: begin with --since {stage}, or keep to it."
-                )
+        for name, value in _differing(made, stage, settings).items():
+            raise ValueError(
+                f"{folder} holds '{stage}' made with {name.replace('_', '-')} "
+                f"{made.get(name)!r}, not {value!r}: begin with --since {stage}, or keep to it."
+            )
     return result
+
+
+def _differing(made, stage, settings):
+    """The settings that a kept stage was not made with, but for the seed: {name: value wanted}."""
+    # A setting that is newer than the stages was as it is by default.
+    return {
+        name: value
+        for name, value in stages.used(stage, settings).items()
+        if name != "seed" and made.get(name, getattr(Settings(), name)) != value
+    }
+
+
+def first_changed(folder, number, settings):
+    """The first stage of those that `keep` wrote which other settings, but for the seed, change.
+
+    Args:
+        folder, number: as for `keep`.
+        settings: `Settings`.
+
+    Returns:
+        A word of `STAGES`; the first of all where nothing is kept; None where nothing changes.
+    """
+    try:
+        found = json.loads((Path(folder) / f"face{number}" / STEPS_FILE).read_text())["stages"]
+    except (OSError, KeyError, TypeError, json.JSONDecodeError):
+        return STAGES[0]
+    return next((s for s in STAGES if _differing(found.get(s, {}), s, settings)), None)

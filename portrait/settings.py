@@ -5,28 +5,39 @@ from dataclasses import asdict, dataclass, fields
 
 from facekit.head import BELOW, WIDTHS
 
+HELP = {
+    "crop": "side of the crop in widths of the face",
+    "below": "how far under the crop's middle the face's middle lies, in parts of the side",
+    "shape": "how far the face takes the reference's shape; the rest of it is the template's",
+    "relight": "how far the light on the reference becomes that on the template's face",
+    "share": "how much of the new face the fused picture takes",
+    "inset": "how far inside the face's outline it does, in parts of the face's width",
+    "strength": "how far back to noise the reconstruction goes",
+    "steps": "levels of the reconstruction",
+    "guidance": "how strictly the reconstruction keeps to the words; 1 is no guidance",
+    "canny": "how strictly the reconstruction keeps to the edges of the fused picture",
+    "points": "how strictly the reconstruction keeps to the points of the face",
+    "colour": "how strictly the reconstruction keeps to the colours of the fused picture",
+    "transfer": "how far the face takes the template's colours",
+    "likeness": "how much of the new face is fused in again",
+    "border_strength": "how far back to noise the refinement of the border goes",
+    "border_steps": "levels of the border's refinement",
+    "border_canny": "how strictly the border keeps to the edges",
+    "border_tile": "how strictly the border keeps to the coarse shapes",
+    "retouch": "how much to smooth the skin; 0 leaves the stage out",
+    "adapter_strength": "of a learned person's adapter; without a person it means nothing",
+    "prompt": "what the reconstruction shows, in words",
+    "negative": "what the reconstruction keeps away from",
+    "seed": "of all noise",
+}
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Strengths and sizes of the stages.
+    """Strengths and sizes of the stages; `HELP` says what each is, `range_of` how far it reaches.
 
-    Args:
-        crop: side of the crop in widths of the face.
-        below: how far under the crop's middle the face's middle lies, in parts of the side.
-        shape: how far the face takes the reference's shape; the rest of it is the template's.
-        relight: how far the light on the reference becomes that on the template's face.
-        share: how much of the new face the fused picture takes.
-        inset: how far inside the face's outline it does, in parts of the face's width.
-        strength, steps, guidance: of the reconstruction: how far back to noise, levels, words.
-        canny, points, colour: strengths of its hints.
-        transfer: how far the face takes the template's colours.
-        likeness: how much of the new face is fused in again.
-        border_strength, border_steps: of the refinement in the ring.
-        border_canny, border_tile: strengths of its hints.
-        retouch: how much to smooth the skin; 0 leaves the stage out.
-        adapter_strength: of a learned person's adapter; without a person it means nothing.
-        prompt, negative: text conditions of the reconstruction.
-        seed: of all noise.
+    Raises:
+        ValueError: one sentence, where a number lies outside its range.
     """
 
     # Its own crop is 3 face widths; the shipped model's training faces fill more of their pictures.
@@ -57,7 +68,7 @@ class Settings:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            low, high = _RANGES.get(field.name, (0, 1))
+            low, high = range_of(field.name)
             if field.type is not str and not low <= value <= high:
                 raise ValueError(
                     f"{field.name.replace('_', '-')} lies between {low} and {high}. "
@@ -79,3 +90,8 @@ _RANGES = {
     "seed": (0, 2**31),
     **dict.fromkeys(("canny", "points", "colour", "border_canny", "border_tile"), (0, 2)),
 }
+
+
+def range_of(name):
+    """The least and the largest value of a number."""
+    return _RANGES.get(name, (0, 1))

@@ -4,8 +4,12 @@ import fcntl
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -34,6 +38,7 @@ CONDITIONAL += ("--sample-epochs", "0")
 CONDITIONAL_EPOCHS = 2
 CONTROL = ("--epochs", CONDITIONAL_EPOCHS, "--batch-size", 8, "--save-minutes", 0)
 CONTROL += ("--sample-epochs", CONDITIONAL_EPOCHS)
+SQUARES, SIDE = 6, 192  # of a person: how many photos, and their pixels a side
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 60, 200)}
 # What a command sets for its backend: sums depend on the number of threads.
 BACKEND_SETTINGS = ("TF_NUM_", "TF_DETERMINISTIC_OPS", "XLA_FLAGS")
@@ -266,6 +271,23 @@ def rendered(made_once):
     return read_faces(made_once("faces", lambda out: render(out, 24, 24, 256, 11, drawn=0)))
 
 
+@pytest.fixture(scope="session")
+def chosen(made_once):
+    """A folder with `photos`, six pictures of one person, and `eva`, their squares."""
+
+    def make(folder):
+        from common.images import write_image
+        from portrait.__main__ import main
+
+        images = read_faces(render(folder / "set", SQUARES, 1, SIDE, 23, drawn=0))[0]
+        for i, image in enumerate(images):
+            write_image(image, folder / "photos" / f"{i}.png")
+        words = ("--identity", "encoder", "--workers", 1, "--noun", "woman", "--choose-only")
+        invoke(main, "learn", folder / "photos", "--out", folder / "eva", *words)
+
+    return made_once("chosen", make)
+
+
 @pytest.fixture
 def call(capfd):
     """Run a click command in this process: call(main, *words, code=0) -> (stdout, stderr)."""
@@ -331,3 +353,62 @@ def small_disk(tmp_path):
         pytest.skip("no small disk can be mounted here")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a worker may still be ending
+
+
+# --- the studio, visited by a browser
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def wait_for_answer(url, process):
+    """Wait until a server answers."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            return urllib.request.urlopen(url).status
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"no answer: {process.stderr.read() if process.poll() else ''}")
+
+
+@pytest.fixture
+def served(conditional, tmp_path):
+    """The address of a studio in a process of its own, with `people` beside the test's files."""
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    port = free_port()
+    words = ("studio", "--no-browser", "--port", port, "--weights", conditional)
+    words += ("--people", tmp_path / "people")
+    process = start("portrait/__main__.py", *words)
+    try:
+        wait_for_answer(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+def visit():
+    """A page of a real browser, and the addresses elsewhere that it asked for."""
+    from docs.pages.studio import BROWSER
+
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
+        page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
+        page.set_default_timeout(20_000)
+
+        def note(request):
+            if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+                foreign.append(request.url)
+
+        page.on("request", note)
+        yield page, foreign
+        browser.close()

@@ -28,6 +28,7 @@ FLOORS = (
     ("bundle", "tensors"),
     ("tokens",),
     ("adapters",),
+    ("hyper",),
     ("pipeline",),
     ("cli", "training"),
     ("average",),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from unittest import mock
 
 import keras
 import numpy as np
@@ -12,14 +13,16 @@ from layer_checks import FEW_STEPS, randomise
 from test_adapters import CONDITION, X_T, T, make, out
 
 from data import Pictures
+from ddpm.adapters import save_light
 from ddpm.bundle import default_hyper, load_hyper, load_model, read_preset, save_hyper, save_model
+from ddpm.hyper import main
 from ddpm.nets.adapters import Adapted, LightAdapter, light_form
 from ddpm.nets.hyper import HyperAdapted, HyperNetwork, HyperSettings
-from ddpm.nets.lidb import REFERENCE
+from ddpm.nets.lidb import KNOWN, REFERENCE
 from ddpm.presets import PRESETS, ObjectiveConfig
 from ddpm.training import tasks
 from ddpm.training.batches import OfPeople
-from ddpm.training.objectives import HyperObjective
+from ddpm.training.objectives import HyperObjective, delta_distances
 from ddpm.training.run_folder import Options
 from ddpm.training.tasks import DataSource
 from facekit.align import align
@@ -262,16 +265,18 @@ def run(base, out, epochs=2, people=PEOPLE, **given):
         face_shape=lambda: FACES,
     )
     options = {"batch_size": 4, "views": 2, "numbers": "5+3", "precision": "float32"}
+    options |= {"refinements": 1}
     options = {"weights": base, "data": out.parent, "epochs": epochs, **options, **given}
-    with eager_training():
+    small = partial(HyperSettings, width=16, blocks=1, head_width=8)  # of seconds, not minutes
+    with eager_training(), mock.patch("ddpm.nets.hyper.HyperSettings", small):
         return tasks.hyper(Options(out=out, **options), data)
 
 
 def test_a_run_that_goes_on_ends_as_one_that_never_stopped(base, tmp_path):
-    assert run(base, tmp_path / "whole", 3)
+    assert run(base, tmp_path / "whole", 2)
     assert run(base, tmp_path / "two", 1)
     kept = {"resume": True, "views": None, "numbers": None, "weights": None}
-    assert run(base, tmp_path / "two", 3, **kept)
+    assert run(base, tmp_path / "two", 2, **kept)
     ours, theirs = (load_hyper(tmp_path / name, "float32") for name in ("two", "whole"))
     for one, two in zip(ours.network.get_weights(), theirs.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
@@ -293,16 +298,20 @@ def test_what_it_cannot_learn_from_is_refused(base, tmp_path):
     with pytest.raises(ValueError, match="a multiple of that"):
         run(base, tmp_path / "run", batch_size=5)
     assert not (tmp_path / "run").exists()
-    run(base, tmp_path / "run")
+    run(base, tmp_path / "run", 1)
     with pytest.raises(ValueError, match="was started with --views 2"):
         run(base, tmp_path / "run", resume=True, views=4)
 
 
-def test_broken_files_get_a_sentence(network, tmp_path):
+def test_files_come_back_and_broken_ones_get_a_sentence(network, tmp_path, call, refused):
     hyper, path = hyper_of(network), tmp_path / "hyper.weights.h5"
     save_hyper(hyper, PRESETS["tiny"], path, "0123456789ab", half=True)
     back = load_hyper(path).network
     np.testing.assert_allclose(back(faces_of(1)), hyper(faces_of(1)), atol=0.02)
+    other = tmp_path / "copy.weights.h5"
+    told, _ = call(main, path, "--out", other)
+    assert "over 0123456789ab" in told and load_hyper(other).network.form == hyper.form
+    refused(main, path, "--out", tmp_path / "a.bin", says="ends in .weights.h5")
     content, rng = path.read_bytes(), np.random.default_rng(0)
     path = tmp_path / "broken.weights.h5"
     for i in range(60):
@@ -335,3 +344,52 @@ def test_features_of_faces_are_found_once(photo_faces, tmp_path, monkeypatch):
     assert np.abs(found[0, 0] - found[0, 1]).max() > 0.1
     monkeypatch.setattr("facekit.identity.EncoderEmbedder.features", None)
     np.testing.assert_array_equal(find_features([astronaut, nobody, hopper], tmp_path), found)
+
+
+# --- adapters that were learned before
+
+
+def test_the_distance_is_that_of_what_the_adapters_add(network):
+    form = light_form(network, (("*", 1),), (6, 4), "all")
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.normal(size=(2, 1, form.rows, 10)).astype(np.float32) * form.used()
+    found = float(delta_distances(ours.astype("float32"), theirs.astype("float32"), 6)[0])
+    apart = whole = 0.0
+    for name, factors in form.factors(ours[0]).items():
+        deltas = [np.tensordot(*f[:2], 1) for f in (factors, form.factors(theirs[0])[name])]
+        unit = form.scale(name) ** 2 * deltas[0].size
+        apart += np.sum((deltas[0] - deltas[1]) ** 2) / unit
+        whole += np.sum(deltas[1] ** 2) / unit
+    assert found == pytest.approx(apart / whole, rel=1e-3)
+    nothing = np.zeros_like(theirs, dtype="float32")
+    assert float(delta_distances(ours.astype("float32"), nothing, 6)[0]) == 0
+
+
+def test_a_run_comes_near_to_known_adapters(base, tmp_path):
+    with pytest.raises(ValueError, match="holds no adapter of the people"):
+        run(base, tmp_path / "none", regress=tmp_path)
+    model = load_model(base, "float32")
+    form = light_form(model.network, (("*", 1),), (5, 3), "attention")
+    known = form.start() + 0.05 * form.used() * np.random.default_rng(0).normal(size=(form.rows, 8))
+    folder = tmp_path / "known"
+    save_light(known, form, folder / "7.safetensors", model.digest)
+    assert run(base, tmp_path / "run", 1, regress=folder)
+    other = light_form(model.network, (("*", 1),), (4, 3), "attention")
+    save_light(other.start(), other, folder / "2.safetensors", model.digest)
+    with pytest.raises(ValueError, match="no light adapter of the same kernels"):
+        run(base, tmp_path / "other", regress=folder)
+
+
+def test_predictions_come_near_to_known_adapters(network):
+    """By the second loss alone: the denoising counts nothing."""
+    hyper = hyper_of(network, woken=False)
+    config = ObjectiveConfig("cosine", 50, prediction="v")
+    cls = partial(HyperObjective, people=2, views=2, regression=1.0)
+    model = config.make(HyperAdapted(network, hyper), 0, 2, cls)
+    model._weights = 0 * model._weights
+    model.compile(keras.optimizers.Adam(0.01), **FEW_STEPS)
+    known = np.stack([hyper.form.start()] * 2)
+    known[0, :, 6:], known[1] = 0.05 * hyper.form.used()[:, 6:], 0  # nothing of the second
+    given = {**batch(), KNOWN: known}
+    losses = [float(model.train_on_batch(given)) for _ in range(8)]
+    assert losses[0] == pytest.approx(0.5, rel=1e-3) and losses[-1] < 0.5 * losses[0]

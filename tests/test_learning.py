@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import eager_training, finish, invoke, names, read_faces, render, start
+from conftest import SQUARES, eager_training, finish, invoke, names, start
 from PIL import Image
 
 import portrait.painter
@@ -16,22 +16,8 @@ from ddpm.adapters import load_adapter, merge_checkpoints
 from portrait import known, learning, person, photos, strangers, validation
 from portrait.__main__ import main
 
-SIDE, SQUARES, STEPS = 192, 6, 3
+STEPS = 3
 make_strangers = strangers.make  # a fixture has another in its place
-
-
-@pytest.fixture(scope="module")
-def chosen(made_once):
-    """A folder with `photos`, six pictures of one person, and `eva`, their squares."""
-
-    def make(folder):
-        images = read_faces(render(folder / "set", SQUARES, 1, SIDE, 23, drawn=0))[0]
-        for i, image in enumerate(images):
-            write_image(image, folder / "photos" / f"{i}.png")
-        words = ("--identity", "encoder", "--workers", 1, "--noun", "woman", "--choose-only")
-        invoke(main, "learn", folder / "photos", "--out", folder / "eva", *words)
-
-    return made_once("chosen", make)
 
 
 @pytest.fixture(scope="module")

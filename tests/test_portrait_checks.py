@@ -61,7 +61,7 @@ def test_what_is_outside_or_hidden_is_not_seen(photo_faces):
     assert checks.seen(face, image.shape, hidden) == pytest.approx(whole / 2, abs=0.08)
     assert checks.seen(face.moved(9999, 0), image.shape) == 0
     (sentence,) = doubts(image, half)
-    assert "of the face is seen" in sentence and sentence.endswith("add --anyway to go on.")
+    assert "of the face is seen" in sentence
 
 
 def test_a_face_turned_too_far_is_doubted_once(photo_faces):
@@ -114,7 +114,8 @@ def test_the_command_stops_at_a_doubt_before_a_model_is_loaded(half, call, monke
     out = half / "out.png"
     words = ("reconstruct", "--template", half / "t.png", "--face", half / "half.png", "--out", out)
     _, said = call(main, *words, code=2)
-    assert said.count("\n") == 1 and "half.png" in said and "--anyway" in said
+    assert said.count("\n") == 1 and "half.png" in said
+    assert said.endswith(", or add --anyway to go on.\n")
     assert not out.exists()
     noted = Session(half / "t.png", [half / "half.png"], anyway=True).notes
     assert any("half.png" in note for note in noted)

@@ -1,28 +1,38 @@
 """The studio in the browser: what its buttons do, whom it answers, and one visit by a browser."""
 
 import re
-import shutil
 import socket
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import ROOT, start
+from conftest import ROOT, free_port
 
-from common.images import read_image
+from common import images
+from common.images import read_image, write_image
 from common.sheets import read_recipe, save_png
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import Schedule
-from docs.pages.studio import BROWSER
 from portrait.__main__ import main
-from portrait.web import drawing, guard, lecture, markup, painting, server
+from portrait.web import (
+    attention,
+    drawing,
+    guard,
+    lecture,
+    markup,
+    painting,
+    server,
+    variations,
+    words,
+)
 from portrait.web.drawing import Form
 from portrait.web.jobs import Clock, Job, Jobs, Stopped, Watched
 from portrait.web.painting import PaintForm
-from portrait.web.studio import Studio
+from portrait.web.studio import DESKS, Studio
+from portrait.web.variations import Plot
 
 PORT = 7860
 OWN = f"127.0.0.1:{PORT}"
@@ -38,7 +48,7 @@ def pipeline(conditional):
 
 @pytest.fixture
 def studio(pipeline, tmp_path):
-    return Studio(pipeline, tmp_path)
+    return Studio(pipeline, tmp_path, tmp_path / "people")
 
 
 @pytest.fixture
@@ -195,6 +205,87 @@ def test_unknown_words_are_told(studio):
     assert "qwertz" in list(drawing.draw(studio, form, Job()))[-1].notes[0]
 
 
+# --- words, variations, grids
+
+
+def test_words_go_on_with_the_one_that_is_typed():
+    known = ("red", "a", "round", "ring", "blue")
+    assert words.completions(known, "a blue disc, r") == ["red", "round", "ring"]
+    assert words.completions(known, "RO") == ["round"]
+    assert words.completions(known, "a red") == words.completions(known, "a ") == []
+    assert words.completions(known, None) == []
+    assert words.completed("a blue, ro", "round") == "a blue, round "
+    assert words.completed("", "red") == "red "
+
+
+def test_a_variation_begins_with_a_picture(studio):
+    path = list(drawing.draw(studio, FORM, Job()))[-1].files[0]
+    form, gaps = replace(FORM, n=2, seed=6, steps=20), []  # the same noise would draw the same
+    for strength in (0.25, 0.9):
+        view = list(variations.vary(studio, form, path, strength, Job()))[-1]
+        assert len(view.files) == 2 and not view.problem
+        gaps.append(np.abs(read_image(view.files[0]).astype(int) - read_image(path)).mean())
+        recipe = read_recipe(view.files[0])
+        assert (recipe["strength"], recipe["varied_from"]) == (strength, path.name)
+    assert 0 < gaps[0] < gaps[1]
+    with pytest.raises(ValueError, match="a variation of another picture; Draw begins"):
+        drawing.form_of(recipe)
+    bad = ((None, 0.5, "choose a picture first"), (path, 1, "strength lies between 0 and 1."))
+    for where, strength, said in bad:
+        (view,) = variations.vary(studio, form, where, strength, Job())
+        assert said in view.problem
+
+
+def test_an_enlarged_picture_keeps_its_recipe(studio):
+    path = list(drawing.draw(studio, FORM, Job()))[-1].files[0]
+    larger = variations.enlarge(studio, path)
+    assert read_image(larger).shape == (128, 128, 3)
+    assert read_recipe(larger) == read_recipe(path) | {"enlarged": 4}
+    with pytest.raises(ValueError, match="enlarged already"):
+        variations.enlarge(studio, larger)
+
+
+def test_a_grid_draws_each_pair_of_values(studio, pipeline):
+    axes = Plot("guidance", "1, 4", "sampler", "ddim,euler, heun")
+    views = list(variations.plot(studio, FORM, axes, Job()))
+    assert len(views) == 7 and views[-1].status == "6 pictures." and not views[-1].problem
+    (file,) = views[-1].files
+    recipe, sheet = read_recipe(file), read_image(file)
+    assert recipe["grid"] == {"across": ["guidance", [1, 4]],
+                              "down": ["sampler", ["ddim", "euler", "heun"]]}  # fmt: skip
+    assert "sampler" not in recipe and recipe["seed"] == 5
+    form = replace(FORM, n=1, guidance=4.0, sampler="heun")
+    drawn = pipeline.draw(drawing.request_of(form))[0]
+    zoom = (sheet.shape[1] - 120) // 2 // 32
+    corner = sheet[-32 * zoom :: zoom, -32 * zoom :: zoom]
+    np.testing.assert_array_equal(corner, drawn)
+    assert (sheet[:30, 120:] < 100).any() and (sheet[34:, :120] < 100).any()  # the labels
+
+
+@pytest.mark.parametrize(
+    "axes, sentence",
+    (
+        (Plot("guidance", "a"), "guidance cannot be 'a'."),
+        (Plot("guidance", "nan"), "guidance must be a number from 0 to 100. Received: nan."),
+        (Plot("steps", "4", "steps", "5"), "the two settings of a grid must be different ones."),
+        (Plot("steps", ""), "steps takes 1 to 8 values, separated by ','."),
+        (Plot("steps", "1,2,3,4,5,6,7,8,9"), "steps takes 1 to 8 values, separated by ','."),
+        (Plot("sampler", "x"), "sampler cannot be 'x'."),
+        (Plot("n", "1"), "a grid's setting is one of guidance, "),
+        (Plot("steps", "4, 900", "seed", "1"), "the number of steps must lie in 1..200"),
+    ),
+)
+def test_what_is_no_grid_is_one_sentence(studio, axes, sentence):
+    (view,) = variations.plot(studio, FORM, axes, Job())
+    assert view.problem.startswith(sentence) and not view.files
+
+
+def test_a_grid_can_be_stopped(studio):
+    job = Job()
+    views = stopping(variations.plot(studio, FORM, Plot(), job), job, after=2)
+    assert views[-1].status == "Stopped." and not views[-1].files
+
+
 # --- recipes
 
 
@@ -272,6 +363,24 @@ def test_what_cannot_be_painted_is_one_sentence(studio, photo, change, sentence)
     form = PaintForm(n=1, canvas={"background": photo, "layers": []}, strength=0.5)
     (view,) = painting.paint(studio, replace(form, **change), Job())
     assert view.problem.startswith(sentence)
+
+
+def test_a_picture_is_measured_before_it_is_decoded(studio, photo, tmp_path, monkeypatch):
+    write_image(photo[..., :3], tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no picture")
+    sent = SimpleNamespace(background=SimpleNamespace(path=str(tmp_path / "a.png")), layers=[],
+                           composite=None)  # fmt: skip
+    read = painting.bounded(lambda sent: {"background": photo, "layers": []})
+    assert read(sent)["background"] is photo and read(None)["background"] is photo
+    monkeypatch.setattr(images, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(images.Image.Image, "load", None)  # nothing is decoded
+    found = read(sent)
+    assert found["problem"].startswith("a.png: 56 x 40 pixels are too many; reduce it to at most")
+    (view,) = painting.paint(studio, PaintForm(canvas=found), Job())
+    assert view.problem == found["problem"]
+    sent.layers = [SimpleNamespace(path=str(tmp_path / "b.png"))]
+    sent.background = None
+    assert read(sent) == {"problem": "b.png: not a picture."}
 
 
 def test_what_is_transparent_is_white():
@@ -359,6 +468,33 @@ def test_a_walk_that_cannot_be_made_is_one_sentence(studio):
     assert way is None and view.problem.startswith("the number of steps must lie in 1..200")
 
 
+def test_guidance_is_swept_from_the_same_noise(studio, pipeline):
+    *_, (view, pictures) = lecture.sweep(studio, FORM, Job())
+    assert tuple(pictures) == lecture.WEIGHTS and not view.problem
+    request = drawing.request_of(replace(FORM, n=1, guidance=5.0))
+    np.testing.assert_array_equal(pictures[5.0], pipeline.draw(request)[0])
+    shown = lecture.swept(pictures)
+    assert shown.count("<img") == len(pictures) and "ddpm/core/wrappers.py:" in shown
+    ((view, _),) = lecture.sweep(studio, replace(FORM, prompt=" "), Job())
+    assert view.problem == "guidance is by the words: say something in the prompt."
+
+
+def test_attention_is_shown_of_pixels_and_words(studio, way):
+    *_, (view, maps) = attention.look(studio, way, 2, Job())
+    assert (view.status, maps.t) == (f"Attention at t = {way.timesteps[2]}.", way.timesteps[2])
+    assert list(maps.words) == ["a", "red", "disc"] and maps.pixels == []
+    total = sum(maps.words.values())
+    assert (total > 0).all() and (total < 1).all()  # the rest is START's
+    pixels = np.zeros((4, 4, 4, 4), np.float32)
+    pixels[1, 2, 3, 0] = 1
+    shown = attention.shown(replace(maps, pixels=[pixels]), 0.6, 0.3)
+    assert shown.count("<img") == 4 and "ddpm/nets/layers.py:" in shown
+    tinted = attention.over(np.zeros((8, 8, 3), np.uint8), pixels[1, 2])
+    assert (tinted[7, 0] == attention.TINT).all() and (tinted[0, 7] == 0).all()
+    ((view, maps),) = attention.look(studio, None, 0, Job())
+    assert view.problem == "there is no way yet: press Draw its way." and maps is None
+
+
 # --- whom it answers
 
 FOREIGN = (
@@ -416,7 +552,7 @@ def client(pipeline, tmp_path_factory):
     pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
     testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
     folder = tmp_path_factory.mktemp("studio")
-    app = server.make_app(Studio(pipeline, folder), PORT)
+    app = server.make_app(Studio(pipeline, folder, folder / "people"), PORT)
     with testclient.TestClient(app, base_url=f"http://{OWN}") as asked:
         yield asked
 
@@ -427,6 +563,25 @@ def test_the_page_refuses_foreign_requests(client, path):
         answer = client.get(path, headers=headers)
         assert (answer.status_code, answer.text) == (403, guard.REFUSED), (path, headers)
         assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_browser_is_told_from_others_and_known_again(client, studio):
+    client.cookies.clear()
+    given = client.get("/").headers["set-cookie"]
+    assert "HttpOnly" in given and "SameSite=Lax" in given
+    name = guard.browser_of(given)
+    assert len(name) == 32 and "set-cookie" not in client.get("/").headers
+    client.cookies.clear()
+    assert guard.browser_of(client.get("/").headers["set-cookie"]) != name
+    assert "set-cookie" not in client.get("/config").headers
+    assert guard.browser_of(f"a=1; studio={name}; b=2") == name
+    for odd in ("", "studio=", f"mystudio={name}", f"studio={name}0", "studio=../../etc"):
+        assert guard.browser_of(odd) is None
+    studio.desk(name)["draw"] = 1
+    assert studio.desk(name) == {"draw": 1} and studio.desk("other") == {}
+    for i in range(DESKS):
+        studio.desk(str(i))
+    assert studio.desk(name) == {}
 
 
 def test_nothing_is_drawn_or_uploaded_for_another_page(client):
@@ -456,7 +611,43 @@ def test_no_file_of_the_machine_is_read(client, name):
         assert "root:" not in answer.text and "MIT License" not in answer.text
 
 
+def test_other_machines_are_let_in_by_number_or_by_this_machines_name():
+    for host in (f"192.168.0.7:{PORT}", f"[fe80::1]:{PORT}", f"box:{PORT}", OWN):
+        headers = encoded({"host": host, "origin": f"http://{host}"})
+        assert guard.is_own("POST", headers, PORT, ("box",))
+        assert guard.is_own("POST", headers, PORT) == (host == OWN)
+    for host in ("example.org", f"example.org:{PORT}", "192.168.0.7:1", "192.168.0.7", "", ":"):
+        assert not guard.is_own("GET", encoded({"host": host}), PORT, ("box",))
+    crossed = encoded({"host": f"192.168.0.7:{PORT}", "origin": "http://192.168.0.8"})
+    assert not guard.is_own("POST", crossed, PORT, ("box",))
+
+
+def test_who_does_not_know_the_password_gets_nothing(pipeline, tmp_path):
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
+    app = server.make_app(Studio(pipeline, tmp_path, tmp_path / "people"), PORT, "correct horse")
+    with testclient.TestClient(app, base_url=f"http://192.168.0.7:{PORT}") as asked:
+        job = {"data": [], "fn_index": 0, "session_hash": "a"}
+        assert asked.get("/config").status_code == 401
+        assert asked.post("/gradio_api/queue/join", json=job).status_code == 401
+        assert asked.post("/gradio_api/upload", files={"files": ("a", b"")}).status_code == 401
+        assert asked.get("/gradio_api/file=a.png").status_code == 401
+        assert "Paint in" not in asked.get("/").text
+        for word, code in (("wrong", 400), ("correct horse", 200)):
+            form = {"username": server.USER, "password": word}
+            assert asked.post("/login", data=form).status_code == code
+        assert asked.get("/config").status_code == 200
+
+
 # --- the command
+
+
+def test_listening_demands_a_password(refused, monkeypatch):
+    monkeypatch.delenv("PORTRAITS_PASSWORD", raising=False)
+    says = "--listen lets other machines in, and demands a password of at least 10 characters"
+    for given in ((), ("--password", "short")):
+        refused(main, "studio", "--listen", *given, "--port", free_port(), says=says)
+    refused(main, "studio", "--password", "long enough", says="a password is for other machines")
 
 
 def test_a_port_that_is_in_use_is_one_sentence(refused):
@@ -470,59 +661,6 @@ def test_a_port_that_is_in_use_is_one_sentence(refused):
 def test_a_missing_package_is_one_sentence(refused, monkeypatch):
     monkeypatch.setattr(server, "find_spec", lambda name: None)
     refused(main, "studio", "--port", free_port(), says="pip install -e '.[studio]'")
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def wait_for(url, process):
-    """Wait until a server answers."""
-    end = monotonic() + 120
-    while monotonic() < end and process.poll() is None:
-        try:
-            return urllib.request.urlopen(url).status
-        except OSError:
-            sleep(0.5)
-    raise AssertionError(f"no answer: {process.stderr.read() if process.poll() else ''}")
-
-
-@pytest.fixture
-def served(conditional):
-    """The address of a studio in a process of its own."""
-    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
-    port = free_port()
-    words = ("studio", "--no-browser", "--port", port, "--weights", conditional)
-    process = start("portrait/__main__.py", *words)
-    try:
-        wait_for(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
-@pytest.fixture
-def visit():
-    """A page of a real browser, and the addresses elsewhere that it asked for."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
-        page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
-        page.set_default_timeout(20_000)
-
-        def note(request):
-            if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
-                foreign.append(request.url)
-
-        page.on("request", note)
-        yield page, foreign
-        browser.close()
 
 
 @pytest.mark.slow
@@ -578,8 +716,10 @@ def test_the_brush_paints(served, visit, tmp_path, photo):
     assert foreign == []
 
 
-def test_the_folder_of_the_page_is_one_file_a_tab():
-    """The only file that knows Gradio is the layout; the server mounts it."""
-    for path in sorted((Path(server.__file__).parent).glob("*.py")):
+def test_gradio_is_known_to_the_layout_alone():
+    """What buttons do can be called without a page."""
+    folder = Path(server.__file__).parent
+    for path in sorted(folder.rglob("*.py")):
         knows = re.search(r"^\s*(import|from) gradio", path.read_text(), re.MULTILINE)
-        assert bool(knows) == (path.name in ("page.py", "server.py")), path
+        layout = path.name in ("page.py", "server.py") or path.parent.name == "tabs"
+        assert bool(knows) == (layout and path.name != "__init__.py"), path

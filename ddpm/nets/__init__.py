@@ -7,4 +7,7 @@ conditioner.py  conditions to what the blocks take in: a vector and tokens
 text.py         the text encoder
 identity.py     a face's vector to tokens
 control.py      the control branch (ControlNet)
+adapters.py     adapters: matrices added to kernels (LoRA, LoCon), light ones among them
+lidb.py         what the numbers of a light adapter mean (LiDB)
+hyper.py        the hypernetwork: features of a face to the numbers of a light adapter
 """

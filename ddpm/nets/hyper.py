@@ -12,7 +12,7 @@ from keras import ops
 
 from ddpm.nets.adapters import call_with, light_deltas, outer
 from ddpm.nets.layers import EPSILON, attend, join_heads, named_weights, split_heads
-from ddpm.nets.lidb import REFERENCE, LightForm
+from ddpm.nets.lidb import PREDICTED, REFERENCE, LightForm
 from ddpm.nets.text import TransformerLayer
 
 
@@ -206,12 +206,14 @@ class HyperAdapted(keras.Model):
 
     def call(self, x_t, t, condition=None, training=False):
         """As the network's, with `lidb.REFERENCE` in the condition: float (P, M, F), features of P
-        faces, P known when the step is compiled. Without it, the network as it is."""
+        faces, P known when the step is compiled; or with `lidb.PREDICTED`, what the hypernetwork
+        has made of them. Without either, the network as it is."""
         condition = dict(condition or {})
-        faces = condition.pop(REFERENCE, None)
-        if faces is None:
+        faces, numbers = condition.pop(REFERENCE, None), condition.pop(PREDICTED, None)
+        if faces is None and numbers is None:
             return self.network(x_t, t, condition or None, training=training)
-        return self.call_with_numbers(self.hyper(faces), x_t, t, condition, training)
+        numbers = self.hyper(faces) if numbers is None else numbers
+        return self.call_with_numbers(numbers, x_t, t, condition, training)
 
     def call_with_numbers(self, numbers, x_t, t, condition, training=False):
         """The prediction with P light adapters of these numbers, float32 (P, L, A + B)."""

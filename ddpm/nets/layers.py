@@ -388,11 +388,15 @@ class SelfAttention(keras.layers.Layer):
         self.out.build(input_shape)
 
     def call(self, x):
-        batch, height, width, channels = ops.shape(x)
-        h = ops.reshape(self.norm(x), (-1, height * width, channels))  # (B, N, C)
-        q, k, v = split_heads(self.qkv(h), 3, self.heads)
-        h = join_heads(attend(q, k, v))
+        _, height, width, channels = ops.shape(x)
+        h = join_heads(attend(*self.project(x)))
         return x + self.out(ops.reshape(h, (-1, height, width, channels)))
+
+    def project(self, x):
+        """Queries, keys and values of (B, H, W, C): three (B, heads, N, d)."""
+        _, height, width, channels = ops.shape(x)
+        h = ops.reshape(self.norm(x), (-1, height * width, channels))  # (B, N, C)
+        return split_heads(self.qkv(h), 3, self.heads)
 
     def get_config(self):
         return {**super().get_config(), "head_width": self.head_width, "groups": self.groups}
@@ -440,11 +444,16 @@ class CrossAttention(keras.layers.Layer):
             (B, H, W, C).
         """
         _, height, width, channels = ops.shape(x)
+        h = join_heads(attend(*self.project(x, tokens), token_mask))
+        return x + self.out(ops.reshape(h, (-1, height, width, channels)))
+
+    def project(self, x, tokens):
+        """Queries of (B, H, W, C), keys and values of tokens: (B, heads, N, d), twice (B, heads, L,
+        d)."""
+        _, height, width, channels = ops.shape(x)
         h = ops.reshape(self.norm(x), (-1, height * width, channels))  # (B, N, C)
         (q,) = split_heads(self.q(h), 1, self.heads)
-        k, v = split_heads(self.kv(tokens), 2, self.heads)
-        h = join_heads(attend(q, k, v, token_mask))
-        return x + self.out(ops.reshape(h, (-1, height, width, channels)))
+        return (q, *split_heads(self.kv(tokens), 2, self.heads))
 
     def get_config(self):
         return {**super().get_config(), "head_width": self.head_width, "groups": self.groups}
@@ -464,11 +473,20 @@ def attend(q, k, v, mask=None):
     Reference:
         Vaswani et al. 2017, equation 1.
     """
+    return ops.matmul(ops.cast(attention_weights(q, k, mask), v.dtype), v)
+
+
+def attention_weights(q, k, mask=None):
+    """softmax(q k^T / sqrt(d)): how much each query looks at each key; args as `attend`.
+
+    Returns:
+        float32 (B, heads, N, M); each row sums to 1.
+    """
     q = q * q.shape[-1] ** -0.5
     scores = ops.cast(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))), "float32")  # (B, heads, N, M)
     if mask is not None:
         scores = ops.where(mask[:, None, None, :], scores, -1e9)
-    return ops.matmul(ops.cast(ops.softmax(scores, axis=-1), v.dtype), v)
+    return ops.softmax(scores, axis=-1)
 
 
 def split_heads(x, count, heads):

@@ -21,7 +21,8 @@ MAX_SIDE = 1 << 16  # of a kernel; more is no kernel, but a damaged file
 MAX_SEED = 1 << 32
 # Which kernels an adapter changes; see `is_of`.
 ATTENTION, DENSE, ALL = CHOICES = ("attention", "dense", "all")
-REFERENCE = "reference"  # the array of a batch that holds features of faces
+# Arrays of a batch: features of faces; numbers of light adapters, predicted or known before.
+REFERENCE, PREDICTED, KNOWN = "reference", "predicted", "known"
 
 
 def parse_numbers(words):

@@ -64,11 +64,16 @@ class MPAttention(keras.layers.Layer):
     def call(self, x, tokens=None, token_mask=None):
         """Attend to tokens (B, L, W), or to x itself: (B, H, W, C) -> the same shape."""
         _, height, width, channels = ops.shape(x)
+        h = join_heads(attend(*self.project(x, tokens), token_mask))
+        return mp_sum(x, ops.reshape(self.out(h), (-1, height, width, channels)))
+
+    def project(self, x, tokens=None):
+        """Queries, keys and values, of unit magnitude: three (B, heads, N or L, d)."""
+        _, height, width, channels = ops.shape(x)
         h = ops.reshape(x, (-1, height * width, channels))
         (q,) = split_heads(self.q(h), 1, self.heads)
         k, v = split_heads(self.kv(h if tokens is None else tokens), 2, self.heads)
-        h = join_heads(attend(unit_channels(q), unit_channels(k), unit_channels(v), token_mask))
-        return mp_sum(x, ops.reshape(self.out(h), (-1, height, width, channels)))
+        return unit_channels(q), unit_channels(k), unit_channels(v)
 
     def get_config(self):
         return {**super().get_config(), "head_width": self.head_width}

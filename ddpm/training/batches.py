@@ -8,7 +8,7 @@ from common.images import resize
 from ddpm.codec import to_float
 from ddpm.conditions import CONDITIONS, DropRates, Window, drop_conditions
 from ddpm.conditions.size_crop import size_crop
-from ddpm.nets.lidb import REFERENCE
+from ddpm.nets.lidb import KNOWN, REFERENCE
 from ddpm.training.part_maps import part_rows
 
 MAX_ZOOM = 1.4  # side of the resized picture in windows, at random crops
@@ -172,13 +172,16 @@ class OfPeople:
         faces: float (N, 2, M, F), features of the face in each picture and in its mirror image, NaN
             where none was found.
         views: pictures of each person.
+        known: {person: float (L, A + B)}, numbers of adapters that were learned of some of them
+            before; None where there are none.
 
     Raises:
         ValueError: if nobody has a picture with a face and another one besides.
     """
 
-    def __init__(self, build, people, faces, views):
+    def __init__(self, build, people, faces, views, known=None):
         self.build, self.people, self.faces, self.views = build, people, faces, views
+        self.adapters = known
         seen = np.isfinite(faces[:, 0, 0, 0])
         self.of = {who: np.flatnonzero(people == who) for who in np.unique(people)}
         self.seen = {who: own[seen[own]] for who, own in self.of.items()}
@@ -192,8 +195,9 @@ class OfPeople:
 
     def __call__(self, indices, mirrored, rng):
         """One batch, as `BatchBuilder` makes it, of the people in every `views`-th of the pictures
-        asked for, and `lidb.REFERENCE`, float32 (P, M, F), a row a person."""
-        chosen, references = [], []
+        asked for, and `lidb.REFERENCE`, float32 (P, M, F), a row a person; where adapters are
+        known, `lidb.KNOWN`, float32 (P, L, A + B), zeros for those of whom none is."""
+        chosen, references, adapters = [], [], []
         for who in self.people[indices[:: self.views]]:
             if who not in self.may:
                 who = self.known[rng.integers(len(self.known))]
@@ -201,8 +205,12 @@ class OfPeople:
             others = self.of[who][self.of[who] != reference]
             chosen.append(rng.choice(others, self.views, replace=len(others) < self.views))
             references.append(self.faces[reference, int(rng.random() < 0.5)])
+            if self.adapters:
+                nothing = np.zeros_like(next(iter(self.adapters.values())))
+                adapters.append(self.adapters.get(who, nothing))
         batch = self.build(np.concatenate(chosen), mirrored, rng)
-        return {**batch, REFERENCE: np.stack(references).astype(np.float32)}
+        batch[REFERENCE] = np.stack(references).astype(np.float32)
+        return batch | ({KNOWN: np.stack(adapters).astype(np.float32)} if adapters else {})
 
 
 class PixelWindows:

@@ -7,7 +7,7 @@ from keras import ops
 from ddpm.core.denoiser import in_micro_batches
 from ddpm.core.prediction import loss_weights, target
 from ddpm.nets.layers import depth_to_space
-from ddpm.nets.lidb import REFERENCE
+from ddpm.nets.lidb import KNOWN, PREDICTED, REFERENCE
 from ddpm.nets.mp_layers import MPConv
 from ddpm.training.part_maps import ARRAY
 
@@ -166,12 +166,18 @@ class HyperObjective(DenoisingObjective):
 
     Args:
         people, views: of a batch: the first `views` rows are the first person's, and so on.
+        regression: weight of the distance to adapters that were learned before, where a batch has
+            such (`lidb.KNOWN`), in shares of their mean squared length.
         Others as `DenoisingObjective`.
+
+    Reference:
+        Ruiz et al. 2023, HyperDreamBooth (arXiv:2307.06949), equation 4. There the numbers are
+        compared, of which 2 a and b / 2 say what a and b do; here, what they add.
     """
 
-    def __init__(self, *args, people, views, **kwargs):
+    def __init__(self, *args, people, views, regression=0.0, **kwargs):
         super().__init__(*args, **kwargs)
-        self.people, self.views = people, views
+        self.people, self.views, self.regression = people, views, regression
 
     def draw_t(self, n):
         """As `DenoisingObjective.draw_t`, every person's pictures spread over all of it."""
@@ -179,16 +185,44 @@ class HyperObjective(DenoisingObjective):
         return ops.reshape(ops.transpose(t), (-1,))
 
     def evaluate_network(self, x_t, t, condition, alpha, training):
-        if REFERENCE in condition:  # `fit` leaves open how many rows a batch has
-            rows = self.people * self.views
-            x_t, t = (ops.reshape(array, (rows, *array.shape[1:])) for array in (x_t, t))
-            condition = {
-                name: ops.reshape(
-                    array, (self.people if name == REFERENCE else rows, *array.shape[1:])
-                )
-                for name, array in condition.items()
-            }
-        return super().evaluate_network(x_t, t, condition, alpha, training)
+        if REFERENCE not in condition:
+            return super().evaluate_network(x_t, t, condition, alpha, training)
+        # `fit` leaves open how many rows a batch has.
+        rows = {name: self.people * self.views for name in condition}
+        rows |= {REFERENCE: self.people, KNOWN: self.people}
+        condition = {
+            name: ops.reshape(array, (rows[name], *array.shape[1:]))
+            for name, array in condition.items()
+        }
+        size = self.people * self.views
+        x_t, t = (ops.reshape(array, (size, *array.shape[1:])) for array in (x_t, t))
+        known, besides = condition.pop(KNOWN, None), 0.0
+        if known is not None:
+            numbers = condition[PREDICTED] = self.network.hyper(condition.pop(REFERENCE))
+            apart = delta_distances(numbers, known, self.network.hyper.form.numbers[0])
+            besides = self.regression * ops.repeat(apart, self.views)
+        prediction, _ = super().evaluate_network(x_t, t, condition, alpha, training)
+        return prediction, besides
+
+
+def delta_distances(numbers, known, middle):
+    """Squared distances between what light adapters add to kernels of size 1, their mean over the
+    kernels, over that of the known ones' squared lengths: float32 (P,), 0 where none is known.
+
+    Between orthogonal bases, |a b - a' b'|^2 = |a|^2 |b|^2 - 2 (a a') (b b') + |a'|^2 |b'|^2.
+
+    Args:
+        numbers, known: float32 (P, L, A + B); all 0 where nothing is known of a person.
+        middle: A.
+    """
+
+    def product(one, two):
+        a = ops.sum(one[..., :middle] * two[..., :middle], axis=-1)
+        return ops.mean(a * ops.sum(one[..., middle:] * two[..., middle:], axis=-1), axis=-1)
+
+    length = product(known, known)
+    apart = product(numbers, numbers) - 2.0 * product(numbers, known) + length
+    return ops.where(length > 0, apart / ops.maximum(length, 1e-12), 0.0)
 
 
 @keras.saving.register_keras_serializable(package="ddpm")

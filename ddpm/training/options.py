@@ -110,6 +110,18 @@ REFINEMENTS = click.Option(
     type=click.IntRange(1, 8),
     help="How often the hypernetwork looks at its own prediction.  [default: 3]",
 )
+REGRESS = click.Option(
+    ["--regress"],
+    type=Path,
+    help="Folder of light adapters of some of the people, NUMBER.safetensors each: predictions are "
+    "to be near to them, too.",
+)
+ADAPTER_FROM = click.Option(
+    ["--start-from"],
+    type=Path,
+    help="An adapter over the same model, which stays as it is: another one of --ranks is trained "
+    "from there, and the file holds both.",
+)
 ALPHA = click.Option(
     ["--alpha"],
     type=click.FloatRange(0, min_open=True),
@@ -146,10 +158,10 @@ OWN = {
     "sharpen": (SHARPENED, OTHERS),
     "lora": (
         *(WEIGHTS, PRIOR, RANKS, DENSE, KERNELS, ALPHA),
-        *(LIGHT, NUMBERS, TRIGGER, INIT_WORD),
+        *(LIGHT, NUMBERS, ADAPTER_FROM, TRIGGER, INIT_WORD),
     ),
     "dreambooth": (WEIGHTS, PRIOR, TRIGGER, INIT_WORD),
     "invert": (WEIGHTS, TOKEN, VECTORS, INIT_WORD),
-    "hyper": (WEIGHTS, NUMBERS, KERNELS, VIEWS, REFINEMENTS),
+    "hyper": (WEIGHTS, NUMBERS, KERNELS, VIEWS, REFINEMENTS, REGRESS),
 }
 OWN_OF_OTHERS = (PRESET, WEIGHTS, START_FROM)

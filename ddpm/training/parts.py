@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from ddpm.adapters import save_adapter, save_light
+from ddpm.adapters import joined, layers_of, load_adapter, save_adapter, save_light
 from ddpm.bundle import (
     FILES,
     load_model,
@@ -18,12 +18,13 @@ from ddpm.bundle import (
     vocabulary_of,
 )
 from ddpm.conditions.hints import KINDS
-from ddpm.conditions.text import SPECIAL, TABLE
+from ddpm.conditions.text import SPECIAL, TABLE, word_of
 from ddpm.tokens import grown, new_words, save_tokens
 from ddpm.training.triggers import token_of
 
 # In a run folder.
 ADAPTER, LEARNED = "adapter.safetensors", "learned_embeds.safetensors"
+REGRESSION = 0.02  # weight of the distance to adapters that were learned before
 MEASURED, PREVIEWED = 128, 8  # pictures: of which latents are measured, and that are shown
 
 
@@ -99,17 +100,26 @@ def lora_parts(run, dtype, pictures, ranks, choice, numbers=None):
     """
     from ddpm.nets.adapters import Adapted
 
-    base, make_words = _with_room(run, dtype)
-    kind = _low_rank if numbers is None else partial(_light, numbers=numbers)
+    start = None if run.options.start_from is None else load_adapter(run.options.start_from)
+    base, make_words = _with_room(run, dtype, start)
+    kind = partial(_low_rank, start=start) if numbers is None else partial(_light, numbers=numbers)
     make_adapter, save = kind(run, base, ranks, choice)
 
+    def make_network():
+        stays = [] if start is None else layers_of(start, base.network)
+        for layer in stays:
+            layer.trainable = False
+        return Adapted(base.network, [make_adapter(), *make_words(), *stays])
+
     def write(network):
-        adapter, *words = network.adapters
-        learned = {run.options.trigger: np.array(words[0].vectors)} if words else {}
-        save(adapter, run.out / ADAPTER, base.digest, _about(run, pictures), words=learned)
+        learned = {} if start is None else dict(start.words)
+        if make_words is not list:
+            learned = {run.options.trigger: np.array(network.adapters[1].vectors)}
+        about = _about(run, pictures)
+        save(network.adapters[0], run.out / ADAPTER, base.digest, about, words=learned)
 
     return Parts(
-        make_network=lambda: Adapted(base.network, [make_adapter(), *make_words()]),
+        make_network=make_network,
         write=write,
         trained=lambda network: network.adapters[0],
         what="Adapter",
@@ -117,9 +127,13 @@ def lora_parts(run, dtype, pictures, ranks, choice, numbers=None):
     )
 
 
-def _low_rank(run, base, ranks, choice):
+def _low_rank(run, base, ranks, choice, start=None):
     """What makes and what writes an adapter of low rank: () -> `Adapter`, and (adapter, path, ...)
-    -> None."""
+    -> None.
+
+    Args:
+        start: `AdapterFile` that it is written together with, or None.
+    """
     from ddpm.nets.adapters import Adapter, ranks_of
     from ddpm.nets.layers import named_weights
 
@@ -142,7 +156,10 @@ def _low_rank(run, base, ranks, choice):
             )
             for name in found
         }
-        save_adapter(factors, *where, **words)
+        if start is None:
+            save_adapter(factors, *where, **words)
+        else:  # float32, for what it began with is to be in it as it was
+            save_adapter(joined(start.factors, factors), *where, half=False, **words)
 
     return make_adapter, save
 
@@ -190,7 +207,7 @@ def hyper_parts(run, dtype, pictures, numbers, choice, face_shape, views):
         trained=lambda network: network.hyper,
         what="Hypernetwork",
         base_digest=base.digest,
-        objective=partial(HyperObjective, people=people, views=views),
+        objective=partial(HyperObjective, people=people, views=views, regression=REGRESSION),
     )
 
 
@@ -214,16 +231,29 @@ def invert_parts(run, dtype, pictures):
     )
 
 
-def _with_room(run, dtype):
+def _with_room(run, dtype, start=None):
     """The unchanged base of a run with rows for the words that the run adds, and what makes the
-    part that learns them: () -> list of `nets.tokens.Words`, at most one."""
+    part that learns them: () -> list of `nets.tokens.Words`, at most one; `list` where nothing is
+    to be learned of them.
+
+    Args:
+        start: `AdapterFile` whose word stays as it is, or None.
+
+    Raises:
+        ValueError: if that was trained over another model, or has another word.
+    """
     from ddpm.nets.layers import named_weights
     from ddpm.nets.tokens import Words, first_vectors
 
     base = _unchanged_base(run, dtype)
     new = new_words(run.preset, base.preset)
+    if start is not None:
+        _check_start(run, base, start, new)
     if not new:
         return base, list
+    if start is not None and start.words:
+        (vectors,) = start.words.values()
+        return grown(base, run.preset, vectors), list
     table = np.array(named_weights(base.network)[TABLE])
     like = token_of(base.preset, run.options.init_word)
     start = first_vectors(table[SPECIAL:], new, like and like - SPECIAL)
@@ -234,6 +264,26 @@ def _with_room(run, dtype):
         return [words]
 
     return grown(base, run.preset, np.zeros_like(start)), make_words
+
+
+def _check_start(run, base, start, new):
+    """Refuse an adapter that a run cannot go on from.
+
+    Raises:
+        ValueError: if it was trained over another model, or has another word.
+    """
+    if start.base_digest != base.digest:
+        raise ValueError(
+            f"{start.path} was trained over other weights than {base.path}; name with --weights "
+            "those that it was trained over."
+        )
+    words = [word_of(token) for token in start.words]
+    rows = sum(map(len, start.words.values()))
+    if words and (words != [word_of(run.options.trigger or "")] or rows != new):
+        raise ValueError(
+            f"{start.path} holds {', '.join(words)}; leave --trigger away, and --start-from takes "
+            "the word from there."
+        )
 
 
 def _about(run, pictures):

@@ -32,7 +32,7 @@ class Options:
         light: train a light adapter; `numbers` of a kernel.
         kernels: a word of `nets.lidb.CHOICES`: of which layers.
         views: pictures of each person in a batch, for a hypernetwork; `refinements` of its
-            prediction.
+            prediction; `regress`, folder of adapters that were learned before.
         trigger: the word that captions call the person or the style by.
         token: the word that is learned; `vectors` it takes.
         init_word: a known word that is near to it.
@@ -61,6 +61,7 @@ class Options:
     kernels: str | None = None
     views: int | None = None
     refinements: int | None = None
+    regress: Path | None = None
     trigger: str | None = None
     token: str | None = None
     vectors: int | None = None
@@ -80,7 +81,7 @@ class Options:
 # Options that a run is made of: it keeps them when it goes on.
 LASTING = ("preset", "data", "weights", "start_from", "others", "batch_size", "lr", "precision")
 LASTING += ("seed", "vae", "prior", "ranks", "dense", "alpha", "trigger", "token", "vectors")
-LASTING += ("init_word", "light", "numbers", "kernels", "views", "refinements")
+LASTING += ("init_word", "light", "numbers", "kernels", "views", "refinements", "regress")
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _same_options(config, options, out):
         "dense": (said.get("dense"),),
         "alpha": (said.get("alpha"),),
         **{name: (said.get(name),) for name in ("light", "numbers", "kernels")},
-        **{name: (said.get(name),) for name in ("views", "refinements")},
+        **{name: (said.get(name),) for name in ("views", "refinements", "regress")},
         "trigger": (said.get("trigger"),),
         "token": (said.get("token"),),
         "vectors": (said.get("vectors") or 1,),

@@ -36,6 +36,7 @@ from common.devices import (
     use_xla,
 )
 from common.files import copy_file, folder_lock
+from ddpm.adapters import load_adapter
 from ddpm.bundle import (
     FILES,
     default_vae,
@@ -59,6 +60,7 @@ from ddpm.conditions.text import SPECIAL, TABLE, Tokenizer, word_of
 from ddpm.nets.lidb import ALL, ATTENTION, DENSE, NUMBERS, parse_numbers
 from ddpm.nets.ranks import parse_ranks
 from ddpm.presets import PRESETS, VAES
+from ddpm.tensors import ENDING
 from ddpm.tokens import new_words
 from ddpm.training.parts import (
     ADAPTER,
@@ -233,6 +235,7 @@ def lora(options, data, watch=None):
     """Train an adapter: a few low-rank matrices that teach a model a person or a style."""
     parse_ranks(options.ranks or RANKS)  # fails early, if it does
     _check_light(options)
+    options = _going_on(options)
     run = _open_over_model("lora", options, lambda p: p.with_(run=LORA, data={"p_crop": 0.0}))
     light = run.options.light
     return _train(
@@ -261,8 +264,26 @@ def _check_light(options):
             raise ValueError("a light adapter has no --alpha; leave it away.")
     elif options.numbers and not options.resume:
         raise ValueError("--numbers are those of a light adapter; add --light.")
+    if options.light and options.start_from:
+        raise ValueError("a light adapter begins anew; leave --start-from or --light away.")
     if options.dense and (options.kernels or options.light):
         raise ValueError("say --kernels dense in place of --dense.")
+
+
+def _going_on(options):
+    """Options of an adapter that stands beside another one, with that one's word.
+
+    Raises:
+        ValueError: if that cannot be read, or has several words.
+    """
+    if options.start_from is None or options.trigger:
+        return options
+    words = list(load_adapter(options.start_from).words)
+    if len(words) > 1:
+        raise ValueError(
+            f"{options.start_from} holds {', '.join(words)}; say with --trigger which is meant."
+        )
+    return replace(options, trigger=words[0]) if words else options
 
 
 def _numbers_of(options):
@@ -539,7 +560,7 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None, watch=None)
         if run.options.prior:
             build = _with_prior(run, build, data, machine.dtype)
         if run.task == "hyper":
-            build = _of_people(run, build, pictures, data)
+            build = _of_people(run, build, pictures, data, trainer.averaged.hyper.form)
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
         epochs = run.preset.run.epochs
@@ -766,12 +787,37 @@ def _with_prior(run, build, data, dtype):
     return WithPrior(build, prior, len(pictures.images))
 
 
-def _of_people(run, build, pictures, data):
+def _of_people(run, build, pictures, data, form):
     """What makes batches of people, with the features of another picture of each."""
     from ddpm.training.batches import OfPeople
 
+    people, known = np.asarray(pictures.identities), None
+    if run.options.regress:
+        known = _known_adapters(run.options.regress, people, form)
     faces = data.faces(pictures.images, run.out)
-    return OfPeople(build, np.asarray(pictures.identities), faces, _together(run))
+    return OfPeople(build, people, faces, _together(run), known)
+
+
+def _known_adapters(folder, people, form):
+    """Numbers of light adapters in a folder, {person: float32 (L, A + B)}.
+
+    Raises:
+        ValueError: if there are none of these people, or of another form.
+    """
+    paths = {who: Path(folder) / f"{who}{ENDING}" for who in np.unique(people).tolist()}
+    files = {who: load_adapter(path) for who, path in paths.items() if path.exists()}
+    if not files:
+        raise ValueError(
+            f"{folder} holds no adapter of the people in the pictures; they are called by their "
+            f"numbers in the set, such as {next(iter(paths.values())).name}."
+        )
+    for file in files.values():
+        if file.form != form:
+            raise ValueError(
+                f"{file.path} is no light adapter of the same kernels, numbers and seed; learn it "
+                "with the same --numbers, --kernels and --seed: python train.py lora --light"
+            )
+    return {who: file.numbers for who, file in files.items()}
 
 
 def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):

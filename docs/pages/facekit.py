@@ -5,6 +5,7 @@ The photographs are NASA's of Eileen Collins (from scikit-image) and the US Navy
 """
 
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.common import photographs
-from benchmarks.facekit import in_two_lights
+from benchmarks.facekit import in_lights
 from data.faces import make_faces
 from docs.shared import Page, save_picture, table
 from facekit import colour, control, draw, fuse, identity, masks, relight, retouch
@@ -25,6 +26,7 @@ from facekit.score import Measured, MeasuredFace, fingerprint, rank
 
 SIDE, GAP, WORDS = 230, 6, 22  # px: a picture, the space between two, the line under it
 EMBEDDERS = ("dlib", "encoder")
+LIT = (2, 9, 14)  # people of the sheet `relight`
 PAPER, INK = (250, 250, 248), (60, 60, 60)
 
 
@@ -153,19 +155,23 @@ def coloured():
     return rows
 
 
+def from_the_side(light, _):
+    """A light from the picture's left, and the same from its right."""
+    return [replace(light, azimuth=azimuth, elevation=20.0) for azimuth in (-55.0, 55.0)]
+
+
 def relit():
-    """Faces from renders in one light, each as it is rendered in another one, and relit for it."""
+    """Faces lit from the left, fused into pictures of others who are lit from the right."""
+    people = [in_lights(number, from_the_side) for number in LIT]
     rows = []
-    for number in (2, 5):
-        pictures = in_two_lights(number)
-        (image, truth), faces = pictures, [largest(detect(picture)) for picture in pictures]
-        lights = [relight.estimate(*one) for one in zip(pictures, faces, strict=True)]
-        skin = (masks.regions(faces[0], image.shape)["skin"] > 0.5).astype(np.float32)
-        lit = relight.relight(image, faces[0], *lights)
-        made = [colour.transfer(one, truth, skin, skin) for one in (image, lit)]
-        words = ["a face", "in another light, rendered", "matched in colour", "relit and matched"]
-        row = [image, truth, *made]
-        rows.append([(head(one, faces[0], 1.7)[0], w) for one, w in zip(row, words, strict=True)])
+    for (image, _), (_, template) in zip(people, people[1:] + people[:1], strict=True):
+        face, there = largest(detect(image)), largest(detect(template))
+        lights = relight.estimate(image, face), relight.estimate(template, there)
+        lit = relight.relight(image, face, *lights)
+        made = [fuse.fuse(template, there, one, face, 1.0, inset=0.03) for one in (image, lit)]
+        words = ["a face", "relit for the template", "template", "fused as it is", "fused relit"]
+        shown = [(image, face), (lit, face), (template, there), *((one, there) for one in made)]
+        rows.append([(head(*one, 1.9)[0], w) for one, w in zip(shown, words, strict=True)])
     return rows
 
 

@@ -14,10 +14,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from benchmarks.common import photographs
 from common.sheets import save_png
+from data import make_faces
 from docs.shared import ROOT, Page, save_picture
 
 BROWSER = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -28,19 +30,26 @@ PROMPT = "a smiling woman with long straight black hair and glasses"
 
 def draw_tabs(models):
     """Begin a studio, do the main job of each tab, and take a picture of it."""
-    from playwright.sync_api import sync_playwright
-
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     words = ["-m", "portrait", "studio", "--no-browser", "--port", str(port), *models.options()]
-    server = subprocess.Popen([sys.executable, *words], cwd=ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        words += ["--people", f"{folder}/people"]
+        _serve([sys.executable, *words], port, Path(folder))
+
+
+def _serve(command, port, folder):
+    """Begin a studio, visit it, and end it."""
+    from playwright.sync_api import sync_playwright
+
+    server = subprocess.Popen(command, cwd=ROOT)
     try:
         _wait_for(f"http://127.0.0.1:{port}", server)
-        with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
+        with sync_playwright() as driver:
             chromium = shutil.which("chromium")
             browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
-            visit(browser, f"http://127.0.0.1:{port}", Path(folder))
+            visit(browser, f"http://127.0.0.1:{port}", folder)
             browser.close()
     finally:
         server.terminate()
@@ -68,41 +77,19 @@ def visit(browser, url, folder):
         folder: for files that are dropped onto the page.
     """
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_default_timeout(240_000)
     page.goto(url)
-    page.get_by_label("Prompt", exact=True).first.fill(PROMPT)
-    page.get_by_label("A new seed each time").first.uncheck()
-    page.get_by_role("button", name="Draw", exact=True).click()
-    page.get_by_text("4 pictures.").wait_for(timeout=120_000)
-    _take(page, "studio_draw")
-    made = page.locator("button.gallery-item img, button.thumbnail-item img").first
-    picture = folder / "picture.png"
-    picture.write_bytes(urllib.request.urlopen(made.get_attribute("src")).read())
-    page.get_by_role("tab", name="Paint in").click()
-    photo = folder / "photo.png"
-    save_png(photographs()["astronaut"], photo)
-    page.locator("#canvas canvas").first.wait_for()
-    time.sleep(3)  # until the editor is ready: it loses a file that comes earlier
-    page.locator("#canvas input[type=file]").first.set_input_files(str(photo))
-    canvas = page.locator("canvas:visible").first
-    canvas.wait_for()
-    time.sleep(2)
-    _brush(page, canvas)
-    page.get_by_label("Prompt", exact=True).nth(1).fill("a woman with red hair and glasses")
-    page.get_by_role("button", name="Paint", exact=True).click()
-    page.get_by_text("1 picture.").wait_for(timeout=120_000)
-    _take(page, "studio_paint")
-    page.get_by_role("tab", name="How it works").click()
-    page.get_by_role("button", name="Draw its way").click()
-    page.get_by_text("Move the slider.").wait_for(timeout=120_000)
-    time.sleep(2)  # until the slider has its new length
-    level = page.locator("input[type=range]:visible").last
-    level.focus()
-    for _ in range(9):
-        page.keyboard.press("ArrowRight")
-        time.sleep(0.3)
-    page.get_by_role("button", name="Compare the samplers").click()
-    page.get_by_text("Every sampler began").wait_for(timeout=240_000)
-    _take(page, "studio_lecture")
+    picture = _draw(page, folder)
+    paths = {}
+    for name, image in photographs().items():
+        paths[name] = str(folder / f"{name}.png")
+        save_png(image, paths[name])
+    _portrait(page, paths)
+    _paint(page, paths["astronaut"])
+    album = [str(path) for path in _album(folder / "album")]
+    _faces(page, [*paths.values(), *album[:3]])
+    _people(page, [*album, *paths.values()])
+    _lecture(page)
     page.get_by_role("tab", name="PNG info").click()
     page.locator("input[type=file]").last.set_input_files(str(picture))
     page.locator("dl.recipe:visible").wait_for()
@@ -111,6 +98,101 @@ def visit(browser, url, folder):
     page.get_by_role("button", name="Draw", exact=True).wait_for()
     page.set_viewport_size({"width": 390, "height": 844})
     _take(page, "studio_narrow", full=False)
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    page.get_by_role("tab", name="Portrait").click()
+    page.locator(".photos figure").first.wait_for()  # the work is there again
+    _take(page, "studio_dark", full=False, photographs=True)
+
+
+def _album(folder):
+    """Seven photos of one person, rendered: list of paths."""
+    rendered = make_faces(folder / "set", 7, 1, 320, 12, drawn=0.0)
+    paths = []
+    for i, image in enumerate(np.load(rendered / "images.npy")):
+        paths.append(folder / f"eva_{i}.png")
+        save_png(image, paths[-1])
+    return paths
+
+
+def _draw(page, folder):
+    """Draw four pictures, and a grid of two settings; the path of one of the pictures."""
+    page.get_by_label("Prompt", exact=True).first.fill(PROMPT)
+    page.get_by_label("A new seed each time").first.uncheck()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_text("4 pictures.", exact=True).wait_for()
+    made = page.locator("button.gallery-item img, button.thumbnail-item img").first
+    picture = folder / "picture.png"
+    picture.write_bytes(urllib.request.urlopen(made.get_attribute("src")).read())
+    page.locator("button.label-wrap:visible", has_text="A grid of two settings").click()
+    page.get_by_role("button", name="Draw the grid").click()
+    page.get_by_text("12 pictures.", exact=True).wait_for()
+    _take(page, "studio_draw")
+    return picture
+
+
+def _portrait(page, paths):
+    page.get_by_role("tab", name="Portrait").click()
+    page.locator("#template input[type=file]").set_input_files(paths["astronaut"])
+    page.locator("#references input[type=file]").set_input_files(paths["grace_hopper"])
+    page.get_by_text("photo 1: One face").wait_for()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_text("The portrait is ready.").wait_for()
+    _take(page, "studio_portrait", photographs=True)
+
+
+def _paint(page, photo):
+    page.get_by_role("tab", name="Paint in").click()
+    page.locator("#canvas canvas").first.wait_for()
+    time.sleep(3)  # until the editor is ready: it loses a file that comes earlier
+    page.locator("#canvas input[type=file]").first.set_input_files(photo)
+    canvas = page.locator("canvas:visible").first
+    canvas.wait_for()
+    time.sleep(2)
+    _brush(page, canvas)
+    page.get_by_label("Prompt", exact=True).locator("visible=true").fill(
+        "a woman with red hair and glasses"
+    )
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_text("1 picture.", exact=True).wait_for()
+    _take(page, "studio_paint", photographs=True)
+
+
+def _faces(page, paths):
+    page.get_by_role("tab", name="Faces").click()
+    page.locator("#photographs input[type=file]").set_input_files(paths)
+    page.get_by_role("button", name="Sort", exact=True).click()
+    page.get_by_text(f"{len(paths)} photos done.").wait_for()
+    _take(page, "studio_faces", photographs=True)
+
+
+def _people(page, paths):
+    page.get_by_role("tab", name="People").click()
+    page.locator("#person_photos input[type=file]").set_input_files(paths)
+    page.get_by_text(f"of {len(paths)} photos count.").wait_for()
+    page.get_by_label("Name", exact=True).fill("eva")
+    _take(page, "studio_people", photographs=True)
+
+
+def _lecture(page):
+    page.get_by_role("tab", name="How it works").click()
+    page.get_by_label("Prompt", exact=True).locator("visible=true").fill(
+        "a woman with a red hat and glasses"
+    )
+    page.get_by_role("button", name="Draw its way").click()
+    page.get_by_text("Move the slider.").wait_for()
+    time.sleep(2)  # until the slider has its new length
+    level = page.get_by_label("Level, from noise to picture").last
+    level.focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+        time.sleep(0.3)
+    page.get_by_role("button", name="Show the attention").click()
+    page.get_by_text("Attention at t =").wait_for()
+    page.get_by_role("button", name="Sweep the guidance").click()
+    page.get_by_text("Every weight began").wait_for()
+    page.get_by_role("button", name="Compare the samplers").click()
+    page.get_by_text("Every sampler began").wait_for()
+    _take(page, "studio_lecture")
 
 
 def _brush(page, canvas):
@@ -125,11 +207,17 @@ def _brush(page, canvas):
     time.sleep(0.5)
 
 
-def _take(page, name, full=True):
-    """Write docs/pictures/NAME.png, in 255 colours: a page has few."""
+def _take(page, name, full=True, photographs=False):
+    """Write docs/pictures/NAME.png, in 255 colours: a page has few, unless it shows photographs,
+    for which they are mixed."""
     time.sleep(1.5)  # until what was drawn last is shown
     taken = Image.open(io.BytesIO(page.screenshot(full_page=full))).convert("RGB")
-    save_picture(taken.quantize(255, dither=Image.Dither.NONE), name)
+    if photographs:
+        palette = taken.quantize(255, method=Image.Quantize.MAXCOVERAGE)
+        taken = taken.quantize(255, palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    else:
+        taken = taken.quantize(255, dither=Image.Dither.NONE)
+    save_picture(taken, name)
 
 
 PAGE = Page("docs/studio.md", {}, lambda results: {}, {"studio": draw_tabs})

@@ -260,7 +260,13 @@ def form_of(recipe):
     Raises:
         ValueError: one sentence, where "Draw" cannot make it.
     """
-    for key, what in (("template", "a portrait"), ("init", "painted into a photograph")):
+    made_otherwise = {
+        "template": "a portrait",
+        "init": "painted into a photograph",
+        "varied_from": "a variation of another picture",
+        "grid": "a grid of two settings",
+    }
+    for key, what in made_otherwise.items():
         if key in recipe:
             raise ValueError(f"the picture is {what}; Draw begins with noise alone.")
     prompts = recipe.get("prompts")

@@ -28,7 +28,8 @@ class Job:
 
 
 class Jobs:
-    """The jobs of every page, in the order in which they were asked for. A page is a str."""
+    """The jobs of every page, in the order in which they were asked for. A page is anything that
+    tells it, and the queue that its jobs wait in, from others."""
 
     def __init__(self):
         self._lock, self._of = Lock(), defaultdict(list)

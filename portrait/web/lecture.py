@@ -10,12 +10,14 @@ import numpy as np
 from ddpm.core.prediction import target, to_eps, to_x0
 from ddpm.core.samplers import SAMPLERS, PictureNoise, sample_ddim
 from ddpm.core.schedule import SPACINGS, Schedule
-from ddpm.pipeline import check_request
+from ddpm.core.wrappers import guided
+from ddpm.pipeline import Request, check_request
 from portrait.web import drawing, markup
 from portrait.web.jobs import Clock, Watched
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTS = (2, 4, 8, 16)  # steps at which samplers are compared
+WEIGHTS = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0)  # of guidance, side by side
 # How x0_hat follows from what a network predicts, as `to_x0` computes it: (with names, with
 # numbers of alpha and sigma).
 _X0 = {
@@ -38,6 +40,7 @@ class Way:
         timesteps: int (n,), falling.
         x_t, x0_hat: float32 (n, H, W, C), of what is diffused.
         network: its class.
+        request: `Request` that it was drawn for.
     """
 
     schedule: Schedule
@@ -47,6 +50,7 @@ class Way:
     x_t: np.ndarray
     x0_hat: np.ndarray
     network: type
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,8 @@ def _walk(studio, form, job):
     x_t, x0_hat = (np.float32(arrays) for arrays in zip(*kept, strict=True))
     kind = model.preset.objective.prediction
     decode = model.codec.decode
-    way = Way(pipeline.schedule, kind, decode, timesteps, x_t, x0_hat, type(model.network))
+    network = type(model.network)
+    way = Way(pipeline.schedule, kind, decode, timesteps, x_t, x0_hat, network, request)
     yield drawing.View("Move the slider.", notes=tuple(pipeline.notes(request))), way
 
 
@@ -318,3 +323,51 @@ def compared(cells):
         f'<div class="steps scroll"><table><tr><th>sampler</th>{head}</tr>{"".join(rows)}'
         "</table></div>"
     )
+
+
+# --- guidance swept
+
+
+def sweep(studio, form, job):
+    """Draw one picture with several weights of guidance, from the same noise.
+
+    Args:
+        studio: `studio.Studio`.
+        form: `drawing.Form`; its number and guidance are not used.
+        job: `jobs.Job`.
+
+    Yields:
+        (`drawing.View`, pictures): {weight: uint8 (S, S, 3)} of what there is.
+    """
+    pictures = {}
+    steps = _sweep(studio, form, job, pictures)
+    yield from drawing.explained(steps, lambda view: (view, dict(pictures)))
+
+
+def _sweep(studio, form, job, pictures):
+    """The steps of `sweep`, which fill its pictures."""
+    if not (form.prompt or "").strip():
+        raise ValueError("guidance is by the words: say something in the prompt.")
+    for weight in WEIGHTS:
+        request = drawing.request_of(replace(form, n=1, guidance=weight))
+        check_request(request, studio.pipeline.model.preset, studio.name)
+        *_, (_, images) = drawing.steps_of(studio, request, job)
+        if job.stopped:
+            yield drawing.View("Stopped."), dict(pictures)
+            return
+        pictures[weight] = images[0]
+        yield drawing.View(f"w = {weight:g}.", len(pictures) / len(WEIGHTS)), dict(pictures)
+    yield drawing.View("Every weight began with the same noise."), dict(pictures)
+
+
+def swept(pictures):
+    """What `sweep` yields as a row: HTML."""
+    if not pictures:
+        return markup.NONE
+    cells = []
+    for weight, picture in pictures.items():
+        text = f"w = {weight:g}" + (": no guidance" if weight == 1 else "")
+        cells.append(markup.figure(markup.picture(picture, text), text))
+    line = "D = D_negative + w (D_positive - D_negative)"
+    where = f"<p>{markup.escape(line)} <code>{source_of(guided)}</code></p>"
+    return f'<div class="equations">{where}</div><div class="cells">{"".join(cells)}</div>'

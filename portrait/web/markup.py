@@ -3,6 +3,7 @@
 import base64
 import io
 from html import escape
+from pathlib import Path
 
 from PIL import Image
 
@@ -82,3 +83,40 @@ def figure(content, caption, source=""):
     """
     where = f"<code>{escape(source)}</code>" if source else ""
     return f"<figure>{content}<figcaption>{escape(caption)} {where}</figcaption></figure>"
+
+
+def photo(image, text):
+    """An image element of a photograph, of which small losses are not seen: JPEG.
+
+    Args:
+        image: uint8 (H, W, 3).
+        text: for whoever cannot see it.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=88)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{escape(text)}" src="data:image/jpeg;base64,{data}">'
+
+
+def without_folder(sentence, *paths):
+    """A sentence in which files are called by their names alone: where the studio keeps them says
+    nothing to a user."""
+    for path in paths:
+        sentence = sentence.replace(str(path), Path(path).name)
+    return sentence
+
+
+def table(head, rows, caption):
+    """A table that can be scrolled.
+
+    Args:
+        head: list of text.
+        rows: list of lists of HTML.
+        caption: text.
+    """
+    cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return (
+        f'<div class="scroll rows"><table><caption>{escape(caption)}</caption>'
+        f"<tr>{cells}</tr>{lines}</table></div>"
+    )

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.images import write_image
+from common.images import ImageError, check_size, write_image
 from ddpm.pipeline import Request, check_request
-from portrait.web import drawing
+from portrait.web import drawing, markup
 from portrait.web.drawing import Form
 
 
@@ -16,7 +16,8 @@ class PaintForm(Form):
 
     Args:
         canvas: dict of a picture, "background", and "layers", which the brush has painted on:
-            uint8 (H, W, 3 or 4) each; None without a picture.
+            uint8 (H, W, 3 or 4) each; None without a picture. Or of a "problem", why it cannot be
+            read.
         strength: how far back to noise, in (0, 1].
         whole: see all of the picture's middle, not the head alone.
     """
@@ -70,6 +71,9 @@ def request_of(form):
     Raises:
         ValueError: one sentence.
     """
+    problem = (form.canvas or {}).get("problem")
+    if problem:
+        raise ValueError(problem)
     if form.canvas is None or form.canvas.get("background") is None:
         raise ValueError("there is no picture to paint into; drop one onto the canvas.")
     image, mask = opaque(form.canvas["background"]), mask_of(form.canvas["layers"])
@@ -82,6 +86,29 @@ def request_of(form):
         )
     request: Request = drawing.request_of(form)
     return replace(request, image=image, mask=mask, strength=strength)
+
+
+def bounded(read):
+    """A reader of the canvas that looks at the size of each picture before any is decoded.
+
+    Args:
+        read: (what the browser has sent) -> canvas of a `PaintForm`.
+
+    Returns:
+        The same; of pictures that are too large, or none, {"problem": a sentence}.
+    """
+
+    def read_bounded(sent):
+        parts = [sent and sent.background, *(sent.layers if sent else ()), sent and sent.composite]
+        for part in filter(None, parts):
+            try:
+                check_size(part.path)
+            except (ImageError, TypeError) as error:
+                name = getattr(error, "path", "")
+                return {"problem": markup.without_folder(str(error), *filter(None, [name]))}
+        return read(sent)
+
+    return read_bounded
 
 
 def mask_of(layers):

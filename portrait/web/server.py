@@ -13,12 +13,17 @@ import click
 
 from common.cli import STOPPED
 
-ADDRESS = "127.0.0.1"
+ADDRESS, EVERYWHERE = "127.0.0.1", "0.0.0.0"
+USER, SHORTEST = "studio", 10  # who logs in; characters of a password
 MAX_UPLOAD = "64mb"
 
 
-def reserve(port):
-    """A socket that listens on a port of this machine alone; closes as a context manager.
+def reserve(port, listen=False):
+    """A socket that listens on a port; closes as a context manager.
+
+    Args:
+        port: its number.
+        listen: whether other machines may ask, too.
 
     Raises:
         ValueError: another program holds the port.
@@ -26,7 +31,7 @@ def reserve(port):
     place = socket.socket()
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        place.bind((ADDRESS, port))
+        place.bind((EVERYWHERE if listen else ADDRESS, port))
         place.listen()
     except OSError as error:
         place.close()
@@ -46,13 +51,30 @@ def check_installed():
         raise ValueError("the studio needs one more package: pip install -e '.[studio]'")
 
 
-def run(place, weights, open_browser):
+def check_password(listen, password):
+    """Refuse to answer other machines without a password, or with a short one.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    if listen and len(password) < SHORTEST:
+        raise ValueError(
+            f"--listen lets other machines in, and demands a password of at least {SHORTEST} "
+            "characters: add --password, or set PORTRAITS_PASSWORD."
+        )
+    if password and not listen:
+        raise ValueError("a password is for other machines: add --listen, or leave it away.")
+
+
+def run(place, weights, open_browser, people, password=""):
     """Load the models once, and answer until Ctrl-C. What was drawn is removed then.
 
     Args:
         place: of `reserve`.
         weights: of the model; None for the shipped one.
         open_browser: whether to show the page.
+        people: folder of those who are learned.
+        password: that other machines must know; "" where none may ask.
 
     Raises:
         ValueError: the weights cannot be used.
@@ -67,23 +89,33 @@ def run(place, weights, open_browser):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # so that the folder goes, too
     with tempfile.TemporaryDirectory(prefix="portraits-studio-") as folder:
         path = find_bundle(weights or default_weights(words=True))
-        studio = Studio(Pipeline.load(path), folder)
+        studio = Studio(Pipeline.load(path), folder, people)
         settings = uvicorn.Config(
-            make_app(studio, port), log_level="warning", timeout_graceful_shutdown=2
+            make_app(studio, port, password), log_level="warning", timeout_graceful_shutdown=2
         )
         url = f"http://{ADDRESS}:{port}"
         click.echo(f"The studio, with {studio.name}: {url}  (Ctrl-C ends it)")
+        if password:
+            click.echo(
+                f"Other machines are let in at http://{socket.gethostname()}:{port} as {USER!r} "
+                "with the password, over a connection that is not encrypted. Whoever knows it can "
+                "draw, learn people, and see and delete those who are learned."
+            )
         if open_browser:  # in a thread, for some browsers return only when they are closed
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        uvicorn.Server(settings).run(sockets=[place])
+        try:
+            uvicorn.Server(settings).run(sockets=[place])
+        finally:
+            studio.people.close()
 
 
-def make_app(studio, port):
+def make_app(studio, port, password=""):
     """The studio as an ASGI application.
 
     Args:
         studio: `studio.Studio`.
         port: that it is served on, which requests must name.
+        password: that is asked for, of everybody; "" where only this machine may ask.
 
     Returns:
         `guard.Guard` round the page.
@@ -100,9 +132,11 @@ def make_app(studio, port):
 
     app = gradio.mount_gradio_app(
         fastapi.FastAPI(openapi_url=None),
-        page.make_page(studio),
+        page.make_page(studio, alone=not password),
         path="/",
-        server_name=ADDRESS,
+        auth=(USER, password) if password else None,
+        auth_message=f"Log in as {USER!r}.",
+        server_name=EVERYWHERE if password else ADDRESS,
         server_port=port,
         allowed_paths=[str(studio.folder / "pictures")],
         show_error=False,
@@ -114,4 +148,5 @@ def make_app(studio, port):
         css=page.CSS,
         head=page.HEAD,
     )
-    return Guard(app, port)
+    host = socket.gethostname().lower()
+    return Guard(app, port, (host, f"{host}.local") if password else None)

@@ -1,0 +1,55 @@
+"""The tab "Paint in"."""
+
+from dataclasses import replace
+
+import gradio as gr
+
+from portrait.web import painting
+from portrait.web.painting import PaintForm
+from portrait.web.tabs.parts import job_buttons, settings_of, show
+
+TAB = "paint"  # in a browser's desk: paths of the pictures that were painted last
+
+
+def tab(studio):
+    """The tab "Paint in".
+
+    Returns:
+        (restore, outputs): restore(desk) gives the outputs what a browser has worked on.
+    """
+    form = PaintForm()
+    gr.Markdown(
+        "Drop a picture, brush over what is to be painted anew, and say what is to be there. "
+        "Without a stroke the head's square is painted, as far as the strength goes."
+    )
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            canvas = gr.ImageEditor(
+                label="Picture and brush", elem_id="canvas", type="numpy",
+                sources=["upload", "clipboard"], transforms=(), layers=False, format="png",
+                height=440,
+                brush=gr.Brush(colors=["#ff3b30"], color_mode="fixed", default_size=24),
+            )  # fmt: skip
+            canvas.preprocess = painting.bounded(canvas.preprocess)
+            prompt = gr.Textbox(label="Prompt", placeholder="an elderly man with a full beard")
+            negative = gr.Textbox(label="Negative prompt")
+            strength = gr.Slider(0, 1, form.strength, step=0.05, label="Strength")
+            with gr.Accordion("More", open=False):
+                whole = gr.Checkbox(False, label="See all of the picture's middle, not the head")
+                settings = settings_of(replace(form, n=1))
+        with gr.Column(scale=3, min_width=300):
+
+            def run(job, desk, *values):
+                for view in painting.paint(studio, PaintForm(*values), job):
+                    files = desk[TAB] = list(map(str, view.files)) or desk.get(TAB, [])
+                    yield show(view), files, gr.skip() if view.seed is None else view.seed
+
+            _, connect = job_buttons(studio, run, "Paint")
+            work = gr.HTML()
+            gallery = gr.Gallery(
+                label="Painted", columns=2, format="png", buttons=["download", "fullscreen"],
+                object_fit="contain",
+            )  # fmt: skip
+    inputs = [prompt, negative, *settings, canvas, strength, whole]
+    connect(inputs, [work, gallery, settings[1]])
+    return lambda desk: [desk.get(TAB, [])], [gallery]

@@ -1,0 +1,123 @@
+"""What several tabs share: the buttons of a job, the fields of a form, what a view looks like."""
+
+from dataclasses import fields
+
+import gradio as gr
+
+from common.cli import describe
+from ddpm.core.samplers import SAMPLERS
+from ddpm.core.schedule import SPACINGS
+from portrait.web import drawing, guard, markup
+from portrait.web.drawing import Form
+from portrait.web.markup import NONE
+
+# All that draws waits in one queue, for there is one model; what measures photos in another.
+MODEL, PHOTOS = "model", "photos"
+QUICK = {"show_progress": "hidden", "api_visibility": "private"}  # of events without a job
+
+
+def job_buttons(studio, run, word, queue=MODEL):
+    """A button that begins a job, and one that stops it.
+
+    Args:
+        studio: `studio.Studio`.
+        run: as of `begins`.
+        word: on the first button.
+        queue: as of `begins`.
+
+    Returns:
+        (button, connect): connect(inputs, outputs) joins them to fields.
+    """
+    with gr.Row():
+        begin = gr.Button(word, variant="primary", elem_classes="begin")
+        stop = gr.Button("Stop")
+
+    def halt(request: gr.Request):
+        studio.jobs.stop((request.session_hash, queue))
+
+    def connect(inputs, outputs):
+        begins(studio, begin.click, run, inputs, outputs, queue)
+        stop.click(halt, queue=False, **QUICK)
+
+    return begin, connect
+
+
+def begins(studio, event, run, inputs, outputs, queue=MODEL):
+    """Have an event begin a job.
+
+    Args:
+        studio: `studio.Studio`.
+        event: such as a button's `click`.
+        run: (job, desk, *values of inputs) -> iterator of outputs; desk is a dict of the browser's
+            work.
+        inputs, outputs: components.
+        queue: `MODEL` or `PHOTOS`, in which it waits for its turn.
+    """
+
+    def ask(request: gr.Request):
+        studio.jobs.ask((request.session_hash, queue))
+
+    def work(request: gr.Request, *values):
+        page = request.session_hash, queue
+        job = studio.jobs.begin(page)
+        try:
+            yield from run(job, desk_of(studio, request), *values)
+        finally:
+            studio.jobs.end(page, job)
+
+    event(ask, queue=False, **QUICK).then(
+        work,
+        inputs,
+        outputs,
+        concurrency_limit=1,
+        concurrency_id=queue,
+        trigger_mode="multiple",
+        **QUICK,
+    )
+
+
+def desk_of(studio, request):
+    """What the browser of a `gr.Request` has worked on: dict of each tab's own."""
+    browser = guard.browser_of(request.headers.get("cookie", ""))
+    return studio.desk(browser or request.session_hash)
+
+
+def show(view):
+    """What a `View` looks like: HTML."""
+    shown = markup.notice([view.problem], problem=True) if view.problem else NONE
+    if view.share is not None:
+        shown += markup.progress(view.share, view.status)
+    elif view.status:
+        shown += markup.notice([view.status])
+    if view.preview is not None:
+        shown += markup.picture(view.preview, "the pictures so far", "sheet")
+    return shown + markup.notice(view.notes)
+
+
+def settings_of(form):
+    """The fields of a `Form` behind its words, in its order, with the form's values."""
+    with gr.Row():
+        n = gr.Number(form.n, label="Pictures", precision=0, min_width=90)  # fmt: skip
+        seed = gr.Number(form.seed, label="Seed", precision=0, min_width=110)
+    new_seed = gr.Checkbox(form.new_seed, label="A new seed each time")
+    guidance = gr.Slider(0, 15, form.guidance, step=0.5, label="Guidance by the words")
+    steps = gr.Slider(1, 100, form.steps, step=1, label="Steps")
+    with gr.Row():
+        sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120)
+        spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing", min_width=120)
+    return [n, seed, new_seed, guidance, steps, sampler, spacing]
+
+
+def filled(recipe):
+    """A recipe in the fields of Draw.
+
+    Returns:
+        (whether it fits, HTML of sentences, *values): they stay as they are where it does not.
+    """
+    try:
+        form = drawing.form_of(recipe)
+    except (ValueError, OSError) as error:
+        skipped = [gr.skip()] * len(fields(Form))
+        return False, markup.notice([describe(error)], problem=True), *skipped
+    said = markup.notice(["The fields are those of the picture: press Draw."])
+    return True, said, *vars(form).values()
