@@ -6,6 +6,8 @@ The only place that knows both `ddpm`, which paints, and `facekit`, which finds,
     settings.py      every strength and size, stage by stage
     stages.py        one small function a stage: pictures in, a picture out
     painter.py       the diffusion model as one call: picture, mask and hints in, picture out
+    checks.py        what is doubted of photos before a model is loaded
+    verdict.py       what is wrong with a portrait, in words
     session.py       choose -> reconstruct -> score -> keep: what every front end calls
     files.py         the template's file, painted into without touching the rest
     photos.py        which photos of a person are learned from, and their squares

@@ -144,13 +144,15 @@ def _fault(photo, alike):
         return "copy", f"near-duplicate of {Path(photo.near_duplicate_of).name}"
     seen = "someone else" if len(photo.faces) == 1 else f"{len(photo.faces)} other people"
     stranger = "other", f"{seen} (likeness {best.id:.2f})"
-    if not best.same:
-        return stranger
     face, quality = best.measured.face, best.measured.quality
+    turned = max(abs(face.yaw), abs(face.pitch)) > PROFILE
+    # Half turned away, nobody is much like themselves: it cannot be told who it is.
+    if not best.same and not (turned and len(photo.faces) == 1):
+        return stranger
     for name, least in LEAST.items():
         if getattr(quality, name) < least:
             return name, _with_measure(name, face, quality)
-    if max(abs(face.yaw), abs(face.pitch)) > PROFILE:
+    if turned:
         return "turned", f"the face is turned too far ({_turn(face)})"
     # Last, for a face that is blurred or turned is less like itself.
     return stranger if best.id < alike else ("", "")

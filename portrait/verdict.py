@@ -4,6 +4,7 @@ knowing the right answer.
     seam       energy of edges in the ring round the face, over the template's
     step       the colour's step from the cheek to below the jaw, against the template's, in LAB
     shading    which side of the face is lighter, and in which colour, against the template's
+    rough      how rough the skin is, over the reference's
     points     how far the mesh that is found again lies from where the face was laid
     likeness   cosine between the result and the reference
 
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 
 from facekit import masks, relight
+from facekit.align import align
 from facekit.colour import to_lab
 from facekit.detect import detect, largest
 from facekit.mesh import LIPS_OUTER
@@ -25,14 +27,16 @@ from facekit.mesh import LIPS_OUTER
 JAW = (172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397)
 INSIDE, BELOW = 0.12, 0.08  # how far from the jaw colours are compared, in widths of the face
 _BLUR = 0.025  # of the face's width: deviation of the blur before that
+_SIDE, _AROUND = 160, 6.0  # px: the upright face, and the blur that fine differences are left by
 _SIDES = np.array([(-0.7, 0.0, 0.7), (0.7, 0.0, 0.7)])  # surfaces that face left and right
 # The largest value of a measure that needs no word, and the least likeness, by embedding.
-BOUNDS = {"seam": 1.3, "step": 8.0, "shading": 0.5, "points": 0.05}
-LIKE = {"dlib": 0.45, "encoder": 0.45}
+BOUNDS = {"seam": 1.2, "step": 11.0, "shading": 0.7, "rough": 1.7, "points": 0.035}
+LIKE = {"dlib": 0.55, "encoder": 0.45}
 WORDS = {
     "seam": "a seam shows round the face",
     "step": "the skin ends in a step at the jaw",
     "shading": "the face is lit from another side than the template",
+    "rough": "the skin is blotched",
     "points": "the features are not where they should be",
     "likeness": "it is not much like the reference",
 }
@@ -75,6 +79,8 @@ def judge(portrait, embedder, stage=None):
         "seam": scores["seam"],
         "step": step_beside(picture, scene.target, scene.view, scene.face),
         "shading": shading_beside(picture, scene.target, scene.view, scene.face),
+        "rough": roughness(picture, scene.target)
+        / max(roughness(scene.reference, scene.reference_face), 1e-6),
         "points": points_off(picture, scene.target),
         "likeness": scores["reference"],
     }
@@ -153,6 +159,17 @@ def shading_beside(image, face, other, other_face):
     except ValueError:  # too little skin
         return np.nan
     return float(np.abs(sides(lights[0]) - sides(lights[1])).max())
+
+
+def roughness(image, face):
+    """How far the skin's colours are from those around: mean distance in LAB, on the upright face
+    at a fixed size; NaN where no skin is seen."""
+    crop = align(image, face.points5, _SIDE)
+    lab = to_lab(crop.image)
+    skin = masks.regions(face.through(crop.matrix), lab.shape)["skin"]
+    skin = masks.soften(skin, 2.0) > 0.9
+    fine = np.linalg.norm(lab - cv2.GaussianBlur(lab, (0, 0), _AROUND), axis=-1)
+    return float(fine[skin].mean()) if skin.any() else np.nan
 
 
 def points_off(image, face):

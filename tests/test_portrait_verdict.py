@@ -11,7 +11,7 @@ from portrait.session import Portrait
 from portrait.settings import Settings
 from portrait.verdict import BOUNDS, LIKE, NO_FACE, WORDS, Verdict, faults, judge
 
-GOOD = {"seam": 1.0, "step": 1.0, "shading": 0.1, "points": 0.01, "likeness": 0.9}
+GOOD = dict(seam=1.0, step=1.0, shading=0.1, rough=1.0, points=0.01, likeness=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,13 @@ def test_light_from_another_side_is_told_in_each_colour(scene):
     assert WORDS["shading"] in judged(scene, changed(scene, slope)).faults
     neon = np.concatenate([slope, slope[:, ::-1], slope], axis=2)
     assert WORDS["shading"] in judged(scene, changed(scene, neon)).faults
+
+
+def test_skin_with_blotches_is_rough(scene, rng):
+    grain = rng.normal(1, 0.5, (scene.view.shape[0] // 4,) * 2).repeat(4, 0).repeat(4, 1)
+    grain = np.pad(grain, ((0, scene.view.shape[0] - len(grain)),) * 2, "edge")
+    assert WORDS["rough"] in judged(scene, changed(scene, grain[..., None])).faults
+    assert judged(scene, scene.view).measures["rough"] == pytest.approx(1, abs=0.05)
 
 
 def test_a_light_that_is_known_falls_on_its_side():
