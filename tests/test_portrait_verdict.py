@@ -48,7 +48,7 @@ def test_a_darker_face_ends_in_a_step_at_the_jaw(scene):
 
 def test_light_from_another_side_is_told_in_each_colour(scene):
     columns = np.arange(scene.view.shape[1]) - scene.face.mesh[:, 0].mean()
-    slope = np.clip(1 + columns / masks.face_width(scene.face), 0.3, 2)[None, :, None]
+    slope = np.clip(1 + 1.6 * columns / masks.face_width(scene.face), 0.2, 2)[None, :, None]
     assert WORDS["shading"] in judged(scene, changed(scene, slope)).faults
     neon = np.concatenate([slope, slope[:, ::-1], slope], axis=2)
     assert WORDS["shading"] in judged(scene, changed(scene, neon)).faults
@@ -57,7 +57,8 @@ def test_light_from_another_side_is_told_in_each_colour(scene):
 def test_skin_with_blotches_is_rough(scene, rng):
     grain = rng.normal(1, 0.5, (scene.view.shape[0] // 4,) * 2).repeat(4, 0).repeat(4, 1)
     grain = np.pad(grain, ((0, scene.view.shape[0] - len(grain)),) * 2, "edge")
-    assert WORDS["rough"] in judged(scene, changed(scene, grain[..., None])).faults
+    blotched = judged(scene, changed(scene, grain[..., None])).measures
+    assert blotched["rough"] > BOUNDS["rough"] > 1.2
     assert judged(scene, scene.view).measures["rough"] == pytest.approx(1, abs=0.05)
 
 
