@@ -14,8 +14,7 @@ degraded         true points, but each picture in other light and colour, small,
 
 strangers        which share of pairs of strangers of one sex, at most 10 years apart, passes for
                  one person, by threshold; two pictures of each person in the photo style, at most
-                 400 people, by detected points. The thresholds `same` of `facekit.identity` are
-                 those at which it is at most 1%.
+                 400 people, by detected points
 
 Use people outside the encoder's training set: another seed.
 """

@@ -458,6 +458,11 @@ def context(results):
         "strangers": strangers_table(verified["strangers"]),
         "pairs": {name: f"{r['strangers']:,}" for name, r in verified["strangers"].items()},
         "people": next(iter(verified["strangers"].values()))["people"],
+        "far": {
+            name: f"{found['threshold_at_far_1e-2']:.2f}"
+            for name, found in verified["strangers"].items()
+            if name in EMBEDDERS
+        },
         "same": {one.name: one.same for one in (identity.DlibEmbedder, identity.EncoderEmbedder)},
     }
 
