@@ -15,9 +15,16 @@ import numpy as np
 from common.cli import check_finite, count, printable
 from common.devices import PRECISIONS, choose_precision, start_backend
 from common.files import folder_lock
-from facekit.network_files import load_checkpoint, save_checkpoint
 from facekit.parsing import PARTS, UNKNOWN, confusion, intersection_over_union, label_table
-from facekit.training import BEGINNING, Log, learning_rate, train
+from facekit.training import (
+    BEGINNING,
+    Averaged,
+    Log,
+    checkpoint_of,
+    learning_rate,
+    run_options,
+    train,
+)
 
 HELD_OUT, MOST_HELD = 0.05, 96  # share of the people; pictures that are measured
 DECAY = 0.995  # of the averaged weights
@@ -130,7 +137,7 @@ def parser_loss(weights):
     return loss
 
 
-class Training:
+class Training(Averaged):
     """The network, its averaged weights and the training step, in Keras alone."""
 
     def __init__(self, settings, weights):
@@ -139,46 +146,19 @@ class Training:
 
         from facekit.unet import make_unet
 
-        self.network, self.averages = make_unet(settings), None
-        self.network.compile(
+        network = make_unet(settings)
+        network.compile(
             optimizer=keras.optimizers.AdamW(1e-3, weight_decay=0.01, clipnorm=1.0),
             loss=parser_loss(weights),
             jit_compile=keras.backend.backend() == "jax",
         )
-
-    def step(self, squares, labels, rate, number):
-        """One step of AdamW, the `number`-th from 0; the loss."""
-        self.network.optimizer.learning_rate = rate
-        loss = float(self.network.train_on_batch(squares, labels.astype(np.int32)))
-        now = self.network.get_weights()
-        decay = min(DECAY, (1 + number) / (10 + number))
-        if self.averages is None:
-            self.averages = now
-        self.averages = [
-            a + np.float32(1 - decay) * (w - a) for a, w in zip(self.averages, now, strict=True)
-        ]
-        return loss
+        super().__init__(network, DECAY)
 
     def measure(self, squares, labels):
         """Intersection over union of each part by the averaged weights: float (15,)."""
-        now = self.network.get_weights()
-        self.network.set_weights(self.averages or now)
-        found = [self.network.predict_on_batch(one[None])[0].argmax(-1) for one in squares]
-        self.network.set_weights(now)
+        with self.averaged() as network:
+            found = [network.predict_on_batch(one[None])[0].argmax(-1) for one in squares]
         return intersection_over_union(confusion(labels, np.stack(found)))
-
-    def save(self, path, progress):
-        """Write a checkpoint, whole or not at all."""
-        save_checkpoint(self.network, path, progress, average=self.averages or [])
-
-    def load(self, path):
-        """Restore what `save` wrote; returns the progress.
-
-        Raises:
-            ValueError: the checkpoint is damaged or belongs to another network.
-        """
-        progress, self.averages = load_checkpoint(self.network, path, "average")
-        return progress
 
 
 def batch_of(data, rows, augmentation, size, batch, seed, step):
@@ -208,17 +188,13 @@ def held_out(data, rows, size):
 
 @click.command(context_settings={"show_default": True})
 @click.option("--data", type=Path, required=True, help="Dataset folder with part maps.")
-@click.option("--out", type=Path, required=True, help="Run folder.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop by the clock.")
 @click.option("--epochs", type=click.IntRange(1), default=20, help="Stop by the count.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, help="Squares a step.")
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), default=2e-3, help="Peak rate."
 )
 @click.option("--size", type=click.IntRange(32), default=256, help="Side of the squares.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of weights and augmentations.")
-@click.option("--every", type=click.FloatRange(min=0), default=300, help="Seconds to a checkpoint.")
-@click.option("--resume", is_flag=True, help="Go on where the run's checkpoint stands.")
+@run_options
 def main(data, out, minutes, epochs, batch_size, rate, size, seed, every, resume):
     """Train the face parser on rendered people with part maps."""
     from common.cli import sentences
@@ -229,9 +205,7 @@ def main(data, out, minutes, epochs, batch_size, rate, size, seed, every, resume
 
 
 def _train(folder, out, minutes, epochs, batch_size, rate, size, seed, every, resume):
-    checkpoint = out / "checkpoint.npz"
-    if checkpoint.exists() and not resume:
-        raise ValueError(f"{checkpoint} is there already: add --resume, or delete it.")
+    checkpoint = checkpoint_of(out, resume)
     data = load_labelled(folder)
     rows, held_rows = split(data.identity)
     start_backend()
@@ -257,7 +231,8 @@ def _train(folder, out, minutes, epochs, batch_size, rate, size, seed, every, re
         return batch_of(data, rows, augmentation, size, batch_size, seed, at)
 
     def take(batch, number, done):
-        return training.step(*batch, learning_rate(done, rate), number)
+        squares, labels = batch
+        return training.step(squares, labels.astype(np.int32), learning_rate(done, rate), number)
 
     def keep(mark):
         ious, speed = training.measure(*held), mark.steps_per_second * batch_size
@@ -267,5 +242,5 @@ def _train(folder, out, minutes, epochs, batch_size, rate, size, seed, every, re
     steps = max(1, epochs * len(rows) // batch_size)
     step = train(take, make, keep, progress, steps, minutes, every)
     path = out / "parser.weights.h5"
-    save_unet(training.averages or training.network.get_weights(), settings, path)
+    save_unet(training.weights, settings, path)
     click.echo(printable(f"{path}: trained for {count(step, 'step')} of {batch_size}."))

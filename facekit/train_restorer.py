@@ -18,10 +18,17 @@ from common.files import folder_lock
 from common.images import resize
 from facekit import augment
 from facekit.degrade import Degradation
-from facekit.network_files import load_checkpoint, save_checkpoint
 from facekit.restore import bicubic
 from facekit.restorer import SCALES, RestorerSettings, make_restorer, save_restorer
-from facekit.training import BEGINNING, Log, learning_rate, train
+from facekit.training import (
+    BEGINNING,
+    Averaged,
+    Log,
+    checkpoint_of,
+    learning_rate,
+    run_options,
+    train,
+)
 
 HELD_OUT, MOST_HELD = 20, 64  # one in so many; pictures that are measured
 OTHERS = 1 / 3  # share of pictures that are no faces
@@ -127,34 +134,21 @@ def batch_of(pictures, rows, degradation, batch, seed, step):
     return inputs, targets
 
 
-class Training:
+class Training(Averaged):
     """The network, its averaged weights and the training step, in Keras alone."""
 
     def __init__(self, settings):
         start_backend()
         import keras
 
-        self.network, self.averages = make_restorer(settings), None
-        self.network.compile(
+        network = make_restorer(settings)
+        network.compile(
             optimizer=keras.optimizers.Adam(1e-3, beta_2=0.99, clipnorm=1.0),
             loss=["mae", "mae"],
             loss_weights=[1 / 255, 1 / 255],
             jit_compile=keras.backend.backend() == "jax",
         )
-
-    def step(self, inputs, targets, rate, number):
-        """One step of Adam, the `number`-th from 0; the mean absolute error of both scales,
-        summed, in parts of 255."""
-        self.network.optimizer.learning_rate = rate
-        loss = self.network.train_on_batch(inputs, targets)
-        now = self.network.get_weights()
-        decay = min(DECAY, (1 + number) / (10 + number))
-        if self.averages is None:
-            self.averages = now
-        self.averages = [
-            a + np.float32(1 - decay) * (w - a) for a, w in zip(self.averages, now, strict=True)
-        ]
-        return float(np.ravel(loss)[0])
+        super().__init__(network, DECAY)
 
     def gains(self, held):
         """Decibels of PSNR above bicubic by the averaged weights, the mean over pictures.
@@ -165,34 +159,13 @@ class Training:
         Returns:
             list, in the order of `SCALES`.
         """
-        now = self.network.get_weights()
-        self.network.set_weights(self.averages or now)
-        found = [self.network.predict_on_batch(inputs) for inputs, _ in held]
-        self.network.set_weights(now)
-        return [
-            float(
-                np.mean(
-                    [
-                        10 * np.log10(np.mean(np.square(lack[i])) / _error(lack[i], given[i]))
-                        for given, (_, lack) in zip(found, held, strict=True)
-                    ]
-                )
-            )
-            for i in range(len(SCALES))
+        with self.averaged() as network:
+            found = [network.predict_on_batch(inputs) for inputs, _ in held]
+        ratios = [
+            [np.mean(np.square(lack)) / _error(lack, one) for one, lack in zip(*pair, strict=True)]
+            for pair in zip(found, (targets for _, targets in held), strict=True)
         ]
-
-    def save(self, path, progress):
-        """Write a checkpoint, whole or not at all."""
-        save_checkpoint(self.network, path, progress, average=self.averages or [])
-
-    def load(self, path):
-        """Restore what `save` wrote; returns the progress.
-
-        Raises:
-            ValueError: the checkpoint is damaged or belongs to another network.
-        """
-        progress, self.averages = load_checkpoint(self.network, path, "average")
-        return progress
+        return (10 * np.log10(ratios)).mean(0).tolist()
 
 
 def _error(lack, given):
@@ -202,16 +175,12 @@ def _error(lack, given):
 @click.command(context_settings={"show_default": True})
 @click.option("--data", type=Path, required=True, help="Dataset folder of rendered people.")
 @click.option("--others", type=Path, help="Folder of pictures that are no faces, a third of all.")
-@click.option("--out", type=Path, required=True, help="Run folder.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop by the clock.")
 @click.option("--steps", type=click.IntRange(1), default=10_000, help="Stop by the count.")
 @click.option("--batch-size", type=click.IntRange(1), default=8, help="Pairs of each scale a step.")
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Peak rate."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of weights and augmentations.")
-@click.option("--every", type=click.FloatRange(min=0), default=300, help="Seconds to a checkpoint.")
-@click.option("--resume", is_flag=True, help="Go on where the run's checkpoint stands.")
+@run_options
 def main(data, others, out, minutes, steps, batch_size, rate, seed, every, resume):
     """Train the restorer on rendered people and pictures that are no faces."""
     from common.cli import sentences
@@ -222,9 +191,7 @@ def main(data, others, out, minutes, steps, batch_size, rate, seed, every, resum
 
 
 def _train(data, others, out, minutes, steps, batch_size, rate, seed, every, resume):
-    checkpoint = out / "checkpoint.npz"
-    if checkpoint.exists() and not resume:
-        raise ValueError(f"{checkpoint} is there already: add --resume, or delete it.")
+    checkpoint = checkpoint_of(out, resume)
     pictures = load_pictures(data, others)
     rows, held_rows = pictures.rows(held=False), pictures.rows(held=True)
     if not len(rows[0]) or not len(held_rows[0]):
@@ -259,5 +226,5 @@ def _train(data, others, out, minutes, steps, batch_size, rate, seed, every, res
 
     step = train(take, make, keep, progress, steps, minutes, every)
     path = out / "restorer.weights.h5"
-    save_restorer(training.averages or training.network.get_weights(), settings, path)
+    save_restorer(training.weights, settings, path)
     click.echo(printable(f"{path}: trained for {count(step, 'step')} of {batch_size}."))

@@ -3,13 +3,95 @@
 import csv
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import numpy as np
 
+from facekit.network_files import load_checkpoint, save_checkpoint
+
 AHEAD = 4  # batches prepared ahead of the step
 BEGINNING = {"step": 0, "seconds": 0.0}
+RUN_OPTIONS = (
+    click.option("--out", type=Path, required=True, help="Run folder."),
+    click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop by the clock."),
+    click.option("--seed", type=click.IntRange(0), default=0, help="Of weights and augmentations."),
+    click.option("--every", type=click.FloatRange(0), default=300, help="Seconds to a checkpoint."),
+    click.option("--resume", is_flag=True, help="Go on where the run's checkpoint stands."),
+)
+
+
+def run_options(command):
+    """Give a command the options that all run folders have."""
+    for option in reversed(RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def checkpoint_of(out, resume):
+    """The checkpoint's path in a run folder.
+
+    Raises:
+        ValueError: there is one already, and the run is not to go on.
+    """
+    path = out / "checkpoint.npz"
+    if path.exists() and not resume:
+        raise ValueError(f"{path} is there already: add --resume, or delete it.")
+    return path
+
+
+class Averaged:
+    """A compiled network and the moving average of its weights.
+
+    Args:
+        network: a compiled keras.Model.
+        decay: of the average; less in the first steps, or it would remember the start.
+    """
+
+    def __init__(self, network, decay):
+        self.network, self.decay, self.averages = network, decay, None
+
+    @property
+    def weights(self):
+        """The averaged weights: list of arrays in the order of the network's."""
+        return self.averages or self.network.get_weights()
+
+    def step(self, inputs, targets, rate, number):
+        """One step of the optimizer, the `number`-th from 0; the loss."""
+        self.network.optimizer.learning_rate = rate
+        loss = self.network.train_on_batch(inputs, targets)
+        now = self.network.get_weights()
+        decay = min(self.decay, (1 + number) / (10 + number))
+        self.averages = [
+            a + np.float32(1 - decay) * (w - a)
+            for a, w in zip(self.averages or now, now, strict=True)
+        ]
+        return float(np.ravel(loss)[0])
+
+    @contextmanager
+    def averaged(self):
+        """The network with the averaged weights, for as long as a block lasts."""
+        now = self.network.get_weights()
+        self.network.set_weights(self.weights)
+        try:
+            yield self.network
+        finally:
+            self.network.set_weights(now)
+
+    def save(self, path, progress):
+        """Write a checkpoint, whole or not at all."""
+        save_checkpoint(self.network, path, progress, average=self.averages or [])
+
+    def load(self, path):
+        """Restore what `save` wrote; returns the progress.
+
+        Raises:
+            ValueError: the checkpoint is damaged or belongs to another network.
+        """
+        progress, self.averages = load_checkpoint(self.network, path, "average")
+        return progress
 
 
 @dataclass(frozen=True)
