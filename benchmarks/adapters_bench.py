@@ -39,7 +39,7 @@ CLASS, JUDGED, STYLED = 300, 3000, 180  # renders of others
 PRIOR = 24  # of them, of the person's sex, beside a training
 STYLE_PICTURES = 20
 BATCH = 5  # pictures a step: all views of a person, of which the class takes the place of two
-STYLE_SHARE = 1.0  # of a person's steps, that a style is trained for
+STYLE_SHARE = 4.0  # of a person's steps, that a style is trained for: at 1 none was seen
 GUIDANCE = 3.0
 CHECKPOINTS = (0.25, 0.5, 0.75, 1.0)  # shares of the steps, at which the adapter is kept
 

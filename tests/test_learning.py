@@ -13,7 +13,7 @@ from PIL import Image
 import portrait.painter
 from common.images import read_image, write_image
 from ddpm.adapters import load_adapter, merge_checkpoints
-from portrait import known, learning, person, photos, strangers, validation
+from portrait import fast, known, learning, person, photos, strangers, validation
 from portrait.__main__ import main
 
 STEPS = 3
@@ -252,7 +252,7 @@ def test_the_last_step_is_a_checkpoint_and_there_are_few(tmp_path, eva):
     assert (options.epochs, every, options.batch_size) == (20, 3, 6)
     assert options.init_word == "woman" and options.trigger == "eva"
     (option,) = (one for one in main.commands["learn"].params if one.name == "steps")
-    assert f"[default: {learning.STEPS}]" in option.help
+    assert f"[default: {learning.STEPS}, and {fast.STEPS} --fast]" in option.help
     options, every = learning._options(eva, plan, 25)  # two steps an epoch
     assert (options.epochs, every, options.batch_size) == (10, 2, 10)
 
@@ -289,7 +289,8 @@ def test_strangers_are_shown_as_they_are_and_as_the_person_is(rendered_strangers
     [
         (("--weights", "nowhere"), "there is no file or folder nowhere"),
         (("--resume", "--overwrite"), "leave the other option away"),
-        (("--steps", "0"), "0 is not in the range"),
+        (("--steps", "-1"), "-1 is not in the range"),
+        (("--steps", "0"), "--steps 0 are for learning from one photo; add --fast"),
     ],
 )
 def test_bad_input_is_one_sentence(call, chosen, tmp_path, monkeypatch, words, sentence):
