@@ -194,7 +194,9 @@ def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
     help="Of the training; 0 only --fast.  [default: 400, and 40 --fast]",
 )
 @click.option("--seed", type=click.IntRange(0), help="Of all noise.  [default: 0]")
-@click.option("--fast", is_flag=True, help="Learn in seconds from one photo, the best of PHOTOS.")
+@click.option(
+    "--fast", is_flag=True, help="Learn from one photo, the best of PHOTOS, by a hypernetwork."
+)
 @click.option("--hyper", type=Path, help="With --fast: the hypernetwork.  [default: the shipped]")
 @click.option("--choose-only", is_flag=True, help="Choose and prepare the photos, and stop.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was stopped or killed.")

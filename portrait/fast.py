@@ -1,5 +1,5 @@
-"""A person from one photo, in seconds: a hypernetwork predicts a light adapter from the face, and a
-few steps of training refine it.
+"""A person from one photo: a hypernetwork predicts a light adapter from the face, and a few
+steps of training refine it.
 
     python -m portrait learn --fast photo.jpg --out people/anna
 

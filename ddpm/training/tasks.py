@@ -320,7 +320,7 @@ def hyper(options, data):
             face_shape=data.face_shape,
             views=views,
         ),
-        use="Learn a person from a photo in seconds: python -m portrait learn --fast PHOTO "
+        use="Learn a person from one photo: python -m portrait learn --fast PHOTO "
         "--hyper {} --out people/anna",
     )
 
