@@ -15,6 +15,7 @@ import numpy as np
 from facekit import augment
 from facekit._checks import check_image
 
+SCALES = (4, 2)  # how many times smaller pictures become, and are made larger again
 FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 

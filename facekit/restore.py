@@ -15,9 +15,10 @@ import numpy as np
 from common.devices import PRECISIONS, choose_precision, start_backend
 from common.images import MAX_PIXELS
 from facekit._checks import check_image
-from facekit.restorer import CELL, SCALES, network_for
+from facekit.degrade import SCALES
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "restorer.weights.h5"
+CELL = max(SCALES)  # pixels of the result, a side, to one of the network
 TILE = 96  # pixels of the network a side, without what overlaps
 MARGIN = 16  # of them, on each side; beyond, a pixel hardly tells
 BATCH = 4
@@ -63,7 +64,7 @@ class Restorer:
     def __init__(self, path=WEIGHTS):
         start_backend()
         from facekit.parsing import dtype_policy
-        from facekit.restorer import load_restorer
+        from facekit.restorer import load_restorer, network_for
 
         with dtype_policy(PRECISIONS[choose_precision()]):
             network, self.settings = load_restorer(path)

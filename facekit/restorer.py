@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import keras
 
+from facekit.degrade import SCALES
 from facekit.network_files import load_network, save_network
 from facekit.unet import ToPixels
 
-SCALES = (4, 2)
-CELL = 4  # pixels of the result, a side, to one of the network
+CELL = max(SCALES)  # pixels of the result, a side, to one of the network
 MIDDLE, UNIT = 127.5, 127.5  # pictures are (x - MIDDLE) / UNIT inside
 
 

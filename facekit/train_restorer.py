@@ -17,9 +17,8 @@ from common.devices import PRECISIONS, choose_precision, start_backend
 from common.files import folder_lock
 from common.images import resize
 from facekit import augment
-from facekit.degrade import Degradation
+from facekit.degrade import SCALES, Degradation
 from facekit.restore import bicubic
-from facekit.restorer import SCALES, RestorerSettings, make_restorer, save_restorer
 from facekit.training import (
     BEGINNING,
     Averaged,
@@ -141,6 +140,8 @@ class Training(Averaged):
         start_backend()
         import keras
 
+        from facekit.restorer import make_restorer
+
         network = make_restorer(settings)
         network.compile(
             optimizer=keras.optimizers.Adam(1e-3, beta_2=0.99, clipnorm=1.0),
@@ -200,6 +201,7 @@ def _train(data, others, out, minutes, steps, batch_size, rate, seed, every, res
     import keras
 
     from facekit.parsing import dtype_policy
+    from facekit.restorer import RestorerSettings, save_restorer
 
     settings, degradation = RestorerSettings(), Degradation()
     keras.utils.set_random_seed(seed)

@@ -403,7 +403,7 @@ def visit():
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
         page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(90_000)
 
         def note(request):
             if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from common.images import read_image, write_image
-from facekit.degrade import Degradation, reduced, reduced_size
+from facekit.degrade import SCALES, Degradation, reduced, reduced_size
 from facekit.restore import MARGIN, TILE, Restorer, bicubic
 from facekit.restorer import (
-    SCALES,
     RestorerSettings,
     load_restorer,
     make_restorer,
@@ -157,10 +156,10 @@ def test_training_gains_on_bicubic():
 
 def test_the_commands_train_resume_and_restore(tmp_path, monkeypatch, call):
     from facekit import restore as module
-    from facekit import train_restorer
+    from facekit import restorer
     from facekit.__main__ import main
 
-    monkeypatch.setattr(train_restorer, "RestorerSettings", lambda: TINY)
+    monkeypatch.setattr(restorer, "RestorerSettings", lambda **_: TINY)
     faces, others = write_sets(tmp_path)
     words = ["train_restorer", "--data", faces, "--others", others, "--out", tmp_path / "run"]
     call(main, *words, "--steps", 3, "--batch-size", 1)
