@@ -15,6 +15,7 @@ import numpy as np
 from common.images import resize
 from facekit import colour, masks
 from facekit.align import umeyama, warp
+from facekit.head import surroundings
 from facekit.mesh import OVAL, five_points
 from facekit.triangles import rasterised, triangles
 
@@ -97,7 +98,7 @@ def fuse(
     for name, value in (("share", share), ("match", match)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must lie between 0 and 1. Received: {value}.")
-    left, top, right, bottom = _around(face_to, template.shape)
+    left, top, right, bottom = surroundings(face_to, template.shape)
     result = template.copy()
     view, face_to = template[top:bottom, left:right], face_to.moved(-left, -top)
     if view.size:
@@ -323,15 +324,6 @@ def _matched(warped, template, parts, seen, strength):
         protect=protect,
         relight=True,
     )
-
-
-def _around(face, shape):
-    """left, top, right, bottom of the part of a picture that holds a face, with a margin."""
-    low, high = face.mesh.min(0), face.mesh.max(0)
-    margin = 0.25 * (high - low).max()
-    left, top = np.clip(np.floor(low - margin), 0, (shape[1], shape[0])).astype(int)
-    right, bottom = np.clip(np.ceil(high + margin), 0, (shape[1], shape[0])).astype(int)
-    return left, top, right, bottom
 
 
 def _smooth_seen(seen, face):

@@ -28,3 +28,20 @@ def head_box(face, widths=WIDTHS, below=BELOW):
 def head_square(face, shape):
     """The same in whole pixels, shifted into a picture of a shape (H, W, ...): `squares.Square`."""
     return square_round(head_box(face), shape)
+
+
+def surroundings(face, shape):
+    """The part of a picture that holds a face, with a quarter of its size round it.
+
+    Args:
+        face: `facekit.detect.Face`.
+        shape: (H, W, ...) of the picture.
+
+    Returns:
+        left, top, right, bottom: ints inside of the picture.
+    """
+    low, high = face.mesh.min(0), face.mesh.max(0)
+    margin = 0.25 * (high - low).max()
+    left, top = np.clip(np.floor(low - margin), 0, (shape[1], shape[0])).astype(int)
+    right, bottom = np.clip(np.ceil(high + margin), 0, (shape[1], shape[0])).astype(int)
+    return left, top, right, bottom

@@ -19,6 +19,7 @@ import numpy as np
 from common.images import resize
 from facekit import masks
 from facekit._checks import check_image, check_number
+from facekit.head import surroundings
 from facekit.triangles import rasterised, triangles
 
 HARMONICS = 9
@@ -28,7 +29,6 @@ SPREAD = 0.08  # difference from the fit, in parts of the mean, above which a pi
 DARKEST = 0.2  # of the mean: light is not divided by less
 MOST = 3.0  # times brighter or darker
 SIDE = 160  # px, width of the face at which light is looked at: it varies slowly
-_AROUND = 0.25  # of the face's size, that is looked at and changed round it
 _SKIN_LEFT = 64  # pixels; fewer say nothing about light
 
 
@@ -180,11 +180,7 @@ def _near(image, face):
     Raises:
         ValueError: the face lies outside of the picture.
     """
-    low, high = face.mesh.min(0), face.mesh.max(0)
-    margin = _AROUND * (high - low).max()
-    ends = image.shape[1], image.shape[0]
-    left, top = np.clip(np.floor(low - margin), 0, ends).astype(int)
-    right, bottom = np.clip(np.ceil(high + margin), 0, ends).astype(int)
+    left, top, right, bottom = surroundings(face, image.shape)
     box = slice(top, bottom), slice(left, right)
     view = image[box]
     if not view.size:

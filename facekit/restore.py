@@ -40,11 +40,6 @@ def restore(image, scale=4):
     return default_restorer()(image, scale)
 
 
-def available():
-    """Whether a restorer's weights are there."""
-    return WEIGHTS.is_file()
-
-
 @functools.cache
 def default_restorer():
     """The shipped `Restorer`, loaded once."""

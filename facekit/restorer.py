@@ -44,11 +44,6 @@ class RestorerSettings:
                 f"Received: width={self.width}, blocks={self.blocks}."
             )
 
-    @property
-    def reach(self):
-        """How many of the network's pixels to each side a result depends on."""
-        return 2 * self.blocks + 3
-
 
 @keras.saving.register_keras_serializable("facekit")
 class ToChannels(keras.layers.Layer):

@@ -126,9 +126,10 @@ def crop(template, face, others, reference, reference_face, settings, pasted=Non
         there = other.through(matrix)
         free = np.minimum(free, 1 - masks.inner(there, view.shape))
     target = shaped(here, reference_face, settings.shape)
-    lit = relit(reference, reference_face, view, here, settings.relight)
+    light = _light(view, here) if settings.relight else None
+    lit = relit(reference, reference_face, light, settings.relight)
     if pasted is not None:
-        pasted = relit(*pasted, view, here, settings.relight), pasted[1]
+        pasted = relit(*pasted, light, settings.relight), pasted[1]
     inner, ring = (
         np.minimum(np.maximum(make(here, view.shape), make(target, view.shape)), free)
         for make in (masks.inner, masks.ring)
@@ -136,29 +137,30 @@ def crop(template, face, others, reference, reference_face, settings, pasted=Non
     return Scene(matrix, view, here, target, reference, reference_face, lit, inner, ring, pasted)
 
 
-def relit(image, face, view, there, strength):
-    """A face in the light of another one; as it is where the direction of the surface does not
-    account for what is light and dark on either, as in drawings.
+def relit(image, face, light, strength):
+    """A face in another light; as it is where its own is not known.
 
     Args:
         image: uint8 (H, W, 3).
         face: `Face` in it.
-        view: uint8 (S, S, 3), which has the light.
-        there: `Face` in it.
-        strength: 0 leaves the picture as it is.
+        light: `relight.Light` that is to fall on it; None leaves the picture as it is.
+        strength: how far.
 
     Returns:
         uint8 (H, W, 3).
     """
-    if strength == 0:
-        return image
+    own = None if light is None else _light(image, face)
+    return image if own is None else relight.relight(image, face, own, light, strength)
+
+
+def _light(image, face):
+    """The `relight.Light` on a face; None where the direction of the surface does not account for
+    what is light and dark, as in drawings, or too little of the face is in the picture."""
     try:
-        lights = relight.estimate(image, face), relight.estimate(view, there)
-    except ValueError:  # too little of a face is in its picture
-        return image
-    if min(light.explained for light in lights) < _EXPLAINED:
-        return image
-    return relight.relight(image, face, *lights, strength)
+        light = relight.estimate(image, face)
+    except ValueError:
+        return None
+    return light if light.explained >= _EXPLAINED else None
 
 
 def replaced(scene):
