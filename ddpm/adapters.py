@@ -35,6 +35,7 @@ import numpy as np
 from common.cli import count, printable, sentences
 from common.files import sha256
 from ddpm.nets.lidb import LightForm
+from ddpm.nets.ranks import block_of
 from ddpm.tensors import ENDING, OTHER, read_tensors, write_tensors
 from ddpm.tokens import KIND as TOKEN
 from ddpm.tokens import LearnedAddOn, TokenAddOn, checked_words, tokens_of, words_beyond
@@ -308,6 +309,20 @@ def _factors(names, arrays):
     return factors
 
 
+def by_block(factors):
+    """Factors by the block that their kernels lie in: {block: factors}, as of `AdapterFile`."""
+    blocks = {}
+    for name, found in factors.items():
+        blocks.setdefault(block_of(name), {})[name] = found
+    return blocks
+
+
+def length_of(factors):
+    """The square root of the summed squares of what an adapter adds to its kernels."""
+    deltas = (alpha / up.shape[0] * np.tensordot(down, up, 1) for down, up, alpha in factors.values())
+    return float(np.sqrt(sum(np.sum(delta**2) for delta in deltas)))
+
+
 def merge(files, shares, rank):
     """Several adapters as one: the sum of share times delta, brought back to a rank.
 
@@ -458,16 +473,10 @@ def show(path):
 
 def _blocks(factors):
     """A line about each block that an adapter changes."""
-    from ddpm.nets.ranks import block_of
-
-    blocks = {}
-    for name, (down, up, alpha) in factors.items():
-        delta = alpha / up.shape[0] * np.tensordot(down, up, 1)
-        blocks.setdefault(block_of(name), []).append((up.shape[0], float(np.sum(delta**2))))
-    for block, found in blocks.items():
-        ranks = ", ".join(map(str, sorted({rank for rank, _ in found})))
-        length = np.sqrt(sum(square for _, square in found))
-        yield f"{block:12} {len(found):3} kernels, rank {ranks}, length {length:.3g}"
+    for block, kernels in by_block(factors).items():
+        ranks = ", ".join(map(str, sorted({up.shape[0] for _, up, _ in kernels.values()})))
+        length = length_of(kernels)
+        yield f"{block:12} {len(kernels):3} kernels, rank {ranks}, length {length:.3g}"
 
 
 @main.command(name="merge")

@@ -37,6 +37,7 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 .rows caption { text-align: left; font-size: 0.85rem; padding-bottom: 4px; }
 .rows th, .rows td { padding: 4px 8px; text-align: left; vertical-align: top; }
 .rows th, .rows td, .rows tr { border-color: var(--border-color-primary) !important; }
+.rows meter { width: 120px; }
 .rows img { height: 64px; width: auto; max-width: none; display: block; }
 .people { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
 .equations p { font-family: var(--font-mono); font-size: 0.9rem; margin: 5px 0;

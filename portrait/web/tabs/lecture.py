@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from portrait.web import attention, lecture
+from portrait.web import adapting, attention, lecture
 from portrait.web.drawing import Form
 from portrait.web.tabs.parts import QUICK, job_buttons, show
 
@@ -72,6 +72,8 @@ def tab(studio):
     work, sheet = gr.HTML(), gr.HTML()
     connect([prompt, seed, guidance, steps], [work, sheet])
 
+    _adapter(studio, form_of, [prompt, seed, guidance, steps])
+
 
 def _attention(studio, way, level):
     """What a pixel and the words look at, at the level that is chosen."""
@@ -94,3 +96,20 @@ def _attention(studio, way, level):
 
     for slider in (across, down):
         slider.change(move, [maps, across, down], shown, trigger_mode="always_last", **QUICK)
+
+
+def _adapter(studio, form_of, fields):
+    """What a person's adapter changes, block by block."""
+    gr.Markdown("### What an adapter changes, block by block")
+    names = studio.people.names()
+    who = gr.Dropdown(names, value=next(iter(names), None), label="Person who is learned")
+
+    def run(job, desk, name, *values):
+        for view, changes in adapting.look(studio, form_of(*values), name, job):
+            yield show(view), gr.skip() if changes is None else adapting.shown(changes)
+
+    _, connect = job_buttons(studio, run, "Take it apart")
+    work, rows = gr.HTML(), gr.HTML()
+    connect([who, *fields], [work, rows])
+    # Somebody may have been learned since the page was opened.
+    who.focus(lambda: gr.update(choices=studio.people.names()), None, who, **QUICK)
