@@ -383,6 +383,54 @@ def test_a_picture_is_measured_before_it_is_decoded(studio, photo, tmp_path, mon
     assert read(sent) == {"problem": "b.png: not a picture."}
 
 
+@pytest.fixture
+def held(studio, conditional, branch, monkeypatch):
+    """A studio whose painter has a control branch."""
+    from ddpm.pipeline import Pipeline
+
+    both = Pipeline.load(conditional, branch, precision="float32")
+    painter = SimpleNamespace(pipeline=both, control_digest="0", name="model")
+    monkeypatch.setattr(studio, "painter", lambda: painter)
+    return studio
+
+
+def test_control_pictures_hold_the_painting(held, photo):
+    layer = np.zeros_like(photo)
+    layer[8:32, 8:40] = 255
+    form = PaintForm(**vars(FORM), canvas={"background": photo, "layers": [layer]}, whole=True)
+    form = replace(form, n=1)
+    pictures, recipes = [], []
+    for strength in (0.0, 1.0, 2.0):
+        last = list(painting.paint(held, replace(form, colour=strength), Job()))[-1]
+        assert not last.problem and len(last.files) == 1
+        pictures.append(read_image(last.files[0]))
+        recipes.append(read_recipe(last.files[0]))
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[1], pictures[2])
+    assert "controls" not in recipes[0] and recipes[2]["controls"][0]["strength"] == 2.0
+
+
+def test_control_pictures_are_shown_before_anything_is_painted(studio, photo, photographs):
+    form = PaintForm(canvas={"background": photo, "layers": []}, whole=True)
+    shown = painting.show_controls(studio, form)
+    assert shown.count("<img") == 3 and "no face is found in the square" in shown
+    face = replace(form, canvas={"background": photographs["astronaut"], "layers": []})
+    shown = painting.show_controls(studio, replace(face, whole=False))
+    assert shown.count("<img") == 4 and "no face" not in shown
+    assert "there is no picture yet" in painting.show_controls(studio, PaintForm())
+
+
+def test_strengths_of_control_pictures_are_checked(studio, photo, monkeypatch):
+    layer = np.full_like(photo, 255)
+    form = PaintForm(canvas={"background": photo, "layers": [layer]}, whole=True)
+    (view,) = painting.paint(studio, replace(form, tile=2.5), Job())
+    assert view.problem == "the strength of tile lies between 0 and 2. Received: 2.5."
+    without = SimpleNamespace(control_digest=None, name="model")
+    monkeypatch.setattr(studio, "painter", lambda: without)
+    (view,) = painting.paint(studio, replace(form, tile=1.0), Job())
+    assert view.problem.startswith("model has no control branch")
+
+
 def test_what_is_transparent_is_white():
     clear = np.zeros((2, 2, 4), np.uint8)
     assert (painting.opaque(clear) == 255).all() and painting.mask_of([clear]) is None

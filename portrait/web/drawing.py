@@ -165,13 +165,14 @@ def number(name, value):
     return value
 
 
-def steps_of(studio, request, job):
+def steps_of(studio, request, job, pipeline=None):
     """Draw a request and say how far it is.
 
     Args:
         studio: `studio.Studio`.
         request: `Request`.
         job: `jobs.Job`.
+        pipeline: `Pipeline` that draws it; None for the studio's.
 
     Yields:
         (`View`, pictures): uint8 (total, S, S, 3) with the last view, those that had begun where
@@ -181,7 +182,7 @@ def steps_of(studio, request, job):
         if job.stopped:
             yield View("Stopped before it began."), None
             return
-        pipeline, total = studio.pipeline, request.total
+        pipeline, total = pipeline or studio.pipeline, request.total
         steps, size, shown = pipeline.visited(request), pipeline.size, 0
         frames = np.full((total, size, size, 3), UNKNOWN, np.uint8)
         zoom = fitting_zoom(total, size, size)
@@ -212,11 +213,11 @@ def steps_of(studio, request, job):
             yield View(f"{count(total, 'picture')}."), watched.result
 
 
-def kept(studio, request, job, notes, save):
+def kept(studio, request, job, notes, save, pipeline=None):
     """Draw a request as `steps_of`, and keep what came of it.
 
     Args:
-        studio, request, job: as of `steps_of`.
+        studio, request, job, pipeline: as of `steps_of`.
         notes: sentences worth telling.
         save: (uint8 (total, S, S, 3), recipe) -> paths of the files that it has written.
 
@@ -224,13 +225,13 @@ def kept(studio, request, job, notes, save):
         `View`: one a step, then the files, if there are any.
     """
     images = None
-    for view, pictures in steps_of(studio, request, job):
+    for view, pictures in steps_of(studio, request, job, pipeline):
         images = pictures
         yield replace(view, seed=request.seed, notes=notes)
     if images is None:
         return
     stopped = {"stopped": view.status} if job.stopped else {}
-    files = tuple(save(images, studio.pipeline.recipe(request) | stopped))
+    files = tuple(save(images, (pipeline or studio.pipeline).recipe(request) | stopped))
     status = view.status if job.stopped else f"{count(len(files), 'picture')}."
     yield View(status, files=files, seed=request.seed, notes=notes)
 

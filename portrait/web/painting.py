@@ -1,18 +1,25 @@
-"""What the tab "Paint in" does: the way of `sample.py --init --mask`, for a picture and a brush."""
+"""What the tab "Paint in" does: the way of `sample.py --init --mask`, for a picture and a brush, held
+by control pictures of what was there."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.images import ImageError, check_size, write_image
+from common.cli import describe
+from common.images import ImageError, check_size, resize, write_image
+from ddpm.conditions.hints import ControlImage
 from ddpm.pipeline import Request, check_request
 from portrait.web import drawing, markup
 from portrait.web.drawing import Form
 
 
+# Control pictures that are made of a picture, and what each holds on to.
+CONTROLS = {"canny": "edges", "colour": "colours", "points": "the face's points", "tile": "shapes"}
+
+
 @dataclass(frozen=True)
 class PaintForm(Form):
-    """The fields of the tab: those of Draw, and three more.
+    """The fields of the tab: those of Draw, and more.
 
     Args:
         canvas: dict of a picture, "background", and "layers", which the brush has painted on:
@@ -20,11 +27,16 @@ class PaintForm(Form):
             read.
         strength: how far back to noise, in (0, 1].
         whole: see all of the picture's middle, not the head alone.
+        canny, colour, points, tile: strengths of control pictures, in [0, 2].
     """
 
     canvas: dict | None = None
     strength: float = 1.0
     whole: bool = False
+    canny: float = 0.0
+    colour: float = 0.0
+    points: float = 0.0
+    tile: float = 0.0
 
 
 def paint(studio, form, job):
@@ -44,14 +56,18 @@ def paint(studio, form, job):
 def _paint(studio, form, job):
     from portrait import photograph  # here, for it loads the face detector
 
-    pipeline, form = studio.pipeline, drawing.settled(form)
-    request = request_of(form)
+    form = drawing.settled(form)
+    request, strengths = request_of(form), strengths_of(form)
+    pipeline = _pipeline_for(studio, strengths)
     check_request(request, pipeline.model.preset, studio.name)
     place = photograph.find_place(request, "the picture", pipeline.size, whole=form.whole)
     folder = studio.new_folder()
     photo = folder / "photo.png"
     write_image(request.image, photo)
     place, request = replace(place, path=photo), place.ask(request, pipeline.size)
+    made, missing = controls_of(place, pipeline.size, strengths)
+    controls = tuple(ControlImage(kind, image, strengths[kind]) for kind, image in made.items())
+    request = replace(request, controls=controls)
 
     def save(squares, recipe):
         recipe = recipe | {"init": photo.name, "square": place.recipe}
@@ -61,8 +77,90 @@ def _paint(studio, form, job):
             place.save(place.put_back(square, cell), files[-1], {**recipe, "picture": i})
         return files
 
-    notes = (*place.notes, *pipeline.notes(request))
-    yield from drawing.kept(studio, request, job, notes, save)
+    notes = (*place.notes, *missing, *pipeline.notes(request))
+    yield from drawing.kept(studio, request, job, notes, save, pipeline)
+
+
+def _pipeline_for(studio, strengths):
+    """The `Pipeline` that paints: with the control branch where control pictures are wanted.
+
+    Raises:
+        ValueError: one sentence: there is no branch.
+    """
+    if not strengths:
+        return studio.pipeline
+    with studio.model:
+        painter = studio.painter()
+    if not painter.control_digest:
+        raise ValueError(
+            f"{painter.name} has no control branch, so it cannot be held by control pictures; set "
+            "their strengths to 0."
+        )
+    return painter.pipeline
+
+
+def strengths_of(form):
+    """{kind: strength} of the control pictures that are wanted.
+
+    Raises:
+        ValueError: one sentence: a strength out of range.
+    """
+    found = {kind: drawing.number(f"the strength of {kind}", getattr(form, kind))
+             for kind in CONTROLS}  # fmt: skip
+    for kind, strength in found.items():
+        if not 0 <= strength <= 2:
+            raise ValueError(f"the strength of {kind} lies between 0 and 2. Received: {strength}.")
+    return {kind: strength for kind, strength in found.items() if strength}
+
+
+def controls_of(place, size, kinds):
+    """Control pictures of the square that is painted, as it was.
+
+    Args:
+        place: `photograph.Place`.
+        size: of the model's pictures.
+        kinds: words of `CONTROLS`.
+
+    Returns:
+        ({kind: uint8 (size, size, 3)}, list of sentences about those that there are none of).
+    """
+    from facekit import control
+    from facekit.detect import detect
+
+    square = place.square.cut(place.photograph)
+    made, missing = {}, []
+    for kind in kinds:
+        if kind == "points":
+            meshes = [face.mesh for face in detect(square)]
+            if meshes:
+                made[kind] = control.face_points(square.shape, meshes, size)
+            else:
+                missing.append("no face is found in the square, so there are no points of one.")
+        else:
+            make = {"canny": control.canny, "colour": control.colour_grid, "tile": control.tile}
+            made[kind] = make[kind](resize(square, size))
+    return made, missing
+
+
+def show_controls(studio, form):
+    """The control pictures of a form, whatever their strengths: HTML."""
+    from portrait import photograph
+
+    try:
+        if form.canvas is None or form.canvas.get("background") is None:
+            raise ValueError("there is no picture yet; drop one onto the canvas.")
+        request = request_of(replace(form, strength=min(form.strength, 0.9)))
+        place = photograph.find_place(
+            request, "the picture", studio.pipeline.size, whole=form.whole
+        )
+        made, missing = controls_of(place, studio.pipeline.size, CONTROLS)
+    except (ValueError, OSError) as error:
+        return markup.notice([describe(error)], problem=True)
+    figures = [
+        markup.figure(markup.picture(image, f"control picture: {kind}"), f"{kind}: {CONTROLS[kind]}")
+        for kind, image in made.items()
+    ]
+    return f'<div class="cells">{"".join(figures)}</div>' + markup.notice(missing)
 
 
 def request_of(form):

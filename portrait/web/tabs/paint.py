@@ -6,7 +6,7 @@ import gradio as gr
 
 from portrait.web import painting
 from portrait.web.painting import PaintForm
-from portrait.web.tabs.parts import job_buttons, settings_of, show
+from portrait.web.tabs.parts import QUICK, job_buttons, settings_of, show
 
 TAB = "paint"  # in a browser's desk: paths of the pictures that were painted last
 
@@ -34,6 +34,13 @@ def tab(studio):
             prompt = gr.Textbox(label="Prompt", placeholder="an elderly man with a full beard")
             negative = gr.Textbox(label="Negative prompt")
             strength = gr.Slider(0, 1, form.strength, step=0.05, label="Strength")
+            with gr.Accordion("Control pictures: hold on to what was there", open=False):
+                held = [
+                    gr.Slider(0, 2, 0, step=0.1, label=f"{what.capitalize()} ({kind})")
+                    for kind, what in painting.CONTROLS.items()
+                ]
+                look = gr.Button("Show the control pictures")
+                seen = gr.HTML()
             with gr.Accordion("More", open=False):
                 whole = gr.Checkbox(False, label="See all of the picture's middle, not the head")
                 settings = settings_of(replace(form, n=1))
@@ -50,6 +57,9 @@ def tab(studio):
                 label="Painted", columns=2, format="png", buttons=["download", "fullscreen"],
                 object_fit="contain",
             )  # fmt: skip
-    inputs = [prompt, negative, *settings, canvas, strength, whole]
+    inputs = [prompt, negative, *settings, canvas, strength, whole, *held]
+    look.click(
+        lambda *values: painting.show_controls(studio, PaintForm(*values)), inputs, seen, **QUICK
+    )
     connect(inputs, [work, gallery, settings[1]])
     return lambda desk: [desk.get(TAB, [])], [gallery]
