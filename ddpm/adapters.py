@@ -319,7 +319,9 @@ def by_block(factors):
 
 def length_of(factors):
     """The square root of the summed squares of what an adapter adds to its kernels."""
-    deltas = (alpha / up.shape[0] * np.tensordot(down, up, 1) for down, up, alpha in factors.values())
+    deltas = (
+        alpha / up.shape[0] * np.tensordot(down, up, 1) for down, up, alpha in factors.values()
+    )
     return float(np.sqrt(sum(np.sum(delta**2) for delta in deltas)))
 
 

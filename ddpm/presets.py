@@ -25,6 +25,8 @@ class ObjectiveConfig:
         balance: let all noise levels count alike, whatever their losses.
         part_weight: of the cross-entropy of part maps read from the middle features
             (`training.objectives.PartsObjective`); 0 asks for none.
+        cells_by_part: how much the error of a cell counts by the part that is read there, where
+            parts are read at all; () is alike.
         p_uncond: probability that each condition of a picture is dropped, and that all are.
         p_full_mask: probability that an inpainting mask covers everything.
     """
@@ -38,11 +40,13 @@ class ObjectiveConfig:
     log_normal: tuple = ()
     balance: bool = False
     part_weight: float = 0.0
+    cells_by_part: tuple = ()
     p_uncond: float = 0.1
     p_full_mask: float = 0.6
 
     def __post_init__(self):
-        object.__setattr__(self, "log_normal", tuple(self.log_normal))
+        for name in ("log_normal", "cells_by_part"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def make_schedule(self):
         """The `Schedule`."""
@@ -59,7 +63,8 @@ class ObjectiveConfig:
 
         cls, besides = cls or DenoisingObjective, {}
         if self.part_weight:
-            cls, besides = PartsObjective, {"part_weight": self.part_weight}
+            cls = PartsObjective
+            besides = {"part_weight": self.part_weight, "cells_by_part": self.cells_by_part}
         return cls(
             network,
             self.make_schedule(),
@@ -344,6 +349,9 @@ VAES = {
 # Of networks over latents whose kernels are of unit length: those take EDM2's rate, other weights
 # a twentieth of it.
 UNIT_RATES = {"learning_rate": 0.01, "plain_rate": 0.05, "clip_norm": 0.0}
+# How much a cell counts by what is read there (the numbers of `data`'s part maps): brows, eyes,
+# nose, mouth and glasses most, then skin and facial hair.
+FACE_FIRST = (1.0, 3.0, 8.0, 8.0, 8.0, 8.0, 8.0, 1.0, 1.0, 2.0, 1.0, 1.0, 8.0, 1.0)
 # Portraits of 256 px, over latents of 8 x 8 pixels a cell. Data of deviation 1 and v: EDM's
 # preconditioning (`nets.mp_unet`).
 PORTRAITS256 = Preset(
@@ -364,7 +372,12 @@ PORTRAITS256 = Preset(
     # Most pictures are to be painted whole and of nobody in particular: what remains known makes
     # the task easy, and the network would learn little else from it.
     objective=ObjectiveConfig(
-        schedule="cosine", prediction="v", weighting="plain", part_weight=0.1, p_full_mask=0.85
+        schedule="cosine",
+        prediction="v",
+        weighting="plain",
+        part_weight=0.1,
+        cells_by_part=FACE_FIRST,
+        p_full_mask=0.85,
     ),
     data=DataConfig(p_crop=0.1, p_downscale=0.1, windows=2),
     run=RunConfig(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks.denoising import BATCH, LEVELS, compare, errors, levels
+from benchmarks.denoising import BATCH, LEVELS, compare, errors, feature_cells, levels
 from ddpm.bundle import Model
 from ddpm.codec import to_float
 from ddpm.presets import TINY
@@ -66,3 +66,23 @@ def test_differences_are_taken_picture_by_picture():
     assert result["a"]["over_first"] == [0.0, 0.0]
     apart, half = result["b"]["over_first"]
     assert abs(apart - 0.01) < half < 0.001
+
+
+def test_cells_that_count_alone_are_measured_alone(images):
+    cells = np.zeros((BATCH, 32, 32, 1), np.float32)
+    cells[:, 8:12, 4:30] = 1.0
+    found = errors(model("x0"), images, [""] * BATCH, seed=0, cells=cells)
+    square = np.mean(to_float(images)[:, 8:12, 4:30] ** 2, axis=(1, 2, 3))
+    for k, t in enumerate(levels(TINY.objective.make_schedule().T)):
+        sigma = TINY.objective.make_schedule().sigma[t]
+        np.testing.assert_allclose(found[k], square / sigma**2, rtol=1e-4)
+
+
+def test_features_are_found_on_maps_of_another_size():
+    """A map of half the pictures' side; eyes are 3, skin 1."""
+    labels = np.ones((2, 32, 32), np.uint8)
+    labels[0, 8:12, 20:28] = 3
+    cells = feature_cells(labels, 64, 8)
+    assert cells.shape == (2, 8, 8, 1) and cells.dtype == np.float32
+    assert cells[0].sum() == 2 and cells[0, 2, 5:7].all()
+    assert cells[1].all()  # nothing to count: the whole picture

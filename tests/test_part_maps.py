@@ -87,3 +87,54 @@ def test_a_short_fit_learns_to_read_the_parts(batch, micro_batches):
     logits = ops.convert_to_numpy(model._with_logits(x_t, t))[..., 4:]
     assert (logits.argmax(-1) == batch[ARRAY]).mean() > 0.9
     assert np.abs(ops.convert_to_numpy(middle) - before).max() > 0.01
+
+
+def test_cells_count_by_the_part_that_is_read_in_them(batch):
+    """With the parts read for certain, a picture's loss is the mean error weighted by the table."""
+    schedule, by_part = cosine_schedule(8), (1.0, 3.0)
+    plain = DenoisingObjective(network(), schedule, "v", "plain", seed=1)
+    options = {"seed": 1, "part_weight": 0.0, "cells_by_part": by_part}
+    weighted = PartsObjective(plain.network, schedule, "v", "plain", **options)
+    # Before the head has learned, all cells count alike.
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(weighted(batch)),
+        ops.convert_to_numpy(plain({"x0": batch["x0"]})),
+        1e-5,
+    )
+    logits = np.float32(50 * (np.arange(16) == batch[ARRAY][..., None]))
+    cells = ops.convert_to_numpy(weighted._weigh_cells(logits))
+    wanted = np.where(batch[ARRAY] == 1, 3.0, 1.0)
+    wanted = wanted / wanted.mean((1, 2), keepdims=True)
+    np.testing.assert_allclose(cells[..., 0], wanted, rtol=1e-5)
+    # An untrained network predicts 0, so the error is v itself.
+    weighted._weigh_cells = lambda logits: np.float32(wanted[..., None])
+    x0, t, eps = batch["x0"], *_draws(batch, schedule)
+    alpha, sigma = (s[t][:, None, None, None] for s in (schedule.alpha, schedule.sigma))
+    v = alpha * eps - sigma * x0
+    expected = (wanted[..., None] * v**2).mean((1, 2, 3))
+    weighted.seed_generator.state.assign(_state(1))
+    np.testing.assert_allclose(ops.convert_to_numpy(weighted(batch)), expected, rtol=1e-4)
+
+
+def _state(seed):
+    return keras.random.SeedGenerator(seed).state
+
+
+def _draws(batch, schedule):
+    """Timesteps and noise as an objective of seed 1 draws them first."""
+    objective = DenoisingObjective(network(), schedule, seed=1)
+    t = ops.convert_to_numpy(objective.draw_t(len(batch["x0"])))
+    return t, ops.convert_to_numpy(objective.draw_eps(batch["x0"].shape))
+
+
+def test_weights_of_the_cells_send_no_gradient_into_the_head(batch):
+    """Else the head would learn to look away from what is hard."""
+    keras.utils.set_random_seed(0)
+    options = {"part_weight": 0.0, "cells_by_part": (1.0, 9.0)}
+    model = PartsObjective(network(), cosine_schedule(100), "v", "plain", **options)
+    model.part_head.gain.assign(1.0)
+    before = ops.convert_to_numpy(model.part_head.kernel).copy()
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(((batch,) for _ in range(4)), steps_per_epoch=4, verbose=0)
+    # Put back to unit length after each step; a step of Adam's would be 0.01.
+    assert np.abs(ops.convert_to_numpy(model.part_head.kernel) - before).max() < 1e-3

@@ -166,7 +166,9 @@ def with_pictures(changes, drawn):
     """
     without, whole, *each = [*drawn, *[None] * (2 + len(changes.blocks) - len(drawn))]
     blocks = [
-        block if picture is None else replace(block, picture=picture, apart=_apart(picture, without))
+        block
+        if picture is None
+        else replace(block, picture=picture, apart=_apart(picture, without))
         for block, picture in zip(changes.blocks, each, strict=True)
     ]
     return Changes(blocks, without, whole)

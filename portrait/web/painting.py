@@ -1,5 +1,5 @@
-"""What the tab "Paint in" does: the way of `sample.py --init --mask`, for a picture and a brush, held
-by control pictures of what was there."""
+"""What the tab "Paint in" does: the way of `sample.py --init --mask`, for a picture and a brush,
+held by control pictures of what was there."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,6 @@ from ddpm.conditions.hints import ControlImage
 from ddpm.pipeline import Request, check_request
 from portrait.web import drawing, markup
 from portrait.web.drawing import Form
-
 
 # Control pictures that are made of a picture, and what each holds on to.
 CONTROLS = {"canny": "edges", "colour": "colours", "points": "the face's points", "tile": "shapes"}
@@ -157,7 +156,9 @@ def show_controls(studio, form):
     except (ValueError, OSError) as error:
         return markup.notice([describe(error)], problem=True)
     figures = [
-        markup.figure(markup.picture(image, f"control picture: {kind}"), f"{kind}: {CONTROLS[kind]}")
+        markup.figure(
+            markup.picture(image, f"control picture: {kind}"), f"{kind}: {CONTROLS[kind]}"
+        )
         for kind, image in made.items()
     ]
     return f'<div class="cells">{"".join(figures)}</div>' + markup.notice(missing)
