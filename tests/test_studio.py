@@ -36,6 +36,7 @@ from portrait.web.variations import Plot
 
 PORT = 7860
 OWN = f"127.0.0.1:{PORT}"
+OF_GRADIO = ("aria-prohibited-attr",)  # an empty gallery and an empty canvas are labelled <div>s
 FORM = Form("a red disc", n=3, seed=5, steps=4)
 
 
@@ -762,6 +763,29 @@ def test_the_brush_paints(served, visit, tmp_path, photo):
     page.locator(".notice:visible").filter(has_text=re.compile("picture|brush|strength")).wait_for()
     assert said.inner_text() == "1 picture."
     assert foreign == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ("light", "dark"))
+def test_every_tab_keeps_the_rules_of_accessibility(served, visit, scheme):
+    """axe-core's rules of WCAG 2.1, levels A and AA, with everything of "more" unfolded."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="for axe-core")
+    page, _ = visit
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{served}/?__theme={scheme}")
+    page.get_by_role("tab", name="Draw", exact=True).wait_for()
+    rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+    found = {}
+    for tab in page.get_by_role("tab").all_inner_texts():
+        page.get_by_role("tab", name=tab, exact=True).click()
+        for fold in page.locator("button.label-wrap:visible").all():
+            fold.click()
+        sleep(0.5)  # until what was unfolded has its colours
+        for violation in axe.Axe().run(page, options=rules).response["violations"]:
+            for node in violation["nodes"]:
+                found.setdefault(violation["id"], []).append(f"{tab}: {node['html'][:160]}")
+    found = {rule: nodes for rule, nodes in found.items() if rule not in OF_GRADIO}
+    assert found == {}
 
 
 def test_gradio_is_known_to_the_layout_alone():
