@@ -281,7 +281,7 @@ def _batches(race):
 
 
 def _rates(found):
-    """The values of the section on rates."""
+    """The values of a section on errors of denoising."""
     return {"table": _errors(found["networks"]), "pictures": found["pictures"]}
 
 
@@ -311,6 +311,8 @@ def context(results):
         "parts": _race,
         "batches": _batches,
         "rates": _rates,
+        "cells": _rates,
+        "features": _rates,
         "channels": _channels,
         "samples": _samples,
         "autoguidance": _autoguidance,
@@ -330,6 +332,8 @@ PAGE = Page(
         "parts": "race_latent_parts.json",
         "batches": "race_latent_x0.json",
         "rates": "denoising_rates.json",
+        "cells": "denoising_cells.json",
+        "features": "denoising_features.json",
         "steps": "step_latent.json",
         "channels": "latent_channels.json",
         "samples": "shell_portraits256.json",
