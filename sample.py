@@ -13,6 +13,7 @@ from common.sheets import save_gif, save_png
 from ddpm import cli
 from ddpm.adapters import load_addon, parse_adapter
 from ddpm.bundle import default_weights, find_bundle, read_preset, vocabulary_of
+from ddpm.conditions.hints import parse_control
 from ddpm.conditions.identity import check_face
 from ddpm.conditions.inpaint import METHODS
 from ddpm.core.samplers import SAMPLERS
@@ -119,6 +120,7 @@ DISK_FULL = "the disk is full; make room and draw again."
 def main(weights, list_words, adapters, face, out, each, gif, zoom, **options):
     """Draw pictures with a trained model."""
     inputs = [path for path in (options["init"], options["mask"], face) if path]
+    inputs += [parse_control(words)[1] for words in options["controls"]]
     cli.check_outputs(inputs, out, each, gif)
     request = cli.read_request(**options)
     addons = [load_addon(*parse_adapter(words)) for words in adapters]

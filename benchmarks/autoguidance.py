@@ -1,7 +1,7 @@
 """A grid of weights and intervals of autoguidance. Written to benchmarks/results/autoguidance.json.
 
     python -m benchmarks.autoguidance --weights runs/portraits256 --guide old.weights.h5 \\
-        --train data/faces256 --held-out data/held
+        --train data/faces256 --held-out data/heldout256
 
 The model draws the same noise and captions without a guide and with each of some weaker versions of
 itself, at each weight, over each interval of the progress from noise, 0, to the picture, 1.

@@ -1,8 +1,8 @@
 """Autoencoders of 4, 8 and 16 numbers a cell after equal time, with and without averaged weights.
 Written to benchmarks/results/latent_channels.json.
 
-    python -m benchmarks.latent_channels --train data/faces256 --others data/textures256 \\
-        --held-out data/held256 --minutes 10
+    python -m benchmarks.latent_channels --train data/crops256 --others data/textures256 \\
+        --held-out data/heldout256 --minutes 10
 
 One process trains all of them in turns of a few seconds, so that whatever else the machine does
 falls on all alike; each has as many minutes of its own, compilation and making batches included.

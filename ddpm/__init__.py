@@ -8,6 +8,10 @@ The front door is `Pipeline` and `Request` (`pipeline.py`). The few ideas, a fol
     codec.py        pixels to what is diffused, and back
     presets.py      named settings: Preset(network, objective, data, run)
     bundle.py       weights files
+    adapters.py     adapter files, merged and taken apart; tokens.py: files of learned words
+    tensors.py      safetensors with a header of ours
+    hyper.py        a hypernetwork's file, and a person from one picture
+    average.py      an average of any length from a training's snapshots
     pipeline.py     a request to pictures: what every caller shares
     cli.py          a command line to a request
     training/       objective, batches, optimizer, checkpoints, tasks

@@ -535,6 +535,8 @@ def extract_command(tuned, base, ranks, out):
     models = [load_model(path, "float32") for path in (tuned, base)]
     weights = [named_weights(model.network) for model in models]
     names = ranks_of(models[1].network, parse_ranks(ranks))
+    if not names:
+        raise ValueError("every rank is 0, so nothing would be taken; give --ranks some above 0.")
     if any(n not in weights[0] or weights[0][n].shape != weights[1][n].shape for n in names):
         raise ValueError(f"{tuned} is a network of another form than {base}.")
     factors, lost = extract(*weights, names)

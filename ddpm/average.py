@@ -1,7 +1,7 @@
 """Put an average of any length together from a run's snapshots:
 
 python -m ddpm.average runs/portraits256 --sigma-rel 0.08 --out new.weights.h5
-python -m ddpm.average runs/portraits256 --step 4000 --guide-of new.weights.h5 --out old.weights.h5
+python -m ddpm.average runs/portraits256 --step 5000 --guide-of new.weights.h5 --out old.weights.h5
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ from common.files import sha256
     default=0.1,
     help="Width of the average, in shares of the training so far.",
 )
-@click.option("--step", type=click.IntRange(1), help="Its end.  [default: the last snapshot]")
+@click.option("--step", type=click.IntRange(1), help="Its end, of a snapshot.  [default: the last]")
 @click.option("--out", type=Path, required=True, help="The weights file, ending in .weights.h5.")
 @click.option(
     "--guide-of", type=Path, help="Model that it guides, as its weaker version: sample.py finds it."

@@ -185,10 +185,6 @@ class Hyper:
     path: Path
     digest: str
 
-    def note(self, model):
-        """A sentence where it was trained over another model than this one, else None."""
-        return note_of_base(self.path, self.base_digest, model)
-
 
 # --- writing
 
@@ -506,8 +502,8 @@ def load_guide(path, model, dtype=None):
     preset, network = _preset_of(header, path), model.preset.network
     same = preset.codec == model.preset.codec and preset.network.conditions == network.conditions
     shapes = [(n.image_size, n.channels) for n in (preset.network, network)]
-    steps = [p.objective.make_schedule().T for p in (preset, model.preset)]
-    if not same or shapes[0] != shapes[1] or steps[0] != steps[1]:
+    levels = [p.objective.make_schedule().alpha for p in (preset, model.preset)]
+    if not same or shapes[0] != shapes[1] or not np.array_equal(*levels):
         raise ValueError(
             f"{path} draws something else than {model.path}, or under other conditions; a guide is "
             "an earlier or smaller version of the same model (python -m ddpm.average)."
@@ -783,26 +779,6 @@ def default_guide(model_path, shipped=None, runs=None):
         "or leave --autoguidance away."
     )
     return _made_for(model_path, "guide", shipped, runs, missing)
-
-
-def default_hyper(model_path, shipped=None, runs=None):
-    """The hypernetwork of a model when none is named: the one trained over its very weights.
-
-    Args:
-        model_path: the file of the model.
-        shipped, runs: as `default_weights`.
-
-    Returns:
-        A `Path` to a weights file.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    missing = (
-        f"no hypernetwork has been trained over {model_path}; train one (python train.py hyper "
-        f"--weights {model_path} --data SET) or name a file with --hyper."
-    )
-    return _made_for(model_path, "hyper", shipped, runs, missing)
 
 
 def find_hyper(path=None, shipped=None, runs=None):

@@ -42,7 +42,7 @@ _GUIDANCE = (
     ),
     click.option(
         "--autoguidance",
-        type=click.FloatRange(0, 30),
+        type=click.FloatRange(1, 30),
         default=1.0,
         help="How far away from what a weaker version of the model draws: 1 is none.",
     ),

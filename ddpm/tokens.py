@@ -18,7 +18,7 @@ import numpy as np
 from common.files import sha256
 from ddpm.bundle import note_of_base, vocabulary_of
 from ddpm.conditions.text import TABLE, with_word, word_of
-from ddpm.tensors import OTHER, read_tensors, write_tensors
+from ddpm.tensors import OTHER, write_tensors
 
 KIND = "token"
 
@@ -106,23 +106,19 @@ def save_tokens(words, path, base_digest, about=None):
     write_tensors(arrays, {**header, "about": about or {}}, path)
 
 
-def load_tokens(path):
-    """Read learned words.
+def tokens_of(path, header, arrays):
+    """Learned words of a file that `save_tokens` has written.
 
     Args:
-        path: a file written by `save_tokens`.
+        path: of the file.
+        header, arrays: what `read_tensors` found in it.
 
     Returns:
         A `TokenFile`.
 
     Raises:
-        ValueError: one sentence, if there is no such file, or it is damaged or another's.
+        ValueError: one sentence, if it is damaged or another's.
     """
-    return tokens_of(path, *read_tensors(path))
-
-
-def tokens_of(path, header, arrays):
-    """A `TokenFile` of what `read_tensors` found; as `load_tokens`."""
     try:
         if header["kind"] != KIND:
             raise ValueError("another kind")

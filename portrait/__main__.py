@@ -59,7 +59,7 @@ def main():
     help="Take the stages before this one from --steps-dir, as with another --seed: one of "
     "replaced, fused, reconstructed, coloured, likeness, border, retouched.",
 )
-@click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
+@click.option("--weights", type=Path, help="Model.  [default: portraits64]")
 @click.option("--control-weights", type=Path, help="Its control branch.  [default: its own]")
 @click.option("--identity", default="auto", help="Of the scores: dlib, encoder or auto.")
 @click.option("--anyway", is_flag=True, help="Paint, whatever is doubted of the photos.")
@@ -197,7 +197,9 @@ def paint(folder, prompts, negative, n, out, each, strength, weights, **how):
 @click.option(
     "--fast", is_flag=True, help="Learn from one photo, the best of PHOTOS, by a hypernetwork."
 )
-@click.option("--hyper", type=Path, help="With --fast: the hypernetwork.  [default: the shipped]")
+@click.option(
+    "--hyper", type=Path, help="With --fast: its file or run.  [default: the newest run's]"
+)
 @click.option("--choose-only", is_flag=True, help="Choose and prepare the photos, and stop.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was stopped or killed.")
 @click.option("--overwrite", is_flag=True, help="Replace what was learned otherwise before.")
@@ -249,7 +251,7 @@ def learn(photos, out, noun, top, embedder, workers, choose_only, resume, overwr
 @main.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=7860, help="Of this machine.")
 @click.option("--no-browser", is_flag=True, help="Only say where the page is.")
-@click.option("--weights", type=Path, help="Model.  [default: the shipped one]")
+@click.option("--weights", type=Path, help="Model.  [default: portraits64]")
 @click.option("--people", type=Path, default=Path("people"), help="Folder of learned people.")
 @click.option("--listen", is_flag=True, help="Let other machines in, who know the password.")
 @click.option(
@@ -290,9 +292,16 @@ def _learn_fast(photos, out, noun, embedder, hyper, overwrite, other, **how):
     if photos is None:
         raise ValueError("name a photo, or a folder of photos.")
     learning.set_up_backend()
-    wanted = person.want(photos, out, noun, embedder=embedder)
+    # The best one: so it is told from a person who was learned from all of these photos.
+    wanted = person.want(photos, out, noun, 1, embedder)
     plan, hyper = fast.make_plan(wanted, hyper, **how)
     if person.is_learned(out, wanted, overwrite) and not overwrite:
+        other = fast.differing(out, plan, hyper)
+        if other:
+            raise ValueError(
+                f"{out} holds a person learned with other {other}; name another --out, or add "
+                "--overwrite."
+            )
         _say_ready(out)
         return
     choice = fast.choose(wanted)

@@ -122,6 +122,20 @@ def _check_whose(scored, wanted):
         )
 
 
+def differing(out, plan, hyper):
+    """What would be learned in another way than a person was, in words; "" where nothing would.
+
+    Args:
+        out: the person's folder, learned to the end from one photo.
+        plan, hyper: of `make_plan`.
+    """
+    known, learned = learning.begun_with(out), person.read_record(out)["learned"]
+    told = {"steps": plan.steps, "seed": plan.seed, "weights": plan.weights_sha256}
+    were = {"steps": known.steps, "seed": known.seed, "weights": known.weights_sha256}
+    told["hyper"], were["hyper"] = sha256(hyper), learned.get("hyper_sha256")
+    return ", ".join(name for name, value in told.items() if value != were[name])
+
+
 def learn(out, wanted, choice, plan, hyper):
     """Learn a person, and write their folder, whole or not at all.
 

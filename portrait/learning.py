@@ -79,8 +79,8 @@ def make_plan(trigger, noun="", weights=None, steps=None, seed=None):
         )
     if word_of(trigger) in vocabulary:
         raise ValueError(
-            f"{path.name} knows the word {trigger!r} already, which would say two things; give the "
-            f"--out folder another name, such as my-{trigger}."
+            f"{path.name} knows the word {trigger!r} already, which would say two things; choose "
+            f"another name for the person, such as my-{trigger}."
         )
     last = noun.lower().split()[-1:]
     init_word = last[0] if last and last[0] in vocabulary else None
@@ -198,6 +198,17 @@ def set_up_backend():
     tasks.set_up(Options(), 1)
 
 
+def begin(out, plan):
+    """Write down how a person is to be learned, so that any process may go on with it.
+
+    Args:
+        out: a person's folder whose squares are there.
+        plan: `Plan`.
+    """
+    path = Path(out) / person.TRAINING / PLAN
+    write_text(json.dumps(asdict(plan), indent=1) + "\n", path)
+
+
 def train(out, plan, workers=None):
     """Learn a person, from the first step or from where an earlier process has stopped.
 
@@ -219,9 +230,10 @@ def train(out, plan, workers=None):
         raise ValueError(f"{model} has changed since {out} was begun; bring it back.")
     record, preset = person.read_record(out), read_preset(model)
     if not (folder / PLAN).exists():
-        write_text(json.dumps(asdict(plan), indent=1) + "\n", folder / PLAN)
+        begin(out, plan)
     others = folder / STRANGERS
-    strangers.make(others, preset.size, workers)
+    with folder_lock(folder):
+        strangers.make(others, preset.size, workers)
     templates = strangers.templates(others, preset.size, record["noun"])
     watcher = Watcher(out, plan, record, templates)
     options, every = _options(out, plan, len(record["photos"]))

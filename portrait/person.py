@@ -257,11 +257,24 @@ def whole(out):
     with folder_lock(_beside(out, "partial")) as lock:
         try:
             _clear(lock.folder)
+            check_not_learning(out)
             yield lock.folder
+            check_not_learning(out)  # what was written took a while
             _put(lock.folder, out)
         finally:
             if lock.folder.exists():
                 shutil.rmtree(lock.folder, ignore_errors=True)
+
+
+def check_not_learning(out):
+    """Refuse to change a person whom a training of another process goes on with.
+
+    Raises:
+        ValueError: one does.
+    """
+    if (Path(out) / TRAINING).is_dir():
+        with folder_lock(Path(out) / TRAINING):
+            pass
 
 
 def write(folder, wanted, choice, tools=None, workers=None):

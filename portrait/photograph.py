@@ -151,7 +151,8 @@ def find_place(request, name, size, padding=None, whole=False):
         square = middle_square(shape)
         if mask is not None and box_of(mask[square.inside(shape)[0]]) is None:
             raise ValueError(
-                "the mask is white outside the picture's middle square: leave --whole."
+                "the mask lies outside the picture's middle square: paint within it, or leave "
+                "--whole."
             )
         return Place(picture, square, mask, name)
     if padding is not None:
@@ -159,7 +160,7 @@ def find_place(request, name, size, padding=None, whole=False):
     faces, notes = detect(picture), []
     if mask is None and len(faces) > 1:
         notes.append(
-            f"{name} shows {count(len(faces), 'face')}: the largest is painted; --mask chooses."
+            f"{name} shows {count(len(faces), 'face')}: the largest is painted; a mask chooses."
         )
     touched = faces if mask is None else [f for f in faces if _touches(mask, f)]
     face = largest(touched)

@@ -1,6 +1,6 @@
 """A portrait from its photos to the finished picture: choose -> reconstruct -> score -> keep.
 
-`Session` is what every front end calls, today the command line; the functions below are its steps.
+`Session` is what the command line and the page call; the functions below are its steps.
 """
 
 import hashlib

@@ -20,7 +20,7 @@ import numpy as np
 from facekit import masks, relight
 from facekit.align import align
 from facekit.colour import to_lab
-from facekit.detect import detect, largest
+from facekit.detect import detect
 from facekit.mesh import LIPS_OUTER
 
 # Points of the mesh along the jaw, from below one ear over the chin to below the other.
@@ -62,18 +62,17 @@ class Verdict:
         return {"measures": told, "faults": self.faults}
 
 
-def judge(portrait, embedder, stage=None):
-    """The verdict on a portrait.
+def judge(portrait, embedder):
+    """The verdict on a portrait's last picture.
 
     Args:
         portrait: `portrait.session.Portrait` with scores.
         embedder: name of the embedding that they were made with.
-        stage: which picture is meant; None for the last one.
 
     Returns:
         `Verdict`.
     """
-    scene, stage = portrait.scene, stage or list(portrait.pictures)[-1]
+    scene, stage = portrait.scene, list(portrait.pictures)[-1]
     picture, scores = portrait.pictures[stage], portrait.scores[stage]
     measures = {
         "seam": scores["seam"],
@@ -178,11 +177,8 @@ def points_off(image, face):
     Returns:
         float: mean distance in widths of the face; infinite where no face is found.
     """
-    found = largest(detect(image))
-    if found is None:
-        return np.inf
-    off = np.linalg.norm(found.mesh - face.mesh, axis=1).mean()
-    return float(off / masks.face_width(face))
+    apart = [np.linalg.norm(one.mesh - face.mesh, axis=1).mean() for one in detect(image)]
+    return float(min(apart, default=np.inf) / masks.face_width(face))
 
 
 def _at(lab, places):

@@ -33,7 +33,7 @@ from ddpm.nets.layers import named_weights
 from ddpm.nets.tokens import Words, first_vectors
 from ddpm.pipeline import Pipeline, Request
 from ddpm.presets import ObjectiveConfig, Preset
-from ddpm.tokens import TokenAddOn, TokenFile, grown, load_tokens, save_tokens, with_words
+from ddpm.tokens import TokenAddOn, TokenFile, grown, save_tokens, with_words
 from ddpm.training.triggers import of_class, saying, template, trigger_of
 
 PRESET = Preset(
@@ -191,7 +191,7 @@ def test_what_is_written_comes_back_as_diffusers_has_it(files):
     ((key, array),) = load_file(path).items()
     assert key == "<anna>" and array.dtype == np.float32
     np.testing.assert_array_equal(array, VECTORS)
-    found = load_tokens(path)
+    found = load_addon(path).file
     assert found.base_digest == model.digest and found.about == {"trigger": "<anna>"}
     np.testing.assert_array_equal(found.words["<anna>"], VECTORS)
     assert isinstance(load_addon(path), TokenAddOn)
@@ -230,11 +230,9 @@ def test_what_is_no_word_is_refused(files, tmp_path):
     ):
         save_tokens(words, bad, "")
         with pytest.raises(ValueError, match="does not hold the matrices"):
-            load_tokens(bad)
+            load_addon(bad)
     with pytest.raises(ValueError, match="holds learned words, not an adapter's matrices"):
         load_adapter(path)
-    with pytest.raises(ValueError, match="does not hold the matrices"):
-        load_tokens(adapter)
     for words, sentence in (
         ({"<disc>": VECTORS}, "teaches the word 'disc', which .* knows"),
         ({"<anna>": VECTORS[:, :8]}, "takes vectors of 16"),
@@ -290,7 +288,7 @@ def test_another_base_is_told(files, tmp_path):
 def test_only_the_vectors_train_and_the_base_stays(learned, conditional, photos):
     model, found = (
         load_model(conditional, "float32"),
-        load_tokens(learned / "learned_embeds.safetensors"),
+        load_addon(learned / "learned_embeds.safetensors").file,
     )
     assert found.base_digest == model.digest
     assert found.about["trigger"] == "<anna>" and found.about["pictures"] == 24
@@ -325,7 +323,7 @@ def test_a_resumed_run_is_the_whole_run_to_the_bit(conditional, photos, tmp_path
     assert f"Resuming at step {STEPS}" in told
     ours, theirs = (checkpoint(folder, 3 * STEPS) for folder in (stopped, whole))
     assert [name for name in theirs if not np.array_equal(ours[name], theirs[name])] == []
-    ours, theirs = (load_tokens(f / "learned_embeds.safetensors") for f in (stopped, whole))
+    ours, theirs = (load_addon(f / "learned_embeds.safetensors").file for f in (stopped, whole))
     np.testing.assert_array_equal(ours.words["<anna>"], theirs.words["<anna>"])
 
 

@@ -83,15 +83,21 @@ def test_a_row_that_was_cut_short_is_dropped(tmp_path):
 
 def test_every_so_many_epochs_an_action_is_called():
     calls = []
-    every = Every(lambda: calls.append(epoch), epochs=3)
-    model = SimpleNamespace(stop_training=False)
+    every = Every(lambda: calls.append(epoch), epochs=3, steps=4)
+    optimizer = SimpleNamespace(iterations=0)
+    model = SimpleNamespace(stop_training=False, optimizer=optimizer)
     every.set_model(model)
-    for epoch in range(7):
+    for epoch in range(8):
+        optimizer.iterations += 4
         every.on_train_batch_end(0)
         every.on_epoch_end(epoch)
-    model.stop_training = True  # in the ninth epoch, which `fit` then ends as if it were whole
+    epoch, model.stop_training = 8, True
+    optimizer.iterations += 3  # the ninth is cut short, and `fit` ends it as if it were whole
     every.on_epoch_end(8)
     assert calls == [2, 5]
+    optimizer.iterations += 1  # stopped at the very last step of the epoch, which is whole
+    every.on_epoch_end(8)
+    assert calls == [2, 5, 8]
 
 
 def test_an_action_is_called_between_steps_when_its_time_has_come(monkeypatch):

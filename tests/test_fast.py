@@ -76,6 +76,7 @@ def test_a_photo_becomes_a_person_of_a_few_kilobytes(trained, photo, tmp_path, c
     assert not [path for path in out.iterdir() if path.name in (person.TRAINING, fast.PREDICTED)]
     told, _ = call(main, *words, "--steps", 0)
     assert "is ready already" in told
+    refused(main, *words, "--steps", 7, says="learned with other steps; name another --out, or")
     drawn = tmp_path / "drawn.png"
     call(main, "paint", "--person", out, "--n", 1, "--steps", 2, "--out", drawn)
     assert drawn.exists()

@@ -174,7 +174,7 @@ def test_strength_says_where_to_begin(inpainting, photo):
         (("--init", "photo.png", "--mask", "black.png"), "is white nowhere"),
         (
             ("--init", "photo.png", "--mask", "side.png", "--whole"),
-            "is white outside the picture's middle",
+            "lies outside the picture's middle square",
         ),
         (("--whole",), "--whole needs a picture"),
         (("--init", "photo.png", "--padding", "1"), "--padding is the margin round a mask"),
@@ -186,6 +186,7 @@ def test_strength_says_where_to_begin(inpainting, photo):
         (("--face", "00001.png", "--each", "."), "00001.png would be written over"),
         (("--init", "photo.png", "--out", "photo.png"), "photo.png would be written over"),
         (("--init", "00001.png", "--each", "."), "00001.png would be written over"),
+        (("--control", "canny=photo.png:0.5", "--out", "photo.png"), "photo.png would be written"),
         (
             ("--init", "photo.png", "--mask", "mask.png", "--inpaint", "network"),
             "train it with: python train.py inpaint",

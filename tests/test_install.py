@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-COMMANDS = ("train", "sample", "faces", "facekit", "reconstruct")
+COMMANDS = ("train", "sample", "faces", "facekit", "portrait")
 NOT_SOURCES = shutil.ignore_patterns(
     ".git", ".ci", ".venv*", "runs", "build", "*.egg-info", "__pycache__", "tests", "docs",
     "benchmarks", "images.npy", "labels.npy",

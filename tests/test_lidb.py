@@ -88,7 +88,8 @@ def test_a_kernel_with_short_sides_has_fewer_numbers_and_others_count_for_nothin
 def test_what_is_no_form_and_what_are_no_numbers_is_refused():
     for changes in ({"shapes": {}}, {"shapes": {"a": (3,)}}, {"shapes": {"a": (0, 3)}},
                     {"shapes": {"a": (70_000, 3)}}, {"scales": {"b": 1.0}}, {"numbers": (0, 3)},
-                    {"numbers": (3, 999)}, {"seed": -1}):  # fmt: skip
+                    {"numbers": (3, 999)}, {"seed": -1},
+                    {"shapes": dict.fromkeys("abcd", (65_000,) * 2), "numbers": (256,) * 2}):  # fmt: skip
         with pytest.raises(ValueError, match="a light adapter has kernels"):
             LightForm(**{"shapes": KERNELS, "scales": {}, "numbers": (8, 7), **changes})
     assert parse_numbers("64 + 32") == (64, 32)

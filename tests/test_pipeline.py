@@ -322,6 +322,10 @@ def test_a_guide_comes_back_from_its_file_and_is_found(weaker, branch_file, tmp_
         load_model(path)
     with pytest.raises(ValueError, match="no weaker version"):
         default_guide(base.path, shipped=tmp_path / "nowhere", runs=tmp_path)
+    cosine = CONDITIONAL.with_(objective={"schedule": "cosine"})
+    save_guide(weaker.network, cosine, path, base.digest)
+    with pytest.raises(ValueError, match="draws something else"):
+        load_guide(path, base)  # as many levels, but other ones
     other = preset()
     save_guide(random_network(other), other, path, base.digest)
     with pytest.raises(ValueError, match="draws something else"):

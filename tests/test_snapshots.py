@@ -49,8 +49,14 @@ def test_without_snapshots_it_says_so(wandered, tmp_path):
     assert steps_of(wandered) == list(range(50, STEPS + 1, 50))
     with pytest.raises(ValueError, match="holds no snapshots"):
         averaged_weights(tmp_path, 0.1)
-    with pytest.raises(ValueError, match="holds no snapshots"):
-        averaged_weights(wandered, 0.1, step=20)
+    for step in (20, 120, 450):  # between two, or beyond the last, nothing is stored
+        with pytest.raises(ValueError, match=f"no snapshot of step {step}; choose one of 50, 100"):
+            averaged_weights(wandered, 0.1, step=step)
+
+
+def test_an_average_that_the_snapshots_do_not_hold_is_refused(wandered):
+    with pytest.raises(ValueError, match="hold no average of width 0.28 that ends at step 50"):
+        averaged_weights(wandered, 0.28, step=50)
 
 
 def test_a_run_keeps_them_and_the_command_makes_a_model_of_them(discs, tmp_path, call, refused):

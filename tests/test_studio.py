@@ -418,7 +418,7 @@ def test_control_pictures_are_shown_before_anything_is_painted(studio, photo, ph
     face = replace(form, canvas={"background": photographs["astronaut"], "layers": []})
     shown = painting.show_controls(studio, replace(face, whole=False))
     assert shown.count("<img") == 4 and "no face" not in shown
-    assert "there is no picture yet" in painting.show_controls(studio, PaintForm())
+    assert "there is no picture to paint into" in painting.show_controls(studio, PaintForm())
 
 
 def test_strengths_of_control_pictures_are_checked(studio, photo, monkeypatch):

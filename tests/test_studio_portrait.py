@@ -354,7 +354,9 @@ def test_why_a_training_failed_is_told(home, monkeypatch):
 
 def test_other_photos_do_not_replace_a_person(home, album):
     *_, (view, _) = people.learn(home, PersonForm(album[:5], "eva", "woman"), {}, Job())
-    assert view.problem.startswith("there is a eva already, of other photos; choose another name")
+    assert view.problem.startswith(
+        "eva is there already, chosen from other photos or as something else; choose "
+    )
 
 
 def test_progress_is_read_from_the_training_itself(home):

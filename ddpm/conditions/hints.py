@@ -60,7 +60,7 @@ class ControlImage:
         Raises:
             ValueError: for another form, a number out of range, or a picture that cannot be read.
         """
-        kind, path, strength, window = _parse(words)
+        kind, path, strength, window = parse_control(words)
         # Here, so that networks can be had without a reader of pictures.
         from common.images import read_named
 
@@ -100,7 +100,12 @@ class ControlImage:
         )
 
 
-def _parse(words):
+def parse_control(words):
+    """What "kind=file[:strength[:from-to]]" says: (kind, `Path`, strength, window).
+
+    Raises:
+        ValueError: for another form, or a number out of range.
+    """
     match = _FORM.match(words)
     if not match:
         raise ValueError(

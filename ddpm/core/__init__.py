@@ -5,5 +5,6 @@ prediction.py   what a network may predict (eps, x0, v) and how its error is wei
 denoiser.py     a trained network as a function (x_t, t, condition) -> x0_hat
 wrappers.py     guidance, control windows, clipping, inpainting: wrappers round a denoiser
 samplers.py     from noise to pictures, given a denoiser and a schedule
+averages.py     averages of weights by a power of the time, and any of them from a few
 metrics.py      distances between two sets of pictures
 """

@@ -9,6 +9,8 @@ Reference:
 
 import numpy as np
 
+LOST = 0.05  # of the weights' sum, at most, in an average that is put together
+
 
 def power_of(sigma_rel):
     """gamma of a relative width: sigma_rel^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3)).
@@ -53,8 +55,17 @@ def reconstruct(snapshots, sigma_rel, t):
 
     Returns:
         list of float32 arrays.
+
+    Raises:
+        ValueError: the stored ones hold no average like that one: their shares, whose sum should be
+            1, would be off by more than LOST.
     """
     shares = coefficients([(width, time) for width, time, _ in snapshots], sigma_rel, t)
+    if abs(shares.sum() - 1.0) > LOST:
+        raise ValueError(
+            f"the snapshots hold no average of width {sigma_rel} that ends at step {t}; choose a "
+            "width nearer to 0.05 or 0.1."
+        )
     columns = zip(*(arrays for _, _, arrays in snapshots), strict=True)
     return [
         sum(

@@ -19,6 +19,7 @@ NUMBERS = (64, 32)  # of a kernel: before and behind
 MAX_NUMBERS = 256
 MAX_SIDE = 1 << 16  # of a kernel; more is no kernel, but a damaged file
 MAX_SEED = 1 << 32
+MAX_BASES = 50_000_000  # numbers of all bases together; a damaged file could ask for more memory
 # Which kernels an adapter changes; see `is_of`.
 ATTENTION, DENSE, ALL = CHOICES = ("attention", "dense", "all")
 # Arrays of a batch: features of faces; numbers of light adapters, predicted or known before.
@@ -85,6 +86,10 @@ class LightForm:
         good = good and all(_inputs(shape) <= MAX_SIDE for shape in shapes.values())
         good = good and len(self.numbers) == 2 and 0 <= self.seed < MAX_SEED
         good = good and all(0 < number <= MAX_NUMBERS for number in self.numbers)
+        if good:
+            a, b = self.numbers
+            sides = ((_inputs(shape), shape[-1]) for shape in shapes.values())
+            good = sum(before * a + behind * b for before, behind in sides) <= MAX_BASES
         if not good or not set(self.scales) <= set(shapes):
             raise ValueError(
                 "a light adapter has kernels with sides above 0, numbers from 1 to "

@@ -125,14 +125,12 @@ class MPConv(keras.layers.Layer):
         size: side of the kernel; 0 is a dense layer over the last axis.
         gain: where a learned factor starts that multiplies the result, for last layers; None for
             none.
-        strides: of the convolution.
     """
 
-    def __init__(self, width, size=3, gain=None, strides=1, **kwargs):
+    def __init__(self, width, size=3, gain=None, **kwargs):
         super().__init__(**kwargs)
         self.width = width
         self.size = size
-        self.strides = strides
         self.first_gain = gain
         self.gain = None
 
@@ -160,11 +158,11 @@ class MPConv(keras.layers.Layer):
         x = ops.cast(x, self.compute_dtype)
         if not self.size:
             return ops.matmul(x, w)
-        return ops.conv(x, w, strides=self.strides, padding="same")
+        return ops.conv(x, w, padding="same")
 
     def get_config(self):
         config = {"width": self.width, "size": self.size, "gain": self.first_gain}
-        return {**super().get_config(), **config, "strides": self.strides}
+        return {**super().get_config(), **config}
 
 
 def unit_channels(x):

@@ -157,11 +157,12 @@ class Every(keras.callbacks.Callback):
         action: () -> None.
         epochs: call it at the end of every so many epochs; 0 is never.
         seconds: call it between any two steps when so much time has passed; None is never.
+        steps: of an epoch.
     """
 
-    def __init__(self, action, epochs=0, seconds=None):
+    def __init__(self, action, epochs=0, seconds=None, steps=1):
         super().__init__()
-        self.action, self.epochs, self.seconds = action, epochs, seconds
+        self.action, self.epochs, self.seconds, self.steps = action, epochs, seconds, steps
         self.called = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -169,7 +170,8 @@ class Every(keras.callbacks.Callback):
             self._call()
 
     def on_epoch_end(self, epoch, logs=None):
-        whole = not self.model.stop_training  # fit ends an epoch that was cut short, too
+        # `fit` ends an epoch that was cut short, too.
+        whole = int(self.model.optimizer.iterations) % self.steps == 0
         if whole and self.epochs and (epoch + 1) % self.epochs == 0:
             self._call()
 

@@ -1,7 +1,7 @@
 """A training set's latents, computed once: an epoch of a network is then no epoch of the encoder.
 
 Of each picture there are several windows, each as it is and mirrored: first the whole picture, then
-random ones (`DataConfig`). Two files lie in the run folder:
+random ones (`DataConfig`). Three files lie in the run folder:
 
     latents.npy     float16 (N, windows, 1 or 2, h, w, C), memory-mapped
     windows.npy     float32 (N, windows, 1 or 2, 12): size and crop, then the window's matrix

@@ -57,16 +57,16 @@ START_FROM = click.Option(
     ["--start-from"], type=Path, help="Begin with the weights of this file or run, where they fit."
 )
 WEIGHTS = click.Option(
-    ["--weights"], type=Path, help="The model to begin with.  [default: the shipped one]"
+    ["--weights"], type=Path, help="The model to begin with.  [default: portraits64]"
 )
 VAE_PRESET = click.Option(["--preset"], help=f"One of {', '.join(VAES)}.  [default: vae8]")
 VAE = click.Option(
     ["--vae"],
     type=Path,
-    help="The autoencoder, of presets that diffuse latents.  [default: the shipped one]",
+    help="The autoencoder, of presets that diffuse latents.  [default: vae8]",
 )
 SHARPENED = click.Option(
-    ["--vae"], type=Path, help="The autoencoder to begin with.  [default: the shipped one]"
+    ["--vae"], type=Path, help="The autoencoder to begin with.  [default: vae8]"
 )
 PRIOR = click.Option(
     ["--prior"],

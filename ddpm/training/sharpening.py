@@ -21,7 +21,7 @@ WEIGHT, LIMIT = 0.05, 1.0  # of the critic's number in the decoder's loss, and h
 class PatchCritic(keras.Model):
     """How much each patch of a picture looks like one of a photograph rather than a decoded one.
 
-    Squares of 2 x 2 pixels are folded into channels; each number sees 38 pixels of a side.
+    Squares of 2 x 2 pixels are folded into channels; each number sees 52 pixels of a side.
 
     Args:
         widths: channels of its convolutions, each but the last on half the grid of the one before.

@@ -51,20 +51,25 @@ def averaged_weights(run, sigma_rel, step=None):
     Args:
         run: the run folder, a `Path`.
         sigma_rel: its width, in shares of the training up to the step.
-        step: its end; None for the last snapshot.
+        step: its end, that of a snapshot; None for the last one.
 
     Returns:
         {name: float32 array}, not yet under the constraints of the weights.
 
     Raises:
-        ValueError: if there are no snapshots up to that step, or one cannot be read.
+        ValueError: if there is no snapshot of that step, or one cannot be read, or they hold no
+            average of that width.
     """
-    steps = [s for s in steps_of(run) if step is None or s <= step]
-    if not steps:
+    stored = steps_of(run)
+    if not stored:
         raise ValueError(
-            f"{run} holds no snapshots up to there; train with a preset that keeps them "
-            "(snapshot_epochs)."
+            f"{run} holds no snapshots; train with a preset that keeps them (snapshot_epochs)."
         )
+    if step is not None and step not in stored:
+        raise ValueError(
+            f"{run} holds no snapshot of step {step}; choose one of {', '.join(map(str, stored))}."
+        )
+    steps = [s for s in stored if step is None or s <= step]
     names, snapshots = None, []
     for s in steps:
         path = run / FOLDER / f"step-{s:08d}.npz"
@@ -77,5 +82,4 @@ def averaged_weights(run, sigma_rel, step=None):
                     snapshots.append((width, s, [found[name] for name in names]))
         except Exception as error:  # damaged bytes surface as almost any type
             raise ValueError(f"{path} is damaged; delete it and try again.") from error
-    end = steps[-1] if step is None else step
-    return dict(zip(names, reconstruct(snapshots, sigma_rel, end), strict=True))
+    return dict(zip(names, reconstruct(snapshots, sigma_rel, steps[-1]), strict=True))

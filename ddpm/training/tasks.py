@@ -188,7 +188,11 @@ def control(options, data):
         if options.start_from:
             _check_kinds(load_control(options.start_from, preset))  # fails early, if it does
         # Mirrored faces would show their left eye in the colour of the right one.
-        return preset.with_(data={"flip": False}, objective={"p_uncond": P_UNCOND_CONTROL})
+        return preset.with_(
+            data={"flip": False},
+            objective={"p_uncond": P_UNCOND_CONTROL},
+            run={"snapshot_epochs": 0},  # which `ddpm.average` could make no model of
+        )
 
     run = _open_over_model("control", options, change)
     return _train(
@@ -301,6 +305,11 @@ def _kernels_of(options):
 def hyper(options, data):
     """Train a network that predicts a light adapter from one picture of a face."""
     _numbers_of(options)  # fails early, if it does
+    if options.sample_epochs:
+        raise ValueError(
+            "sample grids know no face, and would show the model without adapters; leave "
+            "--sample-epochs away."
+        )
     change = {"data": {"p_crop": 0.0, "p_downscale": 0.0}, "run": HYPER}
     run = _open_over_model("hyper", options, lambda p: p.with_(**change))
     views = run.options.views or VIEWS
@@ -560,7 +569,8 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None, watch=None)
         if run.options.prior:
             build = _with_prior(run, build, data, machine.dtype)
         if run.task == "hyper":
-            build = _of_people(run, build, pictures, data, trainer.averaged.hyper.form)
+            form = trainer.averaged.hyper.form
+            build = _of_people(run, build, pictures, data, form, parts.base_digest)
         click.echo("The first step is slow: it compiles the network.")
         seconds = 60 * run.options.save_minutes
         epochs = run.preset.run.epochs
@@ -610,8 +620,8 @@ def _write_config(run, machine, base_digest, pictures):
 
 
 def _fit_to_pictures(run, pictures, folder):
-    """The run's preset with the words of the captions, no part maps where the set has none, and no
-    batch larger than the set."""
+    """The run's preset with the words of the captions, no part maps where the set has none or where
+    a model goes on, and no batch larger than the set."""
     preset, n = run.preset, len(pictures.images)
     text = preset.network.conditions.get("text")
     if text is not None and not text.vocabulary:
@@ -641,8 +651,17 @@ def _fit_to_pictures(run, pictures, folder):
         preset = preset.with_(objective={"part_weight": 0.0})  # nothing to read parts from
     if n < batch_size:
         most = n - n % _together(run)
-        preset = preset.with_(run={"batch_size": most})
+        if not most:
+            raise ValueError(
+                f"{folder} holds fewer pictures than are taken of each person; give --views less."
+            )
+        preset, batch_size = preset.with_(run={"batch_size": most}), most
         click.echo(f"Fewer pictures than a batch: the batch size is {most}.")
+    if run.options.prior and batch_size < 2:
+        raise ValueError(
+            "with --prior half of each batch is of the class, so it has at least two pictures; add a "
+            "picture, or give --batch-size 2."
+        )
     return preset
 
 
@@ -787,22 +806,22 @@ def _with_prior(run, build, data, dtype):
     return WithPrior(build, prior, len(pictures.images))
 
 
-def _of_people(run, build, pictures, data, form):
+def _of_people(run, build, pictures, data, form, base_digest):
     """What makes batches of people, with the features of another picture of each."""
     from ddpm.training.batches import OfPeople
 
     people, known = np.asarray(pictures.identities), None
     if run.options.regress:
-        known = _known_adapters(run.options.regress, people, form)
+        known = _known_adapters(run.options.regress, people, form, base_digest)
     faces = data.faces(pictures.images, run.out)
     return OfPeople(build, people, faces, _together(run), known)
 
 
-def _known_adapters(folder, people, form):
+def _known_adapters(folder, people, form, base_digest):
     """Numbers of light adapters in a folder, {person: float32 (L, A + B)}.
 
     Raises:
-        ValueError: if there are none of these people, or of another form.
+        ValueError: if there are none of these people, or of another form or model.
     """
     paths = {who: Path(folder) / f"{who}{ENDING}" for who in np.unique(people).tolist()}
     files = {who: load_adapter(path) for who, path in paths.items() if path.exists()}
@@ -812,6 +831,11 @@ def _known_adapters(folder, people, form):
             f"numbers in the set, such as {next(iter(paths.values())).name}."
         )
     for file in files.values():
+        if file.base_digest != base_digest:
+            raise ValueError(
+                f"{file.path} was learned over another model; learn it over the one that --weights "
+                "names."
+            )
         if file.form != form:
             raise ValueError(
                 f"{file.path} is no light adapter of the same kernels, numbers and seed; learn it "

@@ -170,9 +170,9 @@ class Trainer:
                 progress,
                 StopAtNaN(),
                 self.log,
-                Every(self.sample, epochs=run.sample_epochs),
-                Every(self.snapshot, epochs=run.snapshot_epochs),
-                Every(partial(self._show, watch), epochs=watch.epochs if watch else 0),
+                Every(self.sample, epochs=run.sample_epochs, steps=steps),
+                Every(self.snapshot, epochs=run.snapshot_epochs, steps=steps),
+                Every(partial(self._show, watch), watch.epochs if watch else 0, steps=steps),
                 Every(self.save, seconds=save_seconds),
                 StopWhen(asked),
             ]

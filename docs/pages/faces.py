@@ -146,12 +146,13 @@ def cuts():
 
 
 def ages():
-    """Four people from 18 to 80, drawn with the same luck and in the same view."""
+    """Four people from 18 to 80, drawn with the same luck and in the view of the youngest."""
     images = []
     for number in range(4):
+        view = None
         for age in AGES:
             person = sample_person(np.random.default_rng([SEED, 6, number]), age)
-            view = sample_view(person, np.random.default_rng([SEED, 7, number]))
+            view = view or sample_view(person, np.random.default_rng([SEED, 7, number]))
             picture = shoot(replace(person, headscarf=False), replace(view, hat=""), 192)
             images.append(named(picture.image, f"{age} years"))
     return tiled(images, len(AGES))

@@ -24,7 +24,7 @@ class Block:
         ranks: of the changes, sorted.
         share: length of the changes over that of the kernels.
         picture: uint8 (S, S, 3), drawn with this block changed and no other; None before.
-        apart: root mean square difference to the picture without the adapter, 0 to 255.
+        apart: root mean square difference to the picture with no kernel changed, 0 to 255.
     """
 
     name: str
@@ -41,7 +41,8 @@ class Changes:
 
     Args:
         blocks: list of `Block`.
-        without, whole: uint8 (S, S, 3), without the adapter and with all of it; None before.
+        without, whole: uint8 (S, S, 3), with no kernel changed (but the word in the prompt, whose
+            vector comes with the adapter) and with all of them; None before.
     """
 
     blocks: list
@@ -182,7 +183,7 @@ def shown(changes):
     """Changes as HTML: two pictures, and a row a block with a bar."""
     if changes is None:
         return markup.NONE
-    named = {"without the adapter": changes.without, "with all of it": changes.whole}
+    named = {"no kernel changed, its word alone": changes.without, "all of it": changes.whole}
     pictures = [
         markup.figure(markup.picture(picture, text), text)
         for text, picture in named.items()
@@ -201,7 +202,7 @@ def shown(changes):
         ranks = ", ".join(map(str, block.ranks))
         rows.append([markup.escape(block.name), str(block.kernels), ranks, bar, seen, apart])
     head = ["block", "kernels", "rank", "change over kernels", "this block alone", "apart"]
-    caption = "Apart: root mean square difference to the picture without the adapter, 0 to 255."
+    caption = "Apart: root mean square difference to the picture with no kernel changed."
     line = "W + s (alpha / r) B A, s = 1 for one block and 0 for the others"
     where = f"<p>{markup.escape(line)} <code>{source_of(_adapted())}</code></p>"
     return (

@@ -79,6 +79,8 @@ def is_own(method, headers, port, names=None):
 
 def _is_named(host, port, names):
     """Whether a `Host` names this machine and port."""
+    if port == 80 and not host.endswith(":80"):
+        host += ":80"  # browsers leave it away
     name, _, of = host.rpartition(":")
     if of != str(port):
         return False

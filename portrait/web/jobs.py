@@ -57,6 +57,14 @@ class Jobs:
             if not self._of[page]:
                 del self._of[page]
 
+    def forget(self, page):
+        """Forget the page's first job that has not begun: one whose fields were refused before it
+        could."""
+        with self._lock:
+            job = next((job for job in self._of.get(page, ()) if not job.begun), None)
+        if job is not None:
+            self.end(page, job)
+
     def stop(self, page):
         """Stop the page's first job that was not told to yet, and no other's.
 

@@ -23,7 +23,7 @@ WEIGHTS = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0)  # of guidance, side by side
 _X0 = {
     "v": ("x0_hat = alpha x_t - sigma v", "x0_hat = {alpha:.4f} x_t - {sigma:.4f} v"),
     "eps": ("x0_hat = (x_t - sigma eps) / alpha", "x0_hat = (x_t - {sigma:.4f} eps) / {alpha:.4f}"),
-    "x0": ("x0_hat = x0: the network predicts it", "x0_hat = x0"),
+    "x0": ("x0_hat = x0, which the network predicts", "guided and clipped"),
 }
 # Of the curves, in units of the drawing.
 _WIDTH, _HEIGHT, _LEFT, _TOP = 320, 130, 34, 8
@@ -39,7 +39,6 @@ class Way:
         decode: what is diffused -> uint8 pictures.
         timesteps: int (n,), falling.
         x_t, x0_hat: float32 (n, H, W, C), of what is diffused.
-        network: its class.
         request: `Request` that it was drawn for.
     """
 
@@ -49,7 +48,6 @@ class Way:
     timesteps: np.ndarray
     x_t: np.ndarray
     x0_hat: np.ndarray
-    network: type
     request: Request
 
 
@@ -130,8 +128,7 @@ def _walk(studio, form, job):
     x_t, x0_hat = (np.float32(arrays) for arrays in zip(*kept, strict=True))
     kind = model.preset.objective.prediction
     decode = model.codec.decode
-    network = type(model.network)
-    way = Way(pipeline.schedule, kind, decode, timesteps, x_t, x0_hat, network, request)
+    way = Way(pipeline.schedule, kind, decode, timesteps, x_t, x0_hat, request)
     yield drawing.View("Move the slider.", notes=tuple(pipeline.notes(request))), way
 
 
@@ -166,7 +163,7 @@ def panels(way, i):
     # Noise is wider than the range of pixels, so it is shown at a third of its contrast.
     shown = {
         "x_t": (at.x_t, f"x_t at t = {at.t}", sample_ddim),
-        "prediction": (at.prediction, f"the network's prediction: {way.kind}", way.network),
+        "prediction": (at.prediction, f"x0_hat as {way.kind}, which the network predicts", target),
         "x0_hat": (at.x0_hat, "x0_hat, after guidance and clipping", to_x0),
         "eps_hat": (at.eps_hat / 3, "eps_hat, a third of its contrast", to_eps),
         "x_s": (at.x_s, "x at the next level", sample_ddim),

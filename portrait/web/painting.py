@@ -146,9 +146,7 @@ def show_controls(studio, form):
     from portrait import photograph
 
     try:
-        if form.canvas is None or form.canvas.get("background") is None:
-            raise ValueError("there is no picture yet; drop one onto the canvas.")
-        request = request_of(replace(form, strength=min(form.strength, 0.9)))
+        request = request_of(replace(form, strength=0.5))  # which plays no part here
         place = photograph.find_place(
             request, "the picture", studio.pipeline.size, whole=form.whole
         )

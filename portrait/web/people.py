@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from common.cli import count, printable
+from common.cli import STOPPED, count, printable
 from common.files import folder_lock
 from common.images import read_image
 from portrait.web import drawing, markup, sorting
@@ -61,6 +61,7 @@ class People:
     def __init__(self, folder, log):
         self.folder, self.log = Path(folder).absolute(), Path(log)
         self._lock, self._process, self._name = Lock(), None, ""
+        self._asked = False  # to stop; a second signal would end it before it has saved
 
     # --- who is there
 
@@ -135,13 +136,15 @@ class People:
             ValueError: one sentence: there is nobody of that name, or a training goes on.
             OSError: the disk refuses.
         """
-        from portrait.person import CONTENTS, TRAINING
+        from portrait.person import CONTENTS, check_not_learning
 
         folder = self.find(name)
         if self.is_running(name):
             raise ValueError(f"{name} is being learned; stop that first.")
-        if (folder / TRAINING).is_dir():
-            with folder_lock(folder / TRAINING):  # by another program
+        check_not_learning(folder)  # by another program
+        partial_folder = folder.with_name(f".{folder.name}.partial")
+        if partial_folder.is_dir():
+            with folder_lock(partial_folder):
                 pass
         strange = [p.name for p in folder.iterdir() if p.name not in CONTENTS and p.name[0] != "."]
         if strange:
@@ -184,7 +187,7 @@ class People:
                 self._process = subprocess.Popen(
                     list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
-            self._name = folder.name
+            self._name, self._asked = folder.name, False
 
     def stop(self):
         """Ask the training to stop; it saves first.
@@ -193,7 +196,8 @@ class People:
             bool: whether one goes on.
         """
         running = self.is_running()
-        if running:
+        if running and not self._asked:
+            self._asked = True
             self._process.send_signal(signal.SIGTERM)
         return running
 
@@ -208,7 +212,10 @@ class People:
             return ""
         lines = self.log.read_text("utf-8", "replace").splitlines()
         errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-        return errors[-1] if errors else ""
+        if errors or self._asked or self._process.returncode == STOPPED:
+            return errors[-1] if errors else ""
+        said = lines[-1] if lines else "it said nothing"
+        return f"the training ended by itself (code {self._process.returncode}): {printable(said)}"
 
 
 # --- the photos
@@ -303,7 +310,7 @@ def _learn(studio, form, desk, job):
     if people.is_running():
         raise ValueError(f"{people.last} is being learned; wait for it, or stop it.")
     weights, trigger = studio.pipeline.model.path, person.trigger_of(place)
-    learning.make_plan(trigger, form.noun, weights, steps)  # now, for it may refuse
+    plan = learning.make_plan(trigger, form.noun, weights, steps)  # now, for it may refuse
     if desk.get(TAB, {}).get("files") != tuple(form.files):
         table = None
         for view, table in _survey(studio, form, desk, job):
@@ -314,15 +321,19 @@ def _learn(studio, form, desk, job):
     if choice.problem:
         raise ValueError(f"{choice.problem}.")
     wanted = person.want(folder, place, form.noun)
-    if not _is_chosen(place, wanted):
+    if not job.stopped and not _is_chosen(place, wanted):
         yield View(f"Preparing {count(len(choice.used), 'square')} ...", 0.0), None
         person.keep(place, wanted, choice)
+    if job.stopped:
+        yield View("Stopped."), None
+        return
     begun = learning.state(place)
     if begun == "finished":
         yield View(f"{place.name} is learned already."), None
         return
-    words = () if begun else ("--weights", weights, *(("--steps", steps) if steps else ()))
-    people.start(place, *words)
+    if not begun:
+        learning.begin(place, plan)  # so that it goes on as it was meant to, whoever continues it
+    people.start(place)
     yield View(STARTED.format(name=place.name)), None
 
 
@@ -333,9 +344,11 @@ def _is_chosen(place, wanted):
     try:
         return person.is_learned(place, wanted)
     except ValueError:
+        if person.read_record(place) is None:
+            raise
         raise ValueError(
-            f"there is a {place.name} already, of other photos; choose another name, or delete "
-            "what is there first."
+            f"{place.name} is there already, chosen from other photos or as something else; choose "
+            "another name, or delete what is there first."
         ) from None
 
 

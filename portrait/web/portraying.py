@@ -190,7 +190,7 @@ def check(studio, form):
         session = session_of(studio, form)
     except (ValueError, OSError) as error:
         return [], drawing.describe(error)
-    names = (form.template, *form.references)
+    names = (form.template, *(one for _, one, *_ in session.pairs))
     return [markup.without_folder(sentence, *names) for sentence in session.notes], ""
 
 
@@ -256,7 +256,7 @@ def _paint(studio, form, desk, job, since):
     photos = (form.template, form.references, form.picks)
     if since and last.get("photos") != photos:
         raise ValueError("the photos are other ones than those painted last; press Paint.")
-    names = (form.template, *form.references)
+    names = (form.template, *(one for _, one, *_ in session.pairs))
     notes = [markup.without_folder(sentence, *names) for sentence in session.notes]
     folder = last["folder"] if since else studio.new_folder()
     if since:

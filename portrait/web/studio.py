@@ -63,7 +63,10 @@ class Studio:
         """
         from portrait.person import ADAPTER  # here, for it loads the face detector
 
-        key = person and (person.folder, (person.folder / ADAPTER).stat().st_mtime_ns, strength)
+        try:
+            key = person and (person.folder, (person.folder / ADAPTER).stat().st_mtime_ns, strength)
+        except FileNotFoundError:  # deleted since the job was asked for
+            raise ValueError(f"{person.trigger} is not there any more.") from None
         if key not in self._painters:
             while len(self._painters) >= PAINTERS:
                 self._painters.popitem(last=False)

@@ -54,7 +54,8 @@ def tab(studio):
                 label="Pictures", columns=4, format="png", buttons=["download", "fullscreen"],
                 object_fit="contain", height=420, interactive=False,
             )  # fmt: skip
-            outputs = [work, gallery, seed]
+            mine = gr.State(())  # files of this page's gallery; others of the browser add to theirs
+            outputs = [work, gallery, seed, mine]
             connect(inputs, outputs)
             _chosen(studio, gallery, inputs, outputs)
     _plot(studio, inputs)
@@ -62,10 +63,10 @@ def tab(studio):
     def restore(desk):
         kept = desk.get(TAB)
         if kept is None:
-            return [gr.skip()] * (1 + len(inputs))
-        return [kept["files"], *vars(kept["form"]).values()]
+            return [gr.skip()] * (2 + len(inputs))
+        return [kept["files"], kept["files"], *vars(kept["form"]).values()]
 
-    return inputs, restore, [gallery, *inputs]
+    return inputs, restore, [gallery, mine, *inputs]
 
 
 def _drawn(views, desk, values):
@@ -76,7 +77,7 @@ def _drawn(views, desk, values):
         gallery = gr.skip()
         if view.files:
             kept["files"] = gallery = [*map(str, view.files), *kept["files"]]
-        yield show(view), gallery, gr.skip() if view.seed is None else view.seed
+        yield show(view), gallery, gr.skip() if view.seed is None else view.seed, gallery
 
 
 def _chosen(studio, gallery, inputs, outputs):
@@ -90,8 +91,7 @@ def _chosen(studio, gallery, inputs, outputs):
             vary = gr.Button("Vary", min_width=90)
             enlarge = gr.Button("Enlarge 4 times", min_width=120)
 
-    def choose(request: gr.Request, event: gr.SelectData):
-        files = desk_of(studio, request).get(TAB, {"files": ()})["files"]
+    def choose(event: gr.SelectData, files):
         if not 0 <= event.index < len(files):  # of a page that is older than the server
             return None, markup.NONE, gr.update(visible=False)
         path = files[event.index]
@@ -105,17 +105,17 @@ def _chosen(studio, gallery, inputs, outputs):
         try:
             kept["files"] = [str(variations.enlarge(studio, path)), *kept["files"]]
         except (ValueError, OSError) as error:
-            return markup.notice([describe(error)], problem=True), gr.skip()
-        return markup.notice(["Enlarged, without the model."]), kept["files"]
+            return markup.notice([describe(error)], problem=True), gr.skip(), gr.skip()
+        return markup.notice(["Enlarged, without the model."]), kept["files"], kept["files"]
 
     def run(job, desk, path, strength, *values):
         views = variations.vary(studio, Form(*values), path, strength, job)
         yield from _drawn(views, desk, values)
 
-    gallery.select(choose, None, [chosen, recipe, actions], **QUICK)
+    gallery.select(choose, outputs[3], [chosen, recipe, actions], **QUICK)
     again.click(use, chosen, [outputs[0], *inputs], **QUICK)
     begins(studio, vary.click, run, [chosen, strength, *inputs], outputs)
-    enlarge.click(larger, chosen, outputs[:2], **QUICK)
+    enlarge.click(larger, chosen, [*outputs[:2], outputs[3]], **QUICK)
 
 
 def _plot(studio, inputs):

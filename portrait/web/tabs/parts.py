@@ -65,7 +65,11 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL):
         finally:
             studio.jobs.end(page, job)
 
-    event(ask, queue=False, **QUICK).then(
+    def forget(request: gr.Request):
+        studio.jobs.forget((request.session_hash, queue))
+
+    asked = event(ask, queue=False, **QUICK)
+    worked = asked.then(
         work,
         inputs,
         outputs,
@@ -74,6 +78,7 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL):
         trigger_mode="multiple",
         **QUICK,
     )
+    worked.failure(forget, queue=False, **QUICK)  # a value of a field was refused
 
 
 def desk_of(studio, request):
