@@ -659,8 +659,8 @@ def _fit_to_pictures(run, pictures, folder):
         click.echo(f"Fewer pictures than a batch: the batch size is {most}.")
     if run.options.prior and batch_size < 2:
         raise ValueError(
-            "with --prior half of each batch is of the class, so it has at least two pictures; add a "
-            "picture, or give --batch-size 2."
+            "with --prior half of each batch is of the class, so it has two pictures at least; add "
+            "one, or give --batch-size 2."
         )
     return preset
 
