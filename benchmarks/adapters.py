@@ -26,7 +26,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.adapters_bench import GUIDANCE, Bench, Settings
+from benchmarks.adapters_bench import GUIDANCE, STYLE_SHARE, Bench, Settings
 from benchmarks.adapters_parts import MEASURES, real, summary
 from benchmarks.adapters_people import people
 from benchmarks.common import RESULTS, merge_json
@@ -75,6 +75,8 @@ def main(weights, count, tried, parts, learned, steps, sampling, rate, work, out
             result |= {"judges": bench.judges.accuracy(), "cores": core_count()}
             if part != "recipe":
                 result["rate"] = rate
+            if part == "styles":
+                result["style_steps"] = round(steps * STYLE_SHARE)
             merge_json({part: result}, out)
         click.echo(json.dumps({part: result}, indent=1))
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from common.files import folder_lock
 from common.images import read_image, write_image
 from common.sheets import read_recipe
-from portrait import stages
+from portrait import learning, stages
 from portrait.settings import HELP, Settings
 from portrait.stages import STAGES
 from portrait.web import people, portraying, sorting
@@ -326,8 +327,9 @@ def test_somebody_is_learned_beside_the_page_and_stopped(home, album, monkeypatc
     folder = home.people.find("anna-lena")
     assert len(list((folder / "photos").glob("*.png"))) == len(desk[people.TAB]["choice"].used)
     words = list(map(str, home.people._process.args))[len(SLEEPER) :]
-    weights = ["--weights", str(home.pipeline.model.path)]
-    assert words == ["learn", "--out", str(folder), "--resume", *weights, "--steps", "7"]
+    assert words == ["learn", "--out", str(folder), "--resume"]
+    plan = learning.begun_with(folder)  # so that whoever goes on does as was meant
+    assert (plan.path, plan.steps, plan.init_word) == (home.pipeline.model.path, 7, None)
     assert people.progress_of(home.people).status.startswith("anna-lena: making strangers")
     *_, (view, _) = people.learn(home, form, desk, Job())
     assert view.problem == "anna-lena is being learned; wait for it, or stop it."
@@ -336,7 +338,7 @@ def test_somebody_is_learned_beside_the_page_and_stopped(home, album, monkeypatc
     assert home.people.stop()
     ended(home.people)
     assert not home.people.stop() and not people.progress_of(home.people).problem
-    assert "anna-lena: photos chosen, not learned yet" in people.list_shown(home.people)
+    assert "anna-lena: learned in part" in people.list_shown(home.people)
     # The photos are there, so only the training begins again.
     assert people.resume(home.people, "anna-lena") == said[-1]
     assert home.people.is_running("anna-lena") and not home.people.is_running("eva")
@@ -345,11 +347,45 @@ def test_somebody_is_learned_beside_the_page_and_stopped(home, album, monkeypatc
     assert list(home.people.everybody()) == ["eva"] and not folder.exists()
 
 
+def test_nothing_begins_that_was_stopped_before(home, album, monkeypatch):
+    monkeypatch.setattr(people, "COMMAND", SLEEPER)
+    job, said = Job(), []
+    for view, _ in people.learn(home, PersonForm(album, "Rosa", "woman"), {}, job):
+        said.append(view.status)
+        if view.status.startswith("Preparing"):
+            job.stop()
+    assert said[-1] == "Stopped." and not home.people.is_running()
+
+
+def test_a_second_click_on_stop_does_not_keep_it_from_saving(home, monkeypatch, tmp_path):
+    """A training hears one signal, however often it is asked; another one would end it at once."""
+    program = (
+        "import signal, sys, time; n = []; signal.signal(signal.SIGTERM, lambda *_: n.append(1));"
+        "print('begun', flush=True); time.sleep(3); time.sleep(1);"
+        "print('Error: heard', len(n), flush=True); sys.exit(2)"
+    )
+    monkeypatch.setattr(people, "COMMAND", (sys.executable, "-c", program))
+    home.people.start(home.people.find("eva"))
+    while "begun" not in home.people.log.read_text():
+        sleep(0.05)
+    for _ in range(3):
+        assert home.people.stop()
+        sleep(0.2)
+    ended(home.people)
+    assert home.people.failure() == "heard 1"
+
+
 def test_why_a_training_failed_is_told(home, monkeypatch):
     monkeypatch.setattr(people, "COMMAND", FAILURE)
     people.resume(home.people, "eva")
     ended(home.people)
     assert people.progress_of(home.people).problem == "no room left."
+    crash = (sys.executable, "-c", "raise KeyError('of ours')")
+    monkeypatch.setattr(people, "COMMAND", crash)
+    people.resume(home.people, "eva")
+    ended(home.people)
+    said = people.progress_of(home.people).problem
+    assert said == "the training ended by itself (code 1): KeyError: 'of ours'"
 
 
 def test_other_photos_do_not_replace_a_person(home, album):
@@ -367,6 +403,19 @@ def test_progress_is_read_from_the_training_itself(home):
     assert people.said_of(training.parent) == "learned in part, step 4 of 40"
     (training / "log.csv").write_text("")
     assert people.said_of(training.parent) == "learned in part"
+
+
+def test_who_is_learned_by_another_program_is_neither_deleted_nor_replaced(home, album):
+    from portrait import person
+
+    folder = home.people.find("eva")
+    with folder_lock(folder / "training"):
+        with pytest.raises(ValueError, match="another process"):
+            home.people.delete("eva")
+        with pytest.raises(ValueError, match="another process"), person.whole(folder) as new:
+            (new / "person.json").write_text("{}")
+    assert person.read_record(folder)
+    home.people.delete("eva")
 
 
 def test_deleting_removes_the_files_and_spares_what_is_not_of_the_person(home):

@@ -239,6 +239,41 @@ def styles_said(found):
     )
 
 
+def newcomer_table(found):
+    """Whose the pictures were taken for, by embedder."""
+    rows = [
+        [
+            name,
+            f"{one['right']} of {found['people']}",
+            f"{sum(one['right_pictures'])} of {found['people'] * found['pictures']}",
+            f"{one['right_photographs']} of {found['people']}",
+        ]
+        for name, one in found["by"].items()
+    ]
+    return table(["by", "people told right", "single pictures", "their own photographs"], rows)
+
+
+def newcomer(found):
+    """The values of the section on the newcomer's trial."""
+    costs = found["costs"]
+    wrong = {
+        name: [
+            f"{found['names'][i]} for {found['names'][other]}" if other >= 0 else found["names"][i]
+            for i, other in enumerate(one["taken_for"])
+            if other != i
+        ]
+        for name, one in found["by"].items()
+    }
+    said = "; ".join(f"by {name} {', '.join(names)}" for name, names in wrong.items() if names)
+    return {
+        **found,
+        "table": newcomer_table(found),
+        "wrong": said,
+        "cpu": float(np.median([one["cpu_seconds"] for one in costs])),
+        "size": size_of(float(np.median([one["bytes"] for one in costs]))),
+    }
+
+
 def context(results):
     """The template's values; None for a part that has not been measured."""
     found = results.get("adapters", {})
@@ -260,12 +295,14 @@ def context(results):
     judges = measured and {k: percent(v, 0) for k, v in measured["judges"].items()}
     picture = (ROOT / "docs" / "pictures" / "adapters_styles.png").exists()
     few = "With so few people these are numbers of them, hardly of the methods."
+    trial = results.get("newcomer")
+    made["newcomer"] = trial and newcomer(trial)
     return {**made, "few": few, "judges": judges, "drawn_styles": picture}
 
 
 PAGE = Page(
     "docs/adapters.md",
-    {"adapters": "adapters.json"},
+    {"adapters": "adapters.json", "newcomer": "newcomer.json"},
     context,
     {"adapters_methods": draw_methods, "adapters_styles": draw_styles},
 )

@@ -23,7 +23,7 @@ WEIGHTS = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0)  # of guidance, side by side
 _X0 = {
     "v": ("x0_hat = alpha x_t - sigma v", "x0_hat = {alpha:.4f} x_t - {sigma:.4f} v"),
     "eps": ("x0_hat = (x_t - sigma eps) / alpha", "x0_hat = (x_t - {sigma:.4f} eps) / {alpha:.4f}"),
-    "x0": ("x0_hat = x0, which the network predicts", "guided and clipped"),
+    "x0": ("x0_hat = x0: the network predicts it", "x0_hat = x0"),
 }
 # Of the curves, in units of the drawing.
 _WIDTH, _HEIGHT, _LEFT, _TOP = 320, 130, 34, 8
