@@ -347,6 +347,24 @@ def test_somebody_is_learned_beside_the_page_and_stopped(home, album, monkeypatc
     assert list(home.people.everybody()) == ["eva"] and not folder.exists()
 
 
+def test_one_photo_is_enough_where_there_is_a_hypernetwork(home, photos, monkeypatch):
+    monkeypatch.setattr(people, "COMMAND", SLEEPER)
+    form = PersonForm((photos["hopper"],), "Grace", "woman")
+    ((view, _),) = people.learn_fast(home, form, {}, Job())
+    assert view.problem.startswith("there is no hypernetwork yet; train one")
+    monkeypatch.setattr("ddpm.bundle.find_hyper", lambda: None)
+    *_, (view, _) = people.learn_fast(home, form, {}, Job())
+    assert view.status == "grace is being learned; the page may be closed."
+    words = list(map(str, home.people._process.args))[len(SLEEPER) :]
+    assert words[:3] == ["learn", "--out", str(home.people.folder / "grace")]
+    assert words[4:] == ["--fast", "--noun", "woman"] and "--resume" not in words
+    (photo,) = people.Path(words[3]).iterdir()
+    np.testing.assert_array_equal(read_image(photo), read_image(photos["hopper"]))
+    assert people.progress_of(home.people).status == "grace: being learned from one photo."
+    *_, (view, _) = people.learn_fast(home, form, {}, Job())
+    assert view.problem == "grace is being learned; wait for it, or stop it."
+
+
 def test_nothing_begins_that_was_stopped_before(home, album, monkeypatch):
     monkeypatch.setattr(people, "COMMAND", SLEEPER)
     job, said = Job(), []

@@ -168,12 +168,13 @@ class People:
         """Who was learned last by this studio, or "" for nobody."""
         return self._name
 
-    def start(self, folder, *words):
+    def start(self, folder, *words, resume=True):
         """Begin a training, or go on with it, in a process of its own.
 
         Args:
-            folder: of the person, whose squares are there.
-            words: further options of `python -m portrait learn`.
+            folder: of the person.
+            words: further words of `python -m portrait learn`.
+            resume: go on with what is in the folder: the squares are there.
 
         Raises:
             ValueError: another one goes on.
@@ -181,7 +182,7 @@ class People:
         with self._lock:
             if self.is_running():
                 raise ValueError(f"{self._name} is being learned; wait for it, or stop it.")
-            command = [*COMMAND, "learn", "--out", folder, "--resume", *words]
+            command = [*COMMAND, "learn", "--out", folder, *words, *(["--resume"] * resume)]
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with open(self.log, "wb") as log:
                 self._process = subprocess.Popen(
@@ -337,6 +338,42 @@ def _learn(studio, form, desk, job):
     yield View(STARTED.format(name=place.name)), None
 
 
+def learn_fast(studio, form, desk, job):
+    """Begin to learn somebody from one photo, the only one or the best of several, by a
+    hypernetwork (`portrait.fast`).
+
+    Args:
+        studio, form, desk, job: as of `survey`; steps are not asked for.
+
+    Yields:
+        (`View`, None).
+    """
+    yield from drawing.explained(_learn_fast(studio, form, job), lambda view: (view, None))
+
+
+def _learn_fast(studio, form, job):
+    from ddpm.bundle import find_hyper
+    from portrait import learning, person
+
+    people = studio.people
+    place = people.place_for(form.name)
+    if people.is_running():
+        raise ValueError(f"{people.last} is being learned; wait for it, or stop it.")
+    find_hyper()  # now, for there may be none
+    folder = studio.new_folder() / "photos"
+    sorting.collect(form.files, folder)
+    if job.stopped:
+        yield View("Stopped."), None
+        return
+    if _is_chosen(place, person.want(folder, place, form.noun, 1)):
+        if learning.state(place) == "finished":
+            yield View(f"{place.name} is learned already."), None
+            return
+    noun = ("--noun", form.noun) if form.noun else ()
+    people.start(place, folder, "--fast", *noun, resume=False)
+    yield View(STARTED.format(name=place.name)), None
+
+
 def _is_chosen(place, wanted):
     """Whether the squares of these photos are there; refuses to replace other ones."""
     from portrait import person
@@ -393,6 +430,8 @@ def progress_of(people):
     """
     name = people.last
     folder = people.everybody().get(name)
+    if folder is None and people.is_running():
+        return View(f"{name}: being learned from one photo.")
     if folder is None:
         return View(problem=people.failure())
     from portrait.person import SHEET
