@@ -57,6 +57,21 @@ def warp_face(image, mesh_from, mesh_to, shape):
     return result, seen
 
 
+def warp_mask(mask, mesh_from, mesh_to, shape):
+    """A mask of one face on another, as `warp_face` has its pixels.
+
+    Args:
+        mask: float (H, W) in [0, 1].
+        mesh_from, mesh_to, shape: as of `warp_face`.
+
+    Returns:
+        float32 (H', W') in [0, 1], 0 outside the mesh.
+    """
+    levels = np.rint(255 * np.clip(mask, 0, 1)).astype(np.uint8)
+    warped, _ = warp_face(np.repeat(levels[..., None], 3, axis=2), mesh_from, mesh_to, shape)
+    return warped[..., 0].astype(np.float32) / 255
+
+
 def paste_by_points(template, points5_to, image, points5_from, mask):
     """Paste a face on another by the similarity transform of five points: the plain version.
 
@@ -73,7 +88,15 @@ def paste_by_points(template, points5_to, image, points5_from, mask):
 
 
 def fuse(
-    template, face_to, image, face_from, share=SHARE, border="multiband", match=1.0, inset=INSET
+    template,
+    face_to,
+    image,
+    face_from,
+    share=SHARE,
+    border="multiband",
+    match=1.0,
+    inset=INSET,
+    hidden=None,
 ):
     """Fuse a face of one picture with a face of another.
 
@@ -86,6 +109,8 @@ def fuse(
         border: "multiband", "poisson" or "soft".
         match: 0..1, how far the new face takes the template's colours first.
         inset: how far inside the oval the blending ends: see `inset_mask`.
+        hidden: float32 (H', W') in [0, 1], where something is in front of the new face, which does
+            not travel: the template shows there; None for nowhere.
 
     Returns:
         uint8 (H, W, 3), bit for bit the template outside the face's oval.
@@ -103,13 +128,15 @@ def fuse(
     view, face_to = template[top:bottom, left:right], face_to.moved(-left, -top)
     if view.size:
         result[top:bottom, left:right] = _fused(
-            view, face_to, image, face_from, share, border, match, inset
+            view, face_to, image, face_from, share, border, match, inset, hidden
         )
     return result
 
 
-def _fused(template, face_to, image, face_from, share, border, match, inset):
+def _fused(template, face_to, image, face_from, share, border, match, inset, hidden):
     warped, seen = warp_face(image, face_from.mesh, face_to.mesh, template.shape)
+    if hidden is not None:
+        seen = seen * (1 - warp_mask(hidden, face_from.mesh, face_to.mesh, template.shape))
     mask = inset_mask(face_to, template.shape, inset) * _smooth_seen(seen, face_to)
     parts = masks.regions(face_to, template.shape)
     if mouth_opening(face_to) - mouth_opening(face_from) > _OPENS:

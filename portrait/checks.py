@@ -5,8 +5,8 @@
     folder     photos of someone else among those of one person
 
 A doubt stops the work (`Doubt`), but for whoever wants to go on anyway: then it is a note. What
-hides a face inside the picture (hair, a hand, sunglasses) is not told from the mesh: `seen` takes a
-mask of it from whoever has one.
+hides a face inside the picture (hair, a hand, sunglasses) a face parser tells, where there is a
+trained one (`facekit.cover`).
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from common.cli import count
-from facekit import expression, masks
+from facekit import cover, expression, masks
 from facekit.align import align
 from facekit.triangles import triangles
 from portrait import photos
@@ -147,7 +147,7 @@ def _of_photo(image, face, path):
             f"{path}: the face is {turned(face)}, too far to be turned; choose a photo that shows "
             "it from the front."
         )
-    share = seen(face, image.shape)
+    share = seen(face, image.shape, cover.covered(image, face))
     if not doubts and share < LEAST_SEEN:
         doubts.append(
             f"{path}: only {share:.0%} of the face is seen; choose a photo that shows all of it."

@@ -10,6 +10,7 @@ HELP = {
     "below": "how far under the crop's middle the face's middle lies, in parts of the side",
     "shape": "how far the face takes the reference's shape; the rest of it is the template's",
     "relight": "how far the light on the reference becomes that on the template's face",
+    "front": "how far what covers the template's face stays in front: glasses, hair, a hat, a hand",
     "share": "how much of the new face the fused picture takes",
     "inset": "how far inside the face's outline it does, in parts of the face's width",
     "strength": "how far back to noise the reconstruction goes",
@@ -45,6 +46,7 @@ class Settings:
     below: float = BELOW
     shape: float = 1.0  # 0 there, of which its users complain: the template's shape wins
     relight: float = 1.0  # none there: a face lit from the other side stays so
+    front: float = 1.0  # none there: a pair of sunglasses is half painted over
     share: float = 1.0  # 0.6 there, with adapters that know the person
     inset: float = 0.03  # a rim of the template's beard or wrinkles is less like the person
     strength: float = 0.45

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from common.images import resize
-from facekit import colour, masks, relight, retouch
+from facekit import colour, cover, masks, relight, retouch
 from facekit import control as control_of
 from facekit.align import fading_square, warp
 from facekit.detect import Face
@@ -31,7 +31,7 @@ STAGES = (
 
 # The settings that each stage takes, so that it is known which of them a kept stage was made with.
 USES = {
-    "crop": ("crop", "below", "shape", "relight"),
+    "crop": ("crop", "below", "shape", "relight", "front"),
     "fused": ("share", "inset"),
     "reconstructed": (
         *("strength", "steps", "guidance", "canny", "points", "colour"),
@@ -66,6 +66,8 @@ class Scene:
         lit: the other photo in the template's light.
         inner: float32 (S, S): where the face is painted.
         ring: float32 (S, S): where its border is refined.
+        hidden: float32 (H, W), what of the other face is hidden, and was not found on its other
+            side: it does not travel; None for nothing.
         pasted: (uint8 (H, W, 3), face in it): another picture of the same person to lay on and to
             take the points from; None for the reference.
     """
@@ -79,6 +81,7 @@ class Scene:
     lit: np.ndarray
     inner: np.ndarray
     ring: np.ndarray
+    hidden: np.ndarray | None = None
     pasted: tuple | None = None
 
     @property
@@ -96,7 +99,8 @@ class Scene:
 
 def crop(template, face, others, reference, reference_face, settings, pasted=None):
     """Cut out the surroundings of a face, upright, and the masks in them, and bring the reference
-    into its light.
+    into its light. What covers the template's face stays in front of what is painted, and what
+    covers the reference's does not travel, where a face parser sees it (`facekit.cover`).
 
     Args:
         template: uint8 (H, W, 3).
@@ -125,6 +129,11 @@ def crop(template, face, others, reference, reference_face, settings, pasted=Non
     for other in others:
         there = other.through(matrix)
         free = np.minimum(free, 1 - masks.inner(there, view.shape))
+    if settings.front:
+        free = np.minimum(free, 1 - settings.front * _in_front(template, face, matrix, side))
+    hidden = cover.covered(reference, reference_face)
+    if hidden is not None:
+        reference, hidden = cover.uncovered(reference, reference_face, hidden)
     target = shaped(here, reference_face, settings.shape)
     light = _light(view, here) if settings.relight else None
     lit = relit(reference, reference_face, light, settings.relight)
@@ -134,7 +143,17 @@ def crop(template, face, others, reference, reference_face, settings, pasted=Non
         np.minimum(np.maximum(make(here, view.shape), make(target, view.shape)), free)
         for make in (masks.inner, masks.ring)
     )
-    return Scene(matrix, view, here, target, reference, reference_face, lit, inner, ring, pasted)
+    faces = here, target, reference, reference_face, lit
+    return Scene(matrix, view, *faces, inner, ring, hidden, pasted)
+
+
+def _in_front(template, face, matrix, side):
+    """What covers a face, in its crop: float32 (side, side), 0 where nothing is known to."""
+    front = cover.covered(template, face)
+    if front is None:
+        return np.zeros((side, side), np.float32)
+    levels = np.repeat(np.rint(255 * front).astype(np.uint8)[..., None], 3, axis=2)
+    return warp(levels, matrix, side)[..., 0].astype(np.float32) / 255
 
 
 def relit(image, face, light, strength):
@@ -287,7 +306,8 @@ def detailed(picture, painted, mask):
 
 
 def _laid_on(scene, picture, share, inset):
-    return fuse(picture, scene.target, scene.lit, scene.reference_face, share, inset=inset)
+    faces = scene.target, scene.lit, scene.reference_face
+    return fuse(picture, *faces, share, inset=inset, hidden=scene.hidden)
 
 
 def _small(mask, size):
