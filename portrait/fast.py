@@ -30,7 +30,7 @@ from facekit import folder as photo_folder
 from facekit.align import align
 from facekit.identity import load_embedder
 from facekit.score import appearances
-from portrait import learning, person
+from portrait import checks, learning, person
 from portrait import photos as photos_of
 from portrait.supervision import EMBEDDER, mask_maker
 
@@ -86,6 +86,11 @@ def choose(wanted):
     else:
         _check_whose(scored, wanted)
     best = choice.reference or choice.used[0]
+    if checks.is_drawn(read_image(best.path), best.best.measured.face):
+        raise ValueError(
+            f"{wanted.name_of(best.path)} seems to be a drawing, and a person is learned from "
+            "photos; name a photo."
+        )
     verdict = next(v for v in choice.verdicts if v.photo is best)
     return photos_of.Choice((verdict,), best, best)
 

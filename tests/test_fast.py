@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from conftest import eager_training
@@ -137,7 +138,12 @@ def test_bad_input_gets_its_sentence_before_anything_runs(
 ):
     monkeypatch.setattr(fast, "learn", None)
     astronaut = photographs["astronaut"]
+    posterised = (astronaut // 64 * 64 + 32).astype(np.uint8)
     pictures = {
+        "drawing": (
+            cv2.medianBlur(posterised, 9),
+            "seems to be a drawing, and a person is learned",
+        ),
         "none": (np.full((90, 90, 3), 99, np.uint8), "no face found; name a photo that shows"),
         "two": (np.concatenate([astronaut, astronaut], 1), "shows 2 faces, so it is not clear"),
         "small": (astronaut[::9, ::9], "no face found"),
