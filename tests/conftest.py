@@ -53,7 +53,11 @@ LONG_FILES = (
 
 
 def pytest_collection_modifyitems(items):
-    """Put the tests of `LONG_FILES` first, for workers that take whole files in turn."""
+    """Put the tests of `LONG_FILES` first, for workers that take whole files in turn, and mark
+    those that visit the page."""
+    for item in items:
+        if "visit" in item.fixturenames:
+            item.add_marker("browser")
     place = {f"test_{name}": i for i, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 

@@ -712,6 +712,15 @@ def test_a_missing_package_is_one_sentence(refused, monkeypatch):
     refused(main, "studio", "--port", free_port(), says="pip install -e '.[studio]'")
 
 
+def test_the_page_opens_in_a_browser(served, visit):
+    page, foreign = visit
+    page.goto(served)
+    page.get_by_role("button", name="Draw", exact=True).wait_for()
+    tabs = page.get_by_role("tab").all_inner_texts()
+    assert tabs[0] == "Draw" and "How it works" in tabs and len(tabs) == 7
+    assert foreign == []
+
+
 @pytest.mark.slow
 def test_a_visit_from_the_prompt_to_the_recipe(served, visit, tmp_path):
     page, foreign = visit
