@@ -77,6 +77,7 @@ def main(weights, count, tried, parts, learned, steps, sampling, rate, work, out
                 result["rate"] = rate
             if part == "styles":
                 result["style_steps"] = round(steps * STYLE_SHARE)
+                result["style_accuracy"] = {s: bench.judges.style_accuracy(s) for s in learned}
             merge_json({part: result}, out)
         click.echo(json.dumps({part: result}, indent=1))
 

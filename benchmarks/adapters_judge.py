@@ -55,9 +55,13 @@ class Linear:
         kernel = x @ x.T + RIDGE * len(x) * np.eye(len(x))
         return cls(mean, scale, x.T @ np.linalg.solve(kernel, y))
 
+    def scores(self, features):
+        """float (M, D) -> float (M, values): the likelier a value, the higher."""
+        return (features - self.mean) / self.scale @ self.weights
+
     def __call__(self, features):
         """float (M, D) -> int (M,), the likeliest values."""
-        return ((features - self.mean) / self.scale @ self.weights).argmax(1)
+        return self.scores(features).argmax(1)
 
 
 def attribute_features(image, points5):

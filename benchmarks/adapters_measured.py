@@ -136,10 +136,29 @@ class Judges:
                 said[i, list(VALUES).index(name)] = self.linear[name][0](features[None])[0]
         return obedience(said, np.resize(asked_labels(), said.shape))
 
-    def style(self, images):
-        """The styles that pictures are judged to have, a list of strings."""
+    def style(self, images, style):
+        """Whether pictures look more like a style than like a photograph: bool (N,).
+
+        Of the two alone, for what a model draws is softer than a render, and a soft pencil drawing
+        is taken for a watercolour where all styles are asked for.
+
+        Args:
+            images: uint8 (N, S, S, 3).
+            style: of `data.shape.parts.STYLES`, not "photo".
+        """
         features = np.array([style_features(image) for image in images])
-        return [STYLES[i] for i in self.linear["style"][0](features)]
+        scores = self.linear["style"][0].scores(features)
+        return scores[:, STYLES.index(style)] > scores[:, STYLES.index("photo")]
+
+    def style_accuracy(self, style):
+        """How often `style` is right about renders that the judge was not fitted to: the mean of
+        the shares of drawings in the style, and of photographs."""
+        images, records = load(self.renders, STYLES)
+        held = np.arange(len(records)) % HELD_OUT == 0
+        named = np.array([record["style"] for record in records])
+        drawn = self.style(np.asarray(images)[held & (named == style)], style)
+        photos = self.style(np.asarray(images)[held & (named == "photo")], style)
+        return float((drawn.mean() + 1 - photos.mean()) / 2)
 
     def _fit(self, path):
         images, records = load(self.renders)

@@ -315,7 +315,7 @@ def _styled_row(bench, images, held, style):
     found = vectors(images, bench.embedders)
     return {
         "likeness": {name: likeness(found[name], held[name]) for name in found},
-        "style": float(np.mean([said == style for said in bench.judges.style(images)])),
+        "style": float(bench.judges.style(images, style).mean()),
         "not_found": int(np.isnan(next(iter(found.values()))[:, 0]).sum()),
     }
 

@@ -2,13 +2,14 @@
 
 import subprocess
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks.adapters_bench import Bench, Settings
 from benchmarks.adapters_judge import Linear, style_features
-from benchmarks.adapters_measured import balanced, diversity, likeness, obedience
+from benchmarks.adapters_measured import Judges, balanced, diversity, likeness, obedience
 from benchmarks.adapters_parts import (
     block_parts,
     mean_rows,
@@ -124,6 +125,16 @@ def test_a_linear_judge_tells_what_a_line_can_tell(rng):
 def test_balanced_shares_do_not_depend_on_how_frequent_a_value_is():
     truth = np.array([0] * 90 + [1] * 10)
     assert balanced(np.zeros(100, int), truth) == 0.5
+
+
+def test_a_style_is_told_from_photographs_alone(monkeypatch, tmp_path):
+    """Whatever a third style scores: a soft pencil drawing resembles a watercolour, too."""
+    scores = np.tile([0.2, 0.5, 0.3, 0.1, 0.9, 0.0, 0.0], (2, 1))
+    told = {"style": (SimpleNamespace(scores=lambda features: scores), 0.9)}
+    monkeypatch.setattr(Judges, "linear", told)
+    judges, images = Judges(tmp_path, tmp_path), np.zeros((2, 64, 64, 3), np.uint8)
+    assert judges.style(images, "pencil").all() and judges.style(images, "manga").all()
+    assert not judges.style(images, "oil").any()
 
 
 def test_blocks_of_pixels_are_seen(rng):

@@ -285,6 +285,9 @@ def context(results):
         "styles": lambda r: {
             "tables": {style: styles_table(rows) for style, rows in r["styles"].items()},
             "said": styles_said(r),
+            "right": ", ".join(
+                f"{percent(share, 0)} ({style})" for style, share in r["style_accuracy"].items()
+            ),
         },
     }
     made = {}
