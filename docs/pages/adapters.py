@@ -233,10 +233,9 @@ def styles_said(found):
     paper = "as in the paper" if best == "upper" else "not the upper one, as in the paper"
     if min(shares.values()) >= 0.75:
         return (
-            f"Beside a full person every part carries the style: {listed}. Style is not confined to "
-            "the upper blocks here, as it is in the paper's Stable Diffusion: this network is small, "
-            "and each of its levels reaches the picture through a skip. What the parts differ in is "
-            "how much of the person they leave."
+            f"Beside a full person every part carries the style: {listed}. It is not confined to the "
+            "upper blocks, as it is in the paper's Stable Diffusion; why was not looked into. What "
+            "the parts differ in is how much of the person they leave."
         )
     if max(shares.values()) < 0.3:
         return f"No combination carries the style here: beside a full person, {listed}."
