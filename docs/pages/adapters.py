@@ -233,8 +233,8 @@ def styles_said(found):
     paper = "as in the paper" if best == "upper" else "not the upper one, as in the paper"
     if min(shares.values()) >= 0.75:
         return (
-            f"Beside a full person every part carries the style: {listed}. It is not confined to the "
-            "upper blocks, as it is in the paper's Stable Diffusion; why was not looked into. What "
+            f"Beside a full person every part carries the style: {listed}. It is not confined to "
+            "the upper blocks, as it is in the paper's Stable Diffusion; why was not looked into. What "
             "the parts differ in is how much of the person they leave."
         )
     if max(shares.values()) < 0.3:
