@@ -234,8 +234,8 @@ def styles_said(found):
     if min(shares.values()) >= 0.75:
         return (
             f"Beside a full person every part carries the style: {listed}. It is not confined to "
-            "the upper blocks, as it is in the paper's Stable Diffusion; why was not looked into. What "
-            "the parts differ in is how much of the person they leave."
+            "the upper blocks, as it is in the paper's Stable Diffusion; why was not looked into. "
+            "What the parts differ in is how much of the person they leave."
         )
     if max(shares.values()) < 0.3:
         return f"No combination carries the style here: beside a full person, {listed}."
