@@ -3,7 +3,6 @@ everything is kept."""
 
 import gc
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from benchmarks.adapters_people import (
     style_trigger,
     write_pictures,
 )
-from benchmarks.common import ROOT, read_json, write_json
+from benchmarks.common import ROOT, cpu_seconds, read_json, write_json
 from benchmarks.faces_recognised import load
 from common.files import copy_file, sha256
 from common.images import resize
@@ -221,12 +220,12 @@ class Bench:
         if "--resume" not in words:
             command += ["--batch-size", str(batch)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        began, before = time.monotonic(), _cpu_seconds()
+        began, before = time.monotonic(), cpu_seconds()
         with open(out / "train.log", "a") as log:
             subprocess.run(command, stdout=log, stderr=log, env=environment, check=True)
         learned = [out / name for name in (ADAPTER, LEARNED, "model.weights.h5")]
         size = next(path.stat().st_size for path in learned if path.exists())
-        seconds = {"seconds": time.monotonic() - began, "cpu_seconds": _cpu_seconds() - before}
+        seconds = {"seconds": time.monotonic() - began, "cpu_seconds": cpu_seconds() - before}
         return {**seconds, "bytes": size}
 
     def learn(self, person, name, how, prior=True, set_name="people"):
@@ -324,8 +323,3 @@ class Bench:
         lost = int(np.isnan(next(iter(found.values()))[:, 0]).sum())
         row = {"likeness": near, "not_found": lost, "diversity": diversity(images)}
         return row | {"obedience": self.judges.obedience(images)}
-
-
-def _cpu_seconds():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

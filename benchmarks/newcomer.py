@@ -17,7 +17,6 @@ What was learned and drawn stays in --work, so the same command goes on where it
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ import click
 import numpy as np
 
 from benchmarks.adapters_measured import vectors
-from benchmarks.common import PICTURES, RESULTS, ROOT, read_json, write_json
+from benchmarks.common import PICTURES, RESULTS, ROOT, cpu_seconds, read_json, write_json
 from benchmarks.faces_recognised import load
 from common.cli import sentences
 from common.devices import core_count
@@ -107,9 +106,9 @@ class Trial:
         words += ["--weights", str(self.weights)] if self.weights else []
         words += ["--steps", str(self.steps)] if self.steps else []
         words += ["--resume"] if out.exists() else []
-        began, before = time.monotonic(), _cpu_seconds()
+        began, before = time.monotonic(), cpu_seconds()
         self._run("learn", *words)
-        found = {"seconds": time.monotonic() - began, "cpu_seconds": _cpu_seconds() - before}
+        found = {"seconds": time.monotonic() - began, "cpu_seconds": cpu_seconds() - before}
         found["bytes"] = (out / ADAPTER).stat().st_size
         write_json(found, cost)
         return found
@@ -126,11 +125,6 @@ class Trial:
         command = [sys.executable, "-m", "portrait", *words]
         with open(self.work / "commands.log", "a") as log:
             subprocess.run(command, stdout=log, stderr=log, check=True, cwd=ROOT)
-
-
-def _cpu_seconds():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def sheet(trial, drawn):

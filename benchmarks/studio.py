@@ -53,7 +53,11 @@ class Server:
     def __enter__(self):
         with open(self.folder / "studio.log", "w") as log:
             self.process = subprocess.Popen(self.command, cwd=ROOT, stdout=log, stderr=log)
-        self.page = Page(self.url, self.process)
+        try:
+            self.page = Page(self.url, self.process)
+        except BaseException:  # `with` ends no block that it has not entered
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error):
