@@ -21,7 +21,7 @@ WORKERS = click.option(
 )
 
 
-TRAININGS = ("train_parser", "train_restorer")
+TRAININGS = ("train_parser", "train_restorer", "train_retoucher")
 
 
 class Commands(click.Group):
@@ -211,17 +211,67 @@ def parse(photo, out):
 @sentences()
 def restore(photos, out, scale):
     """Enlarge photos, and take blur, noise and compression out of them."""
-    from common.images import read_image, write_image
-    from facekit.folder import names_of, photos_but_results
     from facekit.restore import default_restorer
 
     restored = default_restorer()  # missing weights are said before anything is read
+    done = _each(photos, out, lambda image: restored(image, int(scale)))
+    _say(f"{out}: {count(done, 'photo')}, {scale} times as large.")
+
+
+@main.command()
+@click.argument("photos", metavar="IN", type=Path)
+@click.option("--out", type=Path, required=True, help="Folder for the pictures.")
+@click.option(
+    "--blemishes", type=click.FloatRange(0, 1), default=1.0, help="How much of them is taken off."
+)
+@click.option("--smooth", type=click.FloatRange(0, 1), default=0.0, help="How much it is smoothed.")
+@sentences()
+def retouch(photos, out, blemishes, smooth):
+    """Retouch the skin of every face: blemishes, blotches and lines, as learned from renders, and
+    smoothing by frequencies."""
+    check_finite(blemishes=blemishes, smooth=smooth)
+    from facekit import cover
+    from facekit.detect import detect
+    from facekit.masks import face_width
+    from facekit.retouch import smooth_skin
+    from facekit.retoucher import default_retoucher
+
+    learned = default_retoucher()  # missing weights are said before anything is read
+
+    def retouched(image):
+        faces = detect(image)
+        if not faces:
+            raise ValueError("no face found.")
+        for face in faces:
+            skin = cover.bare_skin(image, face)
+            image = learned(image, face, skin, blemishes)
+            image = smooth_skin(image, skin, smooth, face_width(face))
+        return image
+
+    done = _each(photos, out, retouched)
+    _say(f"{out}: {count(done, 'photo')}.")
+
+
+def _each(photos, out, change):
+    """Change each photo and keep it as a PNG; how many were.
+
+    Args:
+        photos: path of a photo or a folder.
+        out: folder.
+        change: uint8 (H, W, 3) -> uint8 (h, w, 3); raises ValueError for one that cannot be.
+
+    Raises:
+        ValueError: none of them could be.
+    """
+    from common.images import read_image, write_image
+    from facekit.folder import names_of, photos_but_results
+
     paths = photos_but_results(photos, out)
     check_writable(out / "photo")
     names, done = names_of(paths, photos), 0
     for path in paths:
         try:
-            image = restored(read_image(path), int(scale))
+            image = _changed(read_image(path), change, path)
         except ValueError as error:
             if len(paths) == 1:
                 raise
@@ -230,8 +280,15 @@ def restore(photos, out, scale):
         write_image(image, out / f"{names[path]}.png")
         done += 1
     if not done:
-        raise ValueError(f"{photos}: none of the {len(paths)} photos could be read.")
-    _say(f"{out}: {count(done, 'photo')}, {scale} times as large.")
+        raise ValueError(f"{photos}: none of the {len(paths)} photos could be used.")
+    return done
+
+
+def _changed(image, change, path):
+    try:
+        return change(image)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _say(text, err=False):

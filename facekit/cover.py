@@ -2,9 +2,10 @@
 
     hidden = covered(image, face)                        # float32 (H, W), or None
     image, hidden = uncovered(image, face, hidden)       # from the face's other side
+    skin = bare_skin(image, face)                        # float32 (H, W)
 
-`covered` asks the face parser (`facekit.parsing`). Where no trained one is there, nothing is known
-to cover a face.
+`covered` and `bare_skin` ask the face parser (`facekit.parsing`). Where no trained one is there,
+nothing is known to cover a face.
 """
 
 import cv2
@@ -35,6 +36,25 @@ def covered(image, face):
     parts = parsing.part_masks(image, face, FRONT)
     oval = masks.regions(face, image.shape)["oval"]
     return (np.clip(sum(parts.values()), 0, 1) * oval).astype(np.float32)
+
+
+def bare_skin(image, face):
+    """The skin of a face that is seen: that of the mesh, without what is in front of it and
+    without beard.
+
+    Args:
+        image: uint8 (H, W, 3).
+        face: `facekit.detect.Face` in it.
+
+    Returns:
+        float32 (H, W) in [0, 1]; all skin of `facekit.masks.regions` where there is no trained
+        parser.
+    """
+    skin = masks.regions(face, image.shape)["skin"]
+    if not parsing.WEIGHTS.exists():
+        return skin
+    parts = parsing.part_masks(image, face, (*FRONT, "facial hair"))
+    return (skin * (1 - np.clip(sum(parts.values()), 0, 1))).astype(np.float32)
 
 
 def uncovered(image, face, hidden):

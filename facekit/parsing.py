@@ -39,6 +39,7 @@ PARTS = (
 )
 UNKNOWN = 255  # in the part map of a square: outside of the picture
 PART = {name: number for number, name in enumerate(PARTS)}
+KEPT = 6  # heads whose parts are remembered, 4 MB each
 TEMPLATE = "portrait"  # of `facekit.align`: the whole head and some neck
 
 
@@ -118,6 +119,8 @@ class Parser:
 
         with dtype_policy(PRECISIONS[choose_precision()]):
             self.network, self.settings = load_unet(path)
+        # A portrait asks for the same few heads again and again.
+        self._of_bytes = functools.lru_cache(KEPT)(self._of_bytes)
         if self.settings.classes != len(PARTS):
             raise ValueError(
                 f"{path} does not hold a face parser of {len(PARTS)} parts, but of "
@@ -165,11 +168,15 @@ class Parser:
             masks["background"][rows, columns] -= found.sum(-1)
         return {name: np.clip(mask, 0, 1) for name, mask in masks.items()}
 
+    def _of_bytes(self, square):
+        size = self.settings.size
+        return self.probabilities(np.frombuffer(square, np.uint8).reshape(1, size, size, 3))[0]
+
     def _placed(self, image, points5):
         size = self.settings.size
         matrix = umeyama(points5, template_points(TEMPLATE, size))
-        square = warp_mirrored(image, matrix, size)
-        return placed_back(self.probabilities(square[None])[0], matrix, image.shape)
+        found = self._of_bytes(warp_mirrored(image, matrix, size).tobytes())
+        return placed_back(found, matrix, image.shape)
 
 
 @functools.cache

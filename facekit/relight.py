@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from common.images import resize
-from facekit import masks
+from facekit import cover, masks
 from facekit._checks import check_image, check_number
 from facekit.head import surroundings
 from facekit.triangles import rasterised, triangles
@@ -118,7 +118,8 @@ def estimate(image, face):
     directions, inside = normals(face, image.shape)
     parts = masks.regions(face, image.shape)
     other = sum(parts[name] for name in ("eyes", "brows", "lips", "inner mouth"))
-    skin = inside & (parts["skin"] > 0.5) & (masks.soften(other, 1.0) < 0.1)
+    bare = cover.bare_skin(image, face)
+    skin = inside & (bare > 0.5) & (masks.soften(other, 1.0) < 0.1)
     if skin.sum() < _SKIN_LEFT:
         raise ValueError("too little of the face is in the picture to tell its light.")
     colours, design = to_linear(image[skin]), basis(directions[skin])

@@ -1,4 +1,5 @@
-"""The face parser's network: a compact U-Net from a square round a head to a part at each pixel.
+"""The network of the face parser and of the retoucher: a compact U-Net from a square round a head
+to numbers at each pixel, of its part or of what retouching adds to it.
 
 Nearly all of its work is done at a quarter and an eighth of the side, where a processor does many
 multiplications for each pass over memory. Half of the side has one shallow layer each way, which
@@ -26,11 +27,11 @@ BRANCH_GAIN = 0.2 * RELU_GAIN  # with which a residual branch begins
 
 @dataclass(frozen=True)
 class UNetSettings:
-    """Architecture of a parser.
+    """Architecture of a parser, or of a retoucher.
 
     Attributes:
         size: side of the square in pixels, a multiple of 2 ** (1 + len(widths)).
-        classes: number of parts.
+        classes: number of parts; 3 of a retoucher, for red, green and blue.
         stem: channels at half of the side.
         widths: channels of the stages; the first is at a quarter of the side, each later one at
             half the side of the one before.
@@ -190,3 +191,9 @@ def load_unet(path):
     """
     command = "python -m facekit train_parser"
     return load_network(path, UNetSettings, make_unet, "face parser", command)
+
+
+def load_retoucher(path):
+    """As `load_unet`, of a retoucher."""
+    command = "python -m facekit train_retoucher"
+    return load_network(path, UNetSettings, make_unet, "retoucher", command)

@@ -20,7 +20,7 @@ import numpy as np
 from common.cli import count
 from common.images import read_image, resize
 from common.squares import Square, square_round
-from facekit import expression, masks, retouch
+from facekit import cover, expression, masks, restore, retouch
 from facekit.folder import NO_FACE, for_each
 from facekit.head import head_square
 from facekit.quality import WORDS
@@ -217,7 +217,13 @@ def _too_few(verdicts, used):
 
 
 def enlarged(picture, size):
-    """A small face at the squares' size, by `retouch.upscale`."""
+    """A small face at the squares' size, by `facekit.restore`; where there is no trained restorer,
+    by `retouch.upscale`."""
+    if restore.WEIGHTS.exists():
+        scale = 4 if 2 * len(picture) < size else 2
+        picture = restore.restore(picture, scale)
+        if len(picture) >= size:
+            return resize(picture, size)
     return retouch.upscale(picture, size=size)
 
 
@@ -289,7 +295,7 @@ def prepare(image, face, quality, tools=None):
     retouched = min(quality.noise, quality.compression) < CLEAN
     if retouched:  # first, for noise that is enlarged passes for structure
         here = face.moved(-square.left, -square.top)
-        skin = masks.regions(here, picture.shape)["skin"]
+        skin = cover.bare_skin(picture, here)
         picture = tools.retouch(picture, skin, masks.face_width(here))
     restored = square.side < SIZE
     picture = tools.restore(picture, SIZE) if restored else resize(picture, SIZE)

@@ -14,8 +14,8 @@ import numpy as np
 from common.cli import count
 from common.files import write_text
 from common.images import find_images, read_image, write_image
+from facekit import cover
 from facekit import fuse as fuse_of
-from facekit import masks
 from facekit.align import paste
 from facekit.colour import to_lab
 from facekit.detect import detect, largest
@@ -369,7 +369,7 @@ def score(portrait, stage, embedder):
 
 def _skin_colour(picture, face):
     """Mean LAB of a face's skin; NaN where none of it is seen."""
-    skin = masks.regions(face, picture.shape)["skin"] > 0.5
+    skin = cover.bare_skin(picture, face) > 0.5
     return to_lab(picture)[skin].mean(0) if skin.any() else np.full(3, np.nan)
 
 

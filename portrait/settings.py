@@ -25,7 +25,9 @@ HELP = {
     "border_steps": "levels of the border's refinement",
     "border_canny": "how strictly the border keeps to the edges",
     "border_tile": "how strictly the border keeps to the coarse shapes",
-    "retouch": "how much to smooth the skin; 0 leaves the stage out",
+    "restore": "how far blur, noise and compression are taken out of the face in the end",
+    "blemishes": "how much of blemishes, blotches and lines is taken off the skin; 0 is nothing",
+    "retouch": "how much to smooth the skin; 0 is not at all",
     "adapter_strength": "of a learned person's adapter; without a person it means nothing",
     "prompt": "what the reconstruction shows, in words",
     "negative": "what the reconstruction keeps away from",
@@ -61,6 +63,8 @@ class Settings:
     border_steps: int = 20
     border_canny: float = 1.0
     border_tile: float = 1.0
+    restore: float = 0.0
+    blemishes: float = 0.0
     retouch: float = 0.0
     adapter_strength: float = 0.9
     prompt: str = ""

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 
 from common.images import resize
-from facekit import colour, cover, masks, relight, retouch
+from facekit import colour, cover, masks, relight, restore, retouch
 from facekit import control as control_of
 from facekit.align import fading_square, warp
 from facekit.detect import Face
 from facekit.fuse import fuse, paste_by_points, reshaped, shaped
 from facekit.head import head_box
+from facekit.retoucher import default_retoucher
 
 LEAST, MOST = 256, 1280  # px; the side of a crop that is worked on
 _GREY = 8  # levels of 255 that channels of a grey photo may differ by
@@ -43,7 +44,7 @@ USES = {
         *("border_strength", "border_steps", "border_canny", "border_tile"),
         *("seed", "adapter_strength"),
     ),
-    "retouched": ("retouch",),
+    "retouched": ("restore", "blemishes", "retouch"),
 }
 
 
@@ -271,10 +272,18 @@ def border(scene, picture, painter, settings, observe=None):
 
 
 def retouched(scene, picture, settings):
-    """The skin smoothed, its texture kept."""
-    skin = masks.regions(scene.target, scene.view.shape)["skin"] * scene.inner
-    if settings.retouch == 0 or skin.sum() < 16:
+    """The face restored, blemishes taken off its skin and the skin smoothed, its texture kept."""
+    if settings.restore:
+        sharp = resize(restore.restore(picture, 2), len(picture)).astype(np.float32)
+        share = settings.restore * scene.mask[..., None]
+        picture = np.rint(picture + share * (sharp - picture)).astype(np.uint8)
+    if settings.blemishes == settings.retouch == 0:
         return picture.copy()
+    skin = cover.bare_skin(picture, scene.target) * scene.inner
+    if skin.sum() < 16:
+        return picture.copy()
+    if settings.blemishes:
+        picture = default_retoucher()(picture, scene.target, skin, settings.blemishes)
     width = masks.face_width(scene.face)
     return retouch.smooth_skin(picture, skin, settings.retouch, width)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from facekit import masks, relight
+from facekit import cover, masks, relight
 from facekit.align import align
 from facekit.colour import to_lab
 from facekit.detect import detect
@@ -165,7 +165,7 @@ def roughness(image, face):
     at a fixed size; NaN where no skin is seen."""
     crop = align(image, face.points5, _SIDE)
     lab = to_lab(crop.image)
-    skin = masks.regions(face.through(crop.matrix), lab.shape)["skin"]
+    skin = cover.bare_skin(crop.image, face.through(crop.matrix))
     skin = masks.soften(skin, 2.0) > 0.9
     fine = np.linalg.norm(lab - cv2.GaussianBlur(lab, (0, 0), _AROUND), axis=-1)
     return float(fine[skin].mean()) if skin.any() else np.nan

@@ -20,7 +20,7 @@ from PIL import Image
 from benchmarks.common import photographs
 from common.sheets import save_png
 from data import make_faces
-from docs.shared import ROOT, Page, save_picture
+from docs.shared import ROOT, Page, save_picture, table
 
 BROWSER = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 BROWSER += ("--disable-component-update", "--disable-sync")
@@ -220,4 +220,29 @@ def _take(page, name, full=True, photographs=False):
     save_picture(taken, name)
 
 
-PAGE = Page("docs/studio.md", {}, lambda results: {}, {"studio": draw_tabs})
+def context(results):
+    found = results["studio"]
+    crowd, alone = found["crowd"], found["alone"]
+    memory = alone["memory_mb"]
+    each = len(memory) // 4  # the first quarter is warming up
+    wait = crowd["seconds_to_picture"]
+    rows = [
+        ("pictures drawn", crowd["pictures"], ""),
+        ("of the user who got the fewest", crowd["fewest_of_a_user"], ""),
+        ("somebody else's picture, an error, a lost one", len(crowd["wrong"]), "0"),
+        ("told that the queue is full", crowd["queue_is_full"], ""),
+        ("seconds to a picture, median", f"{wait['median']:.1f}", ""),
+        ("page requests, of which 99% within", f"{crowd['page_ms']['99']:.0f} ms", "300 ms"),
+        (f"memory after {each * alone['jobs'] // len(memory)} jobs", f"{memory[each - 1]:.0f} MB",
+         ""),
+        (f"memory after {alone['jobs']} jobs", f"{memory[-1]:.0f} MB", "flat"),
+    ]  # fmt: skip
+    return {
+        "users": crowd["users"],
+        "minutes": f"{crowd['seconds'] / 60:g}",
+        "jobs": alone["jobs"],
+        "load": table(["what", "measured", "wanted"], rows),
+    }
+
+
+PAGE = Page("docs/studio.md", {"studio": "studio.json"}, context, {"studio": draw_tabs})
