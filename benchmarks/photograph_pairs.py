@@ -125,17 +125,17 @@ def make(kind, hard_reference, renderer, rng):
         `Pair`.
     """
     people = _couple(rng, "man" if kind == "beards" else None)
-    views = [_plain(sample_view(person, rng), rng) for person in people]
+    views = [plain(sample_view(person, rng), rng) for person in people]
     hard = 1 if hard_reference and kind != "sunglasses" else 0
     people[hard], views[hard] = _harder(kind, people[hard], views[hard], rng)
     template, reference = (renderer.render(*one) for one in zip(people, views, strict=True))
     truth = renderer.render(_dressed(people[1], people[0]), views[0])
-    plain = template.image, reference.image, reference.image, truth.image, truth.labels
+    shown = template.image, reference.image, reference.image, truth.image, truth.labels
     if kind not in COVERS:
-        return Pair(kind, *plain)
+        return Pair(kind, *shown)
     covered = _covered((template, reference)[hard], COVERS[kind], rng)
     if hard == 1:
-        return Pair(kind, template.image, covered, *plain[2:])
+        return Pair(kind, template.image, covered, *shown[2:])
     changed = (covered != template.image).any(-1)
     answer = np.where(changed[..., None], covered, truth.image)
     labels = np.where(changed, np.uint8(PART["occluder"]), truth.labels)
@@ -156,7 +156,7 @@ def _couple(rng, noun=None):
             return [replace(one, headscarf=False, beard="") for one in (other, first)]
 
 
-def _plain(view, rng):
+def plain(view, rng):
     """A view in gentle light, nearly frontal, with open eyes and nothing worn on the head."""
     light = view.light
     while light.name not in GENTLE:
@@ -187,10 +187,20 @@ def _harder(kind, person, view, rng):
     if kind == "sunglasses":
         dark = replace(person, glasses="rectangular", frame="black", dark_lenses=True)
         return replace(dark, frame_colour=(20.0, 20.0, 22.0)), replace(view, glasses=True)
-    return person, replace(view, light=_hard_light(kind, view.light, side, rng))
+    return person, replace(view, light=hard_light(kind, view.light, side, rng))
 
 
-def _hard_light(kind, light, side, rng):
+def hard_light(kind, light, side, rng):
+    """A light of a kind, "rim light", "half shadow" or "colour casts", made of another; the light
+    itself for other kinds.
+
+    Args:
+        kind: a word of `KINDS`.
+        light: `data.light.lights.Light`.
+        side: -1 or 1, from where it comes.
+        rng: numpy Generator.
+    """
+
     def scaled(colour, by):
         return tuple(float(v) for v in np.array(colour) * by)
 

@@ -35,6 +35,7 @@ from facekit.degrade import SCALES, Degradation, reduced, reduced_size
 from facekit.detect import detect, largest
 from facekit.identity import available, load_embedder, similarity
 from facekit.parsing import PART
+from facekit.train_parser import load_labelled
 from facekit.train_retoucher import SKIN, load_pairs
 
 SEED = 31338
@@ -68,9 +69,11 @@ def main(data, pairs, n, restorer, second, out):
 
 def restoration(restorer, data, n, embedders):
     """All numbers of a `facekit.restore.Restorer`."""
-    images = np.load(data / "images.npy", mmap_mode="r")
+    images = load_labelled(data).images
     chosen = [np.asarray(images[i]) for i in spread(images, n)]
     chosen = [(image, face) for image in chosen if (face := largest(detect(image)))]
+    if not chosen:
+        raise ValueError(f"{data}: no face is found in its pictures; name renders of faces.")
     result = {"pictures": len(chosen), "clean": {}, "degraded": {}, "photographs": {}}
     for scale in SCALES:
         makers = {"bicubic": _bicubic, "restored": restorer}

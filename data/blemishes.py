@@ -9,6 +9,8 @@ only the skin differs.
 """
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +75,26 @@ def render_pair(renderer, i, seed):
     return renderer.render(person, view), renderer.render(retouched(person), view)
 
 
+def render_pairs(n, size, seed):
+    """The first `n` pairs of a set, one after another, as `render_pair`."""
+    from data.light.render import Renderer
+
+    renderer = Renderer(size)
+    for i in range(n):
+        yield render_pair(renderer, i, seed)
+
+
+def pairs_apart(n, size, seed):
+    """The pairs of `render_pairs`, a list, from a process of its own: where TensorFlow is loaded,
+    VTK's renderer crashes."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_listed, n, size, seed).result()
+
+
+def _listed(*words):
+    return list(render_pairs(*words))
+
+
 @click.command(context_settings={"show_default": True})
 @click.option("--n", type=click.IntRange(1), default=800, help="Number of pairs.")
 @click.option("--size", type=click.IntRange(32, 1024), default=256, help="Pixels a side.")
@@ -81,16 +103,17 @@ def render_pair(renderer, i, seed):
 @sentences()
 def main(n, size, seed, out):
     """Render pairs of faces with and without blemishes, for `facekit train_retoucher`."""
-    from data.light.render import Renderer
     from data.shape.parts import PARTS
 
-    check_writable(out / "images.npy")
-    shape, renderer, records = (n, size, size), Renderer(size), []
+    if out.exists():
+        raise ValueError(f"{out} is there already: choose another folder for --out.")
+    partial = out.with_name(out.name + ".partial")
+    check_writable(partial / "images.npy")
+    shape, records = (n, size, size), []
     names = {"images": (*shape, 3), "retouched": (*shape, 3), "labels": shape}
     made = {name: np.zeros(whole, np.uint8) for name, whole in names.items()}
     bar = progress(n, unit="pair")
-    for i in range(n):
-        before, after = render_pair(renderer, i, seed)
+    for i, (before, after) in enumerate(render_pairs(n, size, seed)):
         made["images"][i], made["labels"][i] = before.image, before.labels
         made["retouched"][i] = after.image
         points5 = np.round(before.points5.astype(float), 2).tolist()
@@ -98,10 +121,11 @@ def main(n, size, seed, out):
         bar.update()
     bar.close()
     for name, values in made.items():
-        np.save(out / f"{name}.npy", values)
-    write_text("".join(records), out / "faces.jsonl")
+        np.save(partial / f"{name}.npy", values)
+    write_text("".join(records), partial / "faces.jsonl")
     settings = {"n": n, "size": size, "seed": seed, "parts": list(PARTS)}
-    write_text(json.dumps(settings, indent=1) + "\n", out / "dataset.json")
+    write_text(json.dumps(settings, indent=1) + "\n", partial / "dataset.json")
+    partial.rename(out)
     click.echo(f"{printable(out)}: {count(n, 'pair')}, {size} x {size}.")
 
 

@@ -236,7 +236,8 @@ def retouch(photos, out, blemishes, smooth):
     from facekit.retouch import smooth_skin
     from facekit.retoucher import default_retoucher
 
-    learned = default_retoucher()  # missing weights are said before anything is read
+    # Missing weights are said before anything is read.
+    learned = default_retoucher() if blemishes else None
 
     def retouched(image):
         faces = detect(image)
@@ -244,7 +245,7 @@ def retouch(photos, out, blemishes, smooth):
             raise ValueError("no face found.")
         for face in faces:
             skin = cover.bare_skin(image, face)
-            image = learned(image, face, skin, blemishes)
+            image = learned(image, face, skin, blemishes) if learned else image
             image = smooth_skin(image, skin, smooth, face_width(face))
         return image
 

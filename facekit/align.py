@@ -148,6 +148,14 @@ def warp(image, matrix, size):
     return _blur_outside(_warped(image, matrix, size), matrix, image.shape)
 
 
+def warp_map(values, matrix, size):
+    """As `warp`, of a mask float32 (H, W): float32 (size, size), 0 for what lies outside of the
+    picture."""
+    height, width = (size, size) if np.isscalar(size) else size
+    values = np.ascontiguousarray(values, np.float32)
+    return cv2.warpAffine(values, at_centres(matrix), (width, height), flags=cv2.INTER_LINEAR)
+
+
 def warp_mirrored(image, matrix, size):
     """As `warp`, but for what lies outside of the picture: its mirror image, as sharp as the rest,
     in a third of the time."""

@@ -101,6 +101,10 @@ def normals(face, shape):
     return np.where(inside[..., None], found, 0).astype(np.float32), inside
 
 
+class NoLight(ValueError):
+    """The light on a face cannot be told."""
+
+
 def estimate(image, face):
     """The light on a face.
 
@@ -112,16 +116,18 @@ def estimate(image, face):
         `Light`.
 
     Raises:
-        ValueError: an array of another kind, or too little skin in the picture.
+        ValueError: an array of another kind; damaged weights of the face parser.
+        NoLight: too little skin in the picture.
     """
-    _, image, face = _near(check_image(image), face)
+    bare = cover.bare_skin(check_image(image), face)
+    box, image, face = _near(image, face)
+    bare = cv2.resize(bare[box], image.shape[1::-1], interpolation=cv2.INTER_AREA)
     directions, inside = normals(face, image.shape)
     parts = masks.regions(face, image.shape)
     other = sum(parts[name] for name in ("eyes", "brows", "lips", "inner mouth"))
-    bare = cover.bare_skin(image, face)
     skin = inside & (bare > 0.5) & (masks.soften(other, 1.0) < 0.1)
     if skin.sum() < _SKIN_LEFT:
-        raise ValueError("too little of the face is in the picture to tell its light.")
+        raise NoLight("too little of the face is in the picture to tell its light.")
     colours, design = to_linear(image[skin]), basis(directions[skin])
     weights = np.ones(len(colours))
     for _ in range(ROUNDS):

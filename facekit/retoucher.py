@@ -1,6 +1,6 @@
 """Retouching as pairs of renders teach it: what is to be taken off a face's skin, and no more.
 
-    image = default_retoucher()(image, face, strength=0.8)
+    image = default_retoucher()(image, face, skin, strength=0.8)     # skin float32 (H, W)
 
 A small U-Net (`facekit.unet`) sees a head at 256 px and gives the difference between its skin
 retouched and as it is. The difference is enlarged and added, so pores and single hairs, which are

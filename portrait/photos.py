@@ -295,7 +295,7 @@ def prepare(image, face, quality, tools=None):
     retouched = min(quality.noise, quality.compression) < CLEAN
     if retouched:  # first, for noise that is enlarged passes for structure
         here = face.moved(-square.left, -square.top)
-        skin = cover.bare_skin(picture, here)
+        skin = _within(square, cover.bare_skin(image, face))
         picture = tools.retouch(picture, skin, masks.face_width(here))
     restored = square.side < SIZE
     picture = tools.restore(picture, SIZE) if restored else resize(picture, SIZE)

@@ -20,6 +20,8 @@ from facekit.align import paste
 from facekit.colour import to_lab
 from facekit.detect import detect, largest
 from facekit.identity import load_embedder, similarity
+from facekit.restore import default_restorer
+from facekit.retoucher import default_retoucher
 from portrait import checks, stages
 from portrait.files import Template
 from portrait.settings import Settings
@@ -111,8 +113,13 @@ class Session:
             (image, portraits): uint8 (H, W, 3); list of `Portrait` with scores.
 
         Raises:
-            ValueError: kept stages that are not there, or of other photos or settings.
+            ValueError: kept stages that are not there, or of other photos or settings; missing
+                weights of a stage.
         """
+        if settings.restore:
+            default_restorer()  # missing weights are said before hours of painting
+        if settings.blemishes:
+            default_retoucher()
         template = self.template.image
         pasted = [one and one.face for one in self.people]
         own = [self.settings_of(i, settings) for i in range(len(self.pairs))]

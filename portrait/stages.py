@@ -8,7 +8,7 @@ import numpy as np
 from common.images import resize
 from facekit import colour, cover, masks, relight, restore, retouch
 from facekit import control as control_of
-from facekit.align import fading_square, warp
+from facekit.align import fading_square, warp, warp_map
 from facekit.detect import Face
 from facekit.fuse import fuse, paste_by_points, reshaped, shaped
 from facekit.head import head_box
@@ -153,8 +153,7 @@ def _in_front(template, face, matrix, side):
     front = cover.covered(template, face)
     if front is None:
         return np.zeros((side, side), np.float32)
-    levels = np.repeat(np.rint(255 * front).astype(np.uint8)[..., None], 3, axis=2)
-    return warp(levels, matrix, side)[..., 0].astype(np.float32) / 255
+    return np.clip(warp_map(front, matrix, side), 0, 1)
 
 
 def relit(image, face, light, strength):
@@ -178,7 +177,7 @@ def _light(image, face):
     what is light and dark, as in drawings, or too little of the face is in the picture."""
     try:
         light = relight.estimate(image, face)
-    except ValueError:
+    except relight.NoLight:
         return None
     return light if light.explained >= _EXPLAINED else None
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from facekit import cover, masks, relight
-from facekit.align import align
+from facekit.align import align, warp_map
 from facekit.colour import to_lab
 from facekit.detect import detect
 from facekit.mesh import LIPS_OUTER
@@ -155,7 +155,7 @@ def shading_beside(image, face, other, other_face):
     """
     try:
         lights = relight.estimate(image, face), relight.estimate(other, other_face)
-    except ValueError:  # too little skin
+    except relight.NoLight:
         return np.nan
     return float(np.abs(sides(lights[0]) - sides(lights[1])).max())
 
@@ -165,7 +165,7 @@ def roughness(image, face):
     at a fixed size; NaN where no skin is seen."""
     crop = align(image, face.points5, _SIDE)
     lab = to_lab(crop.image)
-    skin = cover.bare_skin(crop.image, face.through(crop.matrix))
+    skin = warp_map(cover.bare_skin(image, face), crop.matrix, _SIDE)
     skin = masks.soften(skin, 2.0) > 0.9
     fine = np.linalg.norm(lab - cv2.GaussianBlur(lab, (0, 0), _AROUND), axis=-1)
     return float(fine[skin].mean()) if skin.any() else np.nan

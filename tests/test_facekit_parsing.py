@@ -159,11 +159,32 @@ def test_the_part_map_has_the_size_of_the_picture(tmp_path, rng):
     assert total.shape == (90, 130) and np.abs(total - 1).max() < 2e-2
 
 
+def test_a_training_goes_on_from_one_on_smaller_squares(tmp_path, monkeypatch, call):
+    from facekit import unet
+    from facekit.__main__ import main
+    from facekit.unet import UNetSettings
+
+    form = {"stem": 8, "widths": (16, 24), "blocks": (1, 1)}
+    monkeypatch.setattr(
+        unet, "UNetSettings", lambda **given: UNetSettings(**{**form, **given}), raising=True
+    )
+    folder, half, whole = write_set(tmp_path / "set", 24), tmp_path / "half", tmp_path / "whole"
+    words = ["train_parser", "--data", folder, "--epochs", 1, "--batch-size", 8]
+    call(main, *words, "--size", 32, "--out", half)
+    words += ["--seed", 1, "--start-from", half / "parser.weights.h5", "--rate", 1e-9]
+    call(main, *words, "--out", whole, "--size", 64)
+    first, second = (Parser(path / "parser.weights.h5") for path in (half, whole))
+    assert (first.settings.size, second.settings.size) == (32, 64)
+    for a, b in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
+        assert np.allclose(a, b, atol=1e-3)
+
+
 def test_bad_datasets_get_one_sentence(tmp_path, refused):
     from facekit.__main__ import main
 
     words = ["train_parser", "--data", tmp_path, "--out", tmp_path / "run"]
     refused(main, *words, says="make a dataset")
+    assert not list(tmp_path.glob("run/*.csv"))
     assert FIELDS[-1] == "occluder"
 
 

@@ -92,6 +92,12 @@ def test_the_command_writes_pairs(tmp_path, call):
     assert (pairs.after != pairs.before.images).any()
 
 
+def test_a_folder_that_is_there_is_left_alone(tmp_path, refused):
+    (tmp_path / "images.npy").write_text("mine")
+    refused(main, "--n", 20, "--size", 32, "--out", tmp_path, says="is there already")
+    assert (tmp_path / "images.npy").read_text() == "mine"
+
+
 def test_both_pictures_of_a_pair_are_spoiled_alike(tmp_path, monkeypatch):
     pairs = load_pairs(write_set(tmp_path / "set"))
     monkeypatch.setattr(train_retoucher, "spotted", lambda image, *_: image)
@@ -166,14 +172,17 @@ def test_a_parser_is_no_retoucher(tmp_path):
 
 def test_hair_glasses_and_beard_are_not_skin(photo_faces, monkeypatch, tmp_path):
     image, face = photo_faces["astronaut"]
-    beard = np.zeros(image.shape[:2], np.float32)
-    beard[int(face.points5[3, 1]) :] = 1
-    seen = dict.fromkeys((*cover.FRONT, "facial hair"), 0 * beard) | {"facial hair": beard}
-    monkeypatch.setattr(parsing, "part_masks", lambda picture, one, names: seen)
+    whole = masks.regions(face, image.shape)["skin"]
     monkeypatch.setattr(parsing, "WEIGHTS", tmp_path)
-    whole, bare = masks.regions(face, image.shape)["skin"], cover.bare_skin(image, face)
-    assert not bare[beard == 1].any() and whole[beard == 1].any()
-    np.testing.assert_array_equal(bare[beard == 0], whole[beard == 0])
+    there = np.zeros(image.shape[:2], np.float32)
+    there[int(face.points5[3, 1]) :] = 1
+    for part in ("facial hair", "hair", "glasses", "hat", "occluder", "skin"):
+        monkeypatch.setattr(
+            parsing, "part_masks", lambda _, __, names, p=part: {n: there * (n == p) for n in names}
+        )
+        bare = cover.bare_skin(image, face)
+        assert bare[there == 1].any() == (part == "skin") and whole[there == 1].any()
+        np.testing.assert_array_equal(bare[there == 0], whole[there == 0])
 
 
 def test_the_commands_train_resume_and_retouch(tmp_path, monkeypatch, call, refused, brighter):

@@ -124,6 +124,42 @@ def test_every_stage_keeps_what_its_mask_leaves_out(photo_faces):
     assert first["mask"][36, 32] > 0.99 and second["mask"][36, 32] == 0
 
 
+def test_the_last_stage_restores_and_takes_blemishes_off_inside_the_mask(photo_faces, monkeypatch):
+    template, scene = scene_of(photo_faces)
+    asked = []
+
+    def restored(picture, scale):
+        asked.append(("restore", scale))
+        return np.zeros((2 * len(picture), 2 * len(picture), 3), np.uint8)
+
+    def spotless(picture, face, skin, strength):
+        asked.append(("blemishes", strength))
+        return np.where(skin[..., None] > 0.5, np.uint8(255), picture)
+
+    monkeypatch.setattr(stages.restore, "restore", restored)
+    monkeypatch.setattr(stages, "default_retoucher", lambda: spotless)
+    picture = np.full_like(scene.view, 100)
+    whole = stages.retouched(scene, picture, Settings(restore=0.5, blemishes=0.3))
+    assert asked == [("restore", 2), ("blemishes", 0.3)]
+    np.testing.assert_array_equal(whole[scene.mask == 0], 100)
+    assert (whole[scene.mask > 0.99] == 50).any() and (whole == 255).any()
+    asked.clear()
+    np.testing.assert_array_equal(stages.retouched(scene, picture, Settings()), picture)
+    assert not asked
+
+
+def test_missing_weights_of_the_last_stage_are_said_before_painting(two, monkeypatch):
+    def missing():
+        raise ValueError("The restorer's weights are missing")
+
+    monkeypatch.setattr(session, "default_restorer", missing)
+    work = session.Session(two / "astronaut.png", [two / "hopper.png"])
+    painter = Scribbler()
+    with pytest.raises(ValueError, match="weights are missing"):
+        work.paint([painter], Settings(restore=0.5))
+    assert not painter.asked
+
+
 def test_a_grey_photo_stays_grey(photo_faces):
     template, face = photo_faces["astronaut"]
     grey = np.asarray(Image.fromarray(template).convert("L").convert("RGB"))

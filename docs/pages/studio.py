@@ -224,7 +224,7 @@ def context(results):
     found = results["studio"]
     crowd, alone = found["crowd"], found["alone"]
     memory = alone["memory_mb"]
-    each = len(memory) // 4  # the first quarter is warming up
+    each = max(1, len(memory) // 4)  # the first quarter is warming up
     wait = crowd["seconds_to_picture"]
     rows = [
         ("pictures drawn", crowd["pictures"], ""),

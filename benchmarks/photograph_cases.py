@@ -1,0 +1,186 @@
+"""Five pairs that users complained of, rebuilt from renders and two photographs in the public
+domain, with pasted occluders and lights. Written to benchmarks/results/photographs.json.
+
+    python -m benchmarks.photograph_cases --out-pictures runs/photograph_cases
+
+neon         into a woman's portrait, a woman in neon light, with large glasses, turned
+cap          into a man in a cap, a man of darker skin, speaking
+sunglasses   into a man in black sunglasses, somebody with closed eyes who looks up
+strands      into a bearded man in the dark, a woman with hair over her face and coloured lights
+strangers    a folder of one man and three strangers, as the reference
+
+Each ends in a picture with its verdict (`portrait.verdict`), or in the sentence that `portrait`
+says before a model is loaded.
+"""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+
+from benchmarks.common import machine, merge_json, photographs
+from benchmarks.photograph_pairs import hard_light, plain
+from benchmarks.photographs import OUT, Copier
+from common.cli import sentences
+from common.images import write_image
+from data.people.looks import EXPRESSIONS
+from data.people.person import sample_person
+from data.people.view import sample_view
+from facekit import occlusions
+from facekit.augment_parts import two_lamps
+from facekit.detect import detect, largest
+from portrait.session import Session
+from portrait.settings import Settings
+
+SIZE, SEED = 512, 20721
+
+
+@dataclass(frozen=True)
+class Case:
+    """Photos to paint with.
+
+    Attributes:
+        name: in a word.
+        template: uint8 (H, W, 3).
+        references: list of uint8 (H, W, 3): one, or a folder's.
+    """
+
+    name: str
+    template: np.ndarray
+    references: list
+
+
+def cases():
+    """The five `Case`."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        rendered = pool.submit(_rendered).result()
+    astronaut, hopper = photographs().values()
+    lit = two_lamps(astronaut, np.random.default_rng(3))
+    return [
+        Case("neon", hopper, [rendered["neon"]]),
+        Case("cap", rendered["cap"], [rendered["speaking"]]),
+        Case("sunglasses", rendered["sunglasses"], [rendered["looking up"]]),
+        Case("strands", rendered["bearded"], [_locks(lit)]),
+        Case("strangers", rendered["cap"], [*rendered["album"], astronaut, hopper,
+                                            rendered["speaking"]]),
+    ]  # fmt: skip
+
+
+def result_of(case, painters=None, settings=None):
+    """What becomes of a case.
+
+    Args:
+        case: `Case`.
+        painters: list of one `portrait.painter.Painter`; None paints without a model.
+        settings: `Settings`; None takes the default.
+
+    Returns:
+        (uint8 (H, W, 3) or None, list of str): the picture, if one is made; what is said.
+    """
+    with TemporaryDirectory() as folder:
+        folder = Path(folder)
+        template, album = folder / "template.png", folder / "photos"
+        write_image(case.template, template)
+        paths = [album / f"{i}.png" for i in range(len(case.references))]
+        for path, image in zip(paths, case.references, strict=True):
+            write_image(image, path)
+        single = len(paths) == 1
+        try:
+            session = Session(template, paths if single else (), None if single else album)
+        except ValueError as error:
+            return None, [str(error).replace(str(folder) + "/", "")]
+        picture, portraits = session.paint(painters or [Copier()], settings or Settings())
+    return picture, [fault for one in portraits for fault in one.verdict.faults]
+
+
+def _rendered():
+    from data.light.render import Renderer
+
+    renderer, rng = Renderer(SIZE), np.random.default_rng(SEED)
+
+    def made(person, change=None, **views):
+        view = plain(sample_view(person, rng), rng)
+        view = replace(view, **views)
+        return renderer.render(person, change(view) if change else view).image
+
+    woman = replace(_one("woman", rng), glasses="round", frame="silver",
+                    frame_colour=(150.0, 150.0, 160.0), dark_lenses=False)  # fmt: skip
+    pale, dark = _one("man", rng, tone=(0.1, 0.35)), _one("man", rng, tone=(0.7, 0.9))
+    shades = replace(_one("man", rng), glasses="rectangular", frame="black",
+                     frame_colour=(20.0, 20.0, 22.0), dark_lenses=True)  # fmt: skip
+    bearded = replace(_one("man", rng), beard="full beard")
+    speaking = tuple(EXPRESSIONS["open smile"][0].items())
+    return {
+        "neon": made(woman, lambda v: replace(v, light=hard_light("colour casts", v.light, 1.0,
+                     rng), pose=replace(v.pose, yaw=22.0)), glasses=True),
+        "cap": made(pale, hat="baseball cap", hat_cloth="blue", hat_colour=(40.0, 60.0, 110.0)),
+        "speaking": made(dark, units=speaking, expression="open smile"),
+        "sunglasses": made(shades, glasses=True),
+        "looking up": made(_one("woman", rng), lambda v: replace(v, pose=replace(v.pose,
+                           pitch=22.0)), expression="eyes closed",
+                           units=tuple(EXPRESSIONS["eyes closed"][0].items())),
+        "bearded": made(bearded, _dark),
+        "album": [made(pale) for _ in range(4)],
+    }  # fmt: skip
+
+
+def _one(noun, rng, tone=(0.0, 1.0)):
+    """A man or a woman of a tone of skin, without beard and headscarf."""
+    for _ in count():
+        person = sample_person(rng)
+        if person.noun == noun and tone[0] <= person.tone <= tone[1]:
+            return replace(person, beard="", headscarf=False)
+
+
+def _dark(view):
+    light = view.light
+    parts = {name: tuple(0.3 * v for v in getattr(light, name)) for name in ("key", "fill", "sky")}
+    return replace(view, light=replace(light, **parts))
+
+
+def _locks(image):
+    """A photograph with hair over half of the face."""
+    face, labels = largest(detect(image)), np.zeros(image.shape[:2], np.uint8)
+    rng, points5 = np.random.default_rng(2), face.points5.astype(float)
+    half = points5 + (0.45 * (points5[1, 0] - points5[0, 0]), 0)
+    square = min(image.shape[:2])  # what is painted is square
+    made = image.copy()
+    for _ in range(3):
+        made[:square, :square], _ = occlusions.strands(
+            np.ascontiguousarray(made[:square, :square]), labels[:square, :square], half, rng
+        )
+    return made
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--weights", type=Path, help="[default: no model paints]")
+@click.option("--out-pictures", "folder", type=Path, help="Folder for the pictures.")
+@click.option("--out", type=Path, default=OUT, help="JSON; other keys in it stay.")
+@sentences()
+def main(weights, folder, out):
+    """Make the five cases and say what becomes of each."""
+    painters, rows = None, {}
+    if weights:
+        from portrait.painter import Painter
+
+        painters = [Painter(weights)]
+    for case in cases():
+        picture, said = result_of(case, painters)
+        rows[case.name] = {"painted": picture is not None, "said": said}
+        print(case.name, rows[case.name], flush=True)
+        if folder:
+            write_image(case.template, folder / f"{case.name}_template.png")
+            for i, image in enumerate(case.references):
+                write_image(image, folder / f"{case.name}_reference{i}.png")
+            if picture is not None:
+                write_image(picture, folder / f"{case.name}.png")
+    merge_json({"cases": {"machine": machine(), "rows": rows}}, out)
+
+
+if __name__ == "__main__":
+    main()
