@@ -5,8 +5,8 @@ domain, with pasted occluders and lights. Written to benchmarks/results/photogra
 
 neon         into a woman's portrait, a woman in neon light, with large glasses, turned
 cap          into a man in a cap, a man of darker skin, speaking
-sunglasses   into a man in black sunglasses, somebody with closed eyes who looks up
-strands      into a bearded man in the dark, a woman with hair over her face and coloured lights
+sunglasses   into a man in black sunglasses, somebody with closed eyes, the head tilted back
+strands      into a bearded man in the dark, a woman with hair over her face, lit from one side
 strangers    a folder of one man and three strangers, as the reference
 
 Each ends in a picture with its verdict (`portrait.verdict`), or in the sentence that `portrait`
@@ -31,8 +31,8 @@ from common.images import write_image
 from data.people.looks import EXPRESSIONS
 from data.people.person import sample_person
 from data.people.view import sample_view
-from facekit import occlusions
-from facekit.augment_parts import two_lamps
+from facekit import occlusions, parsing
+from facekit.augment import slope_of_light
 from facekit.detect import detect, largest
 from portrait.session import Session
 from portrait.settings import Settings
@@ -60,7 +60,7 @@ def cases():
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         rendered = pool.submit(_rendered).result()
     astronaut, hopper = photographs().values()
-    lit = two_lamps(astronaut, np.random.default_rng(3))
+    lit = slope_of_light(astronaut, np.random.default_rng(5))
     return [
         Case("neon", hopper, [rendered["neon"]]),
         Case("cap", rendered["cap"], [rendered["speaking"]]),
@@ -114,19 +114,35 @@ def _rendered():
     shades = replace(_one("man", rng), glasses="rectangular", frame="black",
                      frame_colour=(20.0, 20.0, 22.0), dark_lenses=True)  # fmt: skip
     bearded = replace(_one("man", rng), beard="full beard")
-    speaking = tuple(EXPRESSIONS["open smile"][0].items())
     return {
-        "neon": made(woman, lambda v: replace(v, light=hard_light("colour casts", v.light, 1.0,
-                     rng), pose=replace(v.pose, yaw=22.0)), glasses=True),
+        "neon": made(woman, _neon(rng), glasses=True),
         "cap": made(pale, hat="baseball cap", hat_cloth="blue", hat_colour=(40.0, 60.0, 110.0)),
-        "speaking": made(dark, units=speaking, expression="open smile"),
+        "speaking": made(dark, _expressing("open smile")),
         "sunglasses": made(shades, glasses=True),
-        "looking up": made(_one("woman", rng), lambda v: replace(v, pose=replace(v.pose,
-                           pitch=22.0)), expression="eyes closed",
-                           units=tuple(EXPRESSIONS["eyes closed"][0].items())),
+        "looking up": made(_one("woman", rng), _expressing("eyes closed", pitch=10.0)),
         "bearded": made(bearded, _dark),
         "album": [made(pale) for _ in range(4)],
-    }  # fmt: skip
+    }
+
+
+def _expressing(name, **pose):
+    """A change of a view: another expression, and a pose."""
+
+    def change(view):
+        units = tuple((dict(view.units) | EXPRESSIONS[name][0]).items())
+        return replace(view, expression=name, units=units, pose=replace(view.pose, **pose))
+
+    return change
+
+
+def _neon(rng):
+    """A change of a view: coloured lights, and turned to the side."""
+
+    def change(view):
+        light = hard_light("colour casts", view.light, 1.0, rng)
+        return replace(view, light=light, pose=replace(view.pose, yaw=22.0))
+
+    return change
 
 
 def _one(noun, rng, tone=(0.0, 1.0)):
@@ -144,16 +160,13 @@ def _dark(view):
 
 
 def _locks(image):
-    """A photograph with hair over half of the face."""
-    face, labels = largest(detect(image)), np.zeros(image.shape[:2], np.uint8)
-    rng, points5 = np.random.default_rng(2), face.points5.astype(float)
-    half = points5 + (0.45 * (points5[1, 0] - points5[0, 0]), 0)
-    square = min(image.shape[:2])  # what is painted is square
-    made = image.copy()
-    for _ in range(3):
-        made[:square, :square], _ = occlusions.strands(
-            np.ascontiguousarray(made[:square, :square]), labels[:square, :square], half, rng
-        )
+    """A photograph with hair over one side of the face."""
+    face, side = largest(detect(image)), min(image.shape[:2])  # what is painted is square
+    square, labels = image[:side, :side], parsing.parse(image, face)[:side, :side]
+    points5 = face.points5.astype(float)
+    points5 += (0.35 * (points5[1, 0] - points5[0, 0]), 0)
+    made, rng = image.copy(), np.random.default_rng(2)
+    made[:side, :side], _ = occlusions.strands(square.copy(), labels, points5, rng)
     return made
 
 

@@ -16,6 +16,7 @@ from facekit.detect import detect
 from facekit.fuse import mix, warp_face, warp_mask
 
 FRONT = ("hair", "glasses", "hat", "occluder")  # parts that are in front of skin
+_SURE = (0.4, 0.7)  # probability up to which nothing is in front, and from which something is
 _REACH = 0.02  # of the face's width: how far the rim of what is in front darkens the skin
 _AROUND, _LEAST = 0.1, 0.01  # of the width: from how far the light is taken; of the known share
 _NEAR = 0.25  # of the face's width, by which a face found again may lie elsewhere
@@ -35,7 +36,9 @@ def covered(image, face):
         return None
     parts = parsing.part_masks(image, face, FRONT)
     oval = masks.regions(face, image.shape)["oval"]
-    return (np.clip(sum(parts.values()), 0, 1) * oval).astype(np.float32)
+    doubt, sure = _SURE  # what is half believed everywhere would dim the whole face
+    front = np.clip((sum(parts.values()) - doubt) / (sure - doubt), 0, 1)
+    return (front * oval).astype(np.float32)
 
 
 def bare_skin(image, face):
@@ -69,7 +72,7 @@ def uncovered(image, face, hidden):
 
     Returns:
         (uint8 (H, W, 3), float (H, W)): the picture, bit for bit as it was where nothing is
-        hidden, and what is still hidden.
+        hidden, and what is still hidden, its rim included.
     """
     if not hidden.any():
         return image, hidden
@@ -82,7 +85,7 @@ def uncovered(image, face, hidden):
     there = warp_mask(wide[:, ::-1], other.mesh, face.mesh, image.shape)
     fill = wide * seen * (1 - there)
     known = ((seen > 0) & (wide == 0)).astype(np.float32)
-    return mix(image, _in_its_light(warped, image, known, face), fill), hidden * (1 - fill)
+    return mix(image, _in_its_light(warped, image, known, face), fill), wide - fill
 
 
 def _in_its_light(warped, image, known, face):

@@ -34,8 +34,8 @@ class RestorerSettings:
         ValueError: a number below 1.
     """
 
-    width: int = 64
-    blocks: int = 16
+    width: int = 48
+    blocks: int = 10
 
     def __post_init__(self):
         if min(self.width, self.blocks) < 1:

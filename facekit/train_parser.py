@@ -21,6 +21,7 @@ from facekit.training import (
     Averaged,
     Log,
     checkpoint_of,
+    compile_adamw,
     learning_rate,
     run_options,
     train,
@@ -142,17 +143,9 @@ class Training(Averaged):
 
     def __init__(self, settings, weights):
         start_backend()
-        import keras
-
         from facekit.unet import make_unet
 
-        network = make_unet(settings)
-        network.compile(
-            optimizer=keras.optimizers.AdamW(1e-3, weight_decay=0.01, clipnorm=1.0),
-            loss=parser_loss(weights),
-            jit_compile=keras.backend.backend() == "jax",
-        )
-        super().__init__(network, DECAY)
+        super().__init__(compile_adamw(make_unet(settings), parser_loss(weights)), DECAY)
 
     def measure(self, squares, labels):
         """Intersection over union of each part by the averaged weights: float (15,)."""

@@ -22,6 +22,7 @@ from facekit.training import (
     Averaged,
     Log,
     checkpoint_of,
+    compile_adamw,
     learning_rate,
     run_options,
     train,
@@ -176,17 +177,9 @@ class Training(Averaged):
 
     def __init__(self, settings):
         start_backend()
-        import keras
-
         from facekit.unet import make_unet
 
-        network = make_unet(settings)
-        network.compile(
-            optimizer=keras.optimizers.AdamW(1e-3, weight_decay=0.01, clipnorm=1.0),
-            loss=retouching_loss,
-            jit_compile=keras.backend.backend() == "jax",
-        )
-        super().__init__(network, DECAY)
+        super().__init__(compile_adamw(make_unet(settings), retouching_loss), DECAY)
 
     def left(self, squares, wanted):
         """How much of the difference is left on the skin by the averaged weights: the ratio of

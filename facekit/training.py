@@ -42,6 +42,19 @@ def checkpoint_of(out, resume):
     return path
 
 
+def compile_adamw(network, loss):
+    """Compile a network for AdamW, weights decayed by 0.01, gradients clipped to a norm of 1; the
+    rate is set at every step."""
+    import keras
+
+    network.compile(
+        optimizer=keras.optimizers.AdamW(1e-3, weight_decay=0.01, clipnorm=1.0),
+        loss=loss,
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    return network
+
+
 class Averaged:
     """A compiled network and the moving average of its weights.
 

@@ -45,7 +45,7 @@ def test_what_the_parser_sees_in_front_counts_within_the_oval(photo_faces, monke
     oval = masks.regions(face, image.shape)["oval"]
     assert found.dtype == np.float32 and not found[oval == 0].any()
     np.testing.assert_allclose(found[mask > 0], oval[mask > 0], atol=1e-6)
-    assert found[(mask == 0) & (oval == 1)] == pytest.approx(0.1)
+    assert not found[(mask == 0) & (oval == 1)].any()  # a probability of 0.1 is none
 
 
 @pytest.mark.parametrize("side", ("left", "right"))

@@ -21,7 +21,6 @@ from facekit import colour, control, draw, fuse, identity, masks, relight, retou
 from facekit.align import align, paste
 from facekit.detect import detect, largest
 from facekit.quality import quality
-from facekit.restorer import make_restorer
 from facekit.score import Measured, MeasuredFace, fingerprint, rank
 
 SIDE, GAP, WORDS = 230, 6, 22  # px: a picture, the space between two, the line under it
@@ -45,20 +44,20 @@ def fitted(image, side=SIDE):
     return square
 
 
-def sheet(rows):
-    """Rows of (picture, words) as one picture."""
+def sheet(rows, side=SIDE):
+    """Rows of (picture, words) as one picture, each in a square of `side` pixels."""
     columns = max(len(row) for row in rows)
     page = Image.new(
         "RGB",
-        (columns * (SIDE + GAP) - GAP, len(rows) * (SIDE + WORDS + GAP) - GAP),
+        (columns * (side + GAP) - GAP, len(rows) * (side + WORDS + GAP) - GAP),
         PAPER,
     )
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(13)
     for y, row in enumerate(rows):
         for x, (image, words) in enumerate(row):
-            left, top = x * (SIDE + GAP), y * (SIDE + WORDS + GAP)
-            page.paste(Image.fromarray(fitted(image)), (left, top))
-            pen.text((left + 2, top + SIDE + 3), words, INK, font)
+            left, top = x * (side + GAP), y * (side + WORDS + GAP)
+            page.paste(Image.fromarray(fitted(image, side)), (left, top))
+            pen.text((left + 2, top + side + 3), words, INK, font)
     return page
 
 
@@ -441,7 +440,6 @@ def context(results):
     found, verified = results["facekit"], results["identity"]
     photos = [name for name in found["speed"] if name != "machine"]
     return {
-        "restorer": f"{make_restorer().count_params() / 1e6:.1f} M",
         "measured": table(["", "measured", "target"], measured_rows(found)),
         "speed": table(["milliseconds, median (range)", *photos], speed_rows(found)),
         "identity": table(

@@ -54,7 +54,7 @@ def draw_parts(_models):
         shown.append((hidden, largest(detect(hidden)) or face))
     cells = []
     for image, face in shown:
-        view, there = head(image, face, 2.6)
+        view, there = head(image, face, 2.0)
         cells.append([
             (view, "picture"),
             (draw.parts(view, parsing.parse(view, there)), "parts"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import photograph_cases
 from benchmarks.photograph_pairs import read_pair, render_all
 from benchmarks.photographs import (
     BROKEN_POINTS,
@@ -13,12 +14,14 @@ from benchmarks.photographs import (
     Copier,
     result_of,
 )
+from docs.pages.facekit import fitted, sheet
 from docs.shared import Page, percent, save_picture, table
 from portrait import checks, verdict
 from portrait.settings import Settings
 
 SHOWN = (("rim light", 1), ("half shadow", 0), ("colour casts", 0), ("hair", 0), ("sunglasses", 0))
 STRENGTHS = ("0.0", "1.0")
+LARGE = 300  # px, a picture of the five cases
 
 
 def draw_pairs(_models):
@@ -33,6 +36,36 @@ def draw_pairs(_models):
         ]
         rows.append(np.concatenate([pair.template, pair.reference, *made, pair.truth], axis=1))
     save_picture(np.concatenate(rows), "photographs_pairs")
+
+
+def draw_cases(_models):
+    """A row for each of the five cases: template, reference, and what comes out."""
+    rows = []
+    for case in photograph_cases.cases():
+        picture, _ = photograph_cases.result_of(case)
+        shown = [(case.template, case.name), (case.references[0], "reference")]
+        if len(case.references) > 1:
+            shown[1] = (_album(case.references), "a folder of photos")
+        if picture is not None:
+            shown.append((picture, "what comes out"))
+        rows.append(shown)
+    save_picture(sheet(rows, LARGE), "photographs_cases")
+
+
+def _album(images):
+    """The first nine photos of a folder in one picture."""
+    small = [fitted(image, LARGE // 3) for image in images[:9]]
+    small += [np.full_like(small[0], 250)] * (9 - len(small))
+    return np.concatenate([np.concatenate(small[i : i + 3], 1) for i in (0, 3, 6)])
+
+
+def cases_table(found):
+    """What becomes of each of the five cases, in words."""
+    rows = []
+    for name, one in found["rows"].items():
+        said = "; ".join(one["said"]) or "nothing"
+        rows.append([name, "a picture" if one["painted"] else "no picture", said])
+    return table(["case", "what comes out", "what is said"], rows)
 
 
 def kinds_table(found):
@@ -92,6 +125,7 @@ def context(results):
     model = found["painter"]
     rows = found["relight"][STRENGTHS[0]]["kinds"]
     return {
+        "cases": cases_table(results["photographs"]["cases"]),
         "kinds": kinds_table(found),
         "all": all_table(found),
         "bounds": bounds_table(),
@@ -112,5 +146,5 @@ PAGE = Page(
     "docs/photographs.md",
     {"photographs": "photographs.json"},
     context,
-    {"photographs_pairs": draw_pairs},
+    {"photographs_pairs": draw_pairs, "photographs_cases": draw_cases},
 )

@@ -129,6 +129,15 @@ class People:
             raise ValueError(f"{word} is a link to another place; choose another name.")
         return place
 
+    def check_free(self):
+        """See that nobody is being learned.
+
+        Raises:
+            ValueError: somebody is; the sentence says who.
+        """
+        if self.is_running():
+            raise ValueError(f"{self._name} is being learned; wait for it, or stop it.")
+
     def delete(self, name):
         """Remove all files of somebody.
 
@@ -180,8 +189,7 @@ class People:
             ValueError: another one goes on.
         """
         with self._lock:
-            if self.is_running():
-                raise ValueError(f"{self._name} is being learned; wait for it, or stop it.")
+            self.check_free()
             command = [*COMMAND, "learn", "--out", folder, *words, *(["--resume"] * resume)]
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with open(self.log, "wb") as log:
@@ -308,8 +316,7 @@ def _learn(studio, form, desk, job):
 
     people = studio.people
     place, steps = people.place_for(form.name), _steps(form)
-    if people.is_running():
-        raise ValueError(f"{people.last} is being learned; wait for it, or stop it.")
+    people.check_free()
     weights, trigger = studio.pipeline.model.path, person.trigger_of(place)
     plan = learning.make_plan(trigger, form.noun, weights, steps)  # now, for it may refuse
     if desk.get(TAB, {}).get("files") != tuple(form.files):
@@ -357,8 +364,7 @@ def _learn_fast(studio, form, job):
 
     people = studio.people
     place = people.place_for(form.name)
-    if people.is_running():
-        raise ValueError(f"{people.last} is being learned; wait for it, or stop it.")
+    people.check_free()
     find_hyper()  # now, for there may be none
     folder = studio.new_folder() / "photos"
     sorting.collect(form.files, folder)
