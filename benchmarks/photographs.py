@@ -232,7 +232,7 @@ def _row(pair, i, settings, painter, stage, embedders):
         return row, None
     face, other = largest(detect(pair.template)), made.scene.reference_face
     row["refused"] = checks.of_template(pair.template, face, "template")
-    row["refused"] += checks.of_reference(pair.reference, other, face, "reference")
+    row["refused"] += checks.of_reference(pair.reference, other, pair.template, face, "reference")
     return row | measured(pair, result, made, embedders), result
 
 

@@ -97,6 +97,7 @@ def fuse(
     match=1.0,
     inset=INSET,
     hidden=None,
+    skin=None,
 ):
     """Fuse a face of one picture with a face of another.
 
@@ -111,6 +112,8 @@ def fuse(
         inset: how far inside the oval the blending ends: see `inset_mask`.
         hidden: float32 (H', W') in [0, 1], where something is in front of the new face, which does
             not travel: the template shows there; None for nowhere.
+        skin: float32 (H, W) in [0, 1], the template's skin, whose colours are taken; None for all
+            of the face but eyes and mouth.
 
     Returns:
         uint8 (H, W, 3), bit for bit the template outside the face's oval.
@@ -127,13 +130,14 @@ def fuse(
     result = template.copy()
     view, face_to = template[top:bottom, left:right], face_to.moved(-left, -top)
     if view.size:
+        known = None if skin is None else skin[top:bottom, left:right]
         result[top:bottom, left:right] = _fused(
-            view, face_to, image, face_from, share, border, match, inset, hidden
+            view, face_to, image, face_from, share, border, match, inset, hidden, known
         )
     return result
 
 
-def _fused(template, face_to, image, face_from, share, border, match, inset, hidden):
+def _fused(template, face_to, image, face_from, share, border, match, inset, hidden, skin):
     warped, seen = warp_face(image, face_from.mesh, face_to.mesh, template.shape)
     if hidden is not None:
         seen = seen * (1 - warp_mask(hidden, face_from.mesh, face_to.mesh, template.shape))
@@ -144,7 +148,7 @@ def _fused(template, face_to, image, face_from, share, border, match, inset, hid
         kept = masks.soften(parts["inner mouth"], 0.01 * masks.face_width(face_to))
         mask, seen = mask * (1 - kept), seen * (1 - kept)
     if match:
-        warped = _matched(warped, template, parts, seen, match)
+        warped = _matched(warped, template, parts, seen, match, skin)
     if border == "soft":
         return mix(template, warped, mask * share)
     filled = np.where((seen > 0)[..., None], warped, template)
@@ -336,17 +340,18 @@ def _laplacian(picture, levels):
     return [*bands, picture]
 
 
-def _matched(warped, template, parts, seen, strength):
+def _matched(warped, template, parts, seen, strength, skin):
     """The warped face in the template's colours, lips and eyes in its own."""
     protect = np.clip(parts["eyes"] + parts["lips"] + parts["inner mouth"], 0, 1)
     covered = (seen > 0).astype(np.float32)
-    if (covered * (1 - protect)).sum() < 16:
+    wanted = covered * (1 - protect) * (1 if skin is None else skin)
+    if wanted.sum() < 16:
         return warped
     return colour.transfer(
         warped,
         template,
         covered,
-        covered * (1 - protect),
+        wanted,
         strength=strength,
         protect=protect,
         relight=True,

@@ -104,16 +104,20 @@ def spotted(image, labels, points5, rng):
     if not len(places):
         return image
     eyes = max(float(np.linalg.norm(np.subtract(points5[1], points5[0]))), 8.0)
-    rows, columns = np.indices(skin.shape, np.float32)
     density = np.zeros((*skin.shape, 3), np.float32)
     kinds = [SPOTS] * rng.poisson(MANY_SPOTS * rng.random()) + [PATCHES] * rng.poisson(MANY_PATCHES)
     for least, most, strength in kinds:
         y, x = places[rng.integers(len(places))]
         radius = eyes * np.exp(rng.uniform(np.log(least), np.log(most)))
         squeeze = np.exp(rng.normal(0, 0.2))
-        off = (rows - y) ** 2 * squeeze + (columns - x) ** 2 / squeeze
         pigment = PIGMENTS[rng.integers(len(PIGMENTS))] * rng.uniform(0.4, 1) * strength
-        density += np.exp(-off / (2 * radius**2))[..., None] * pigment
+        reach = int(np.ceil(4 * radius))
+        top, left = max(0, y - reach), max(0, x - reach)
+        part = density[top : y + reach + 1, left : x + reach + 1]
+        down, along = (np.arange(n, dtype=np.float32) for n in part.shape[:2])
+        down = np.exp(-np.square(down + top - y) * squeeze / (2 * radius**2))
+        along = np.exp(-np.square(along + left - x) / (squeeze * 2 * radius**2))
+        part += (down[:, None] * along)[..., None] * pigment
     painted = np.rint(image * np.exp(-density)).astype(np.uint8)
     return np.where(skin[..., None], painted, image)
 

@@ -35,20 +35,22 @@ class Doubt(ValueError):
     """One sentence: what is doubted of the photos, and what to do."""
 
 
-def of_reference(image, face, template_face, path):
+def of_reference(image, face, template, template_face, path):
     """Doubts about a photo of the face to paint.
 
     Args:
         image: uint8 (H, W, 3).
         face: `facekit.detect.Face` in it.
-        template_face: the face that it is to replace.
+        template: uint8 (H, W, 3), the photo to paint into.
+        template_face: the face in it that is to be replaced.
         path: of the photo, for the sentences.
 
     Returns:
         list of str, sentences.
     """
     doubts = _of_photo(image, face, path)
-    if eyes_closed(face) and not eyes_closed(template_face):
+    open_there = not eyes_closed(template_face) and not eyes_hidden(template, template_face)
+    if eyes_closed(face) and open_there:
         doubts.append(
             f"{path}: the eyes are closed, and in the template they are open; choose a photo with "
             "open eyes."
@@ -87,6 +89,13 @@ def eyes_closed(face):
     """Whether both eyes are closed: of 377 rendered faces with open eyes none is taken for closed,
     of 7 with closed eyes 6 are found."""
     return expression.eye_opening(face) < expression.CLOSED
+
+
+def eyes_hidden(image, face):
+    """Whether something is in front of most of a face's eyes, such as sunglasses, as far as the
+    face parser sees."""
+    hidden, eyes = cover.covered(image, face), masks.regions(face, image.shape)["eyes"]
+    return hidden is not None and bool((hidden * eyes).sum() > 0.5 * max(eyes.sum(), 1e-6))
 
 
 def seen(face, shape, hidden=None):

@@ -218,7 +218,7 @@ def choose(template, references, faces_folder=None, template_name="", embedder="
         if found is None:
             raise ValueError(f"{path}: no face found.")
         doubts = doubts + checks.of_template(template, face, template_name)
-        doubts = doubts + checks.of_reference(image, found, face, path)
+        doubts = doubts + checks.of_reference(image, found, template, face, path)
         notes += _notes_on(face, found, path, len(there), template_name)
         pairs.append((face, path, image, found))
     if doubts and not anyway:

@@ -1,6 +1,7 @@
 """One function a stage. Pictures are uint8 (S, S, 3): the crop round the face."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -89,6 +90,11 @@ class Scene:
     def mask(self):
         """Where anything may change: float32 (S, S)."""
         return np.maximum(self.inner, self.ring)
+
+    @cached_property
+    def skin(self):
+        """The template's skin, whose colours are taken: float32 (S, S)."""
+        return cover.bare_skin(self.view, self.face)
 
     def toned(self, picture):
         """A picture of the crop, without colours inside the mask where the template has none."""
@@ -228,7 +234,7 @@ def coloured(scene, picture, settings):
     """The face's colours brought to those of the template's, lips and eyes in their own."""
     if settings.transfer == 0:
         return picture.copy()
-    parts, theirs = (masks.regions(f, scene.view.shape) for f in (scene.target, scene.face))
+    parts, theirs = masks.regions(scene.target, scene.view.shape), scene.skin
     protect = np.clip(parts["eyes"] + parts["lips"] + parts["inner mouth"], 0, 1)
     width = masks.face_width(scene.face)
     soft = masks.soften(parts["skin"], 0.02 * width) * scene.inner
@@ -238,7 +244,7 @@ def coloured(scene, picture, settings):
         picture,
         scene.view,
         soft,
-        theirs["skin"] * (1 - theirs["lips"] - theirs["eyes"]).clip(0, 1),
+        theirs,
         strength=settings.transfer,
         protect=protect,
         relight=True,
@@ -315,7 +321,7 @@ def detailed(picture, painted, mask):
 
 def _laid_on(scene, picture, share, inset):
     faces = scene.target, scene.lit, scene.reference_face
-    return fuse(picture, *faces, share, inset=inset, hidden=scene.hidden)
+    return fuse(picture, *faces, share, inset=inset, hidden=scene.hidden, skin=scene.skin)
 
 
 def _small(mask, size):

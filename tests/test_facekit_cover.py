@@ -113,3 +113,18 @@ def test_a_face_that_is_mostly_hidden_is_doubted(photo_faces, monkeypatch):
     monkeypatch.setattr(cover, "covered", lambda picture, one: half)
     (doubt,) = checks.of_template(image, face, "a.jpg")
     assert doubt.startswith("a.jpg: only ") and "of the face is seen" in doubt
+
+
+def test_the_colours_of_what_is_in_front_are_not_taken(photo_faces):
+    template, face = photo_faces["hopper"]
+    image, reference = photo_faces["astronaut"]
+    parts = masks.regions(face, template.shape)
+    black = (parts["oval"] > 0) & (np.arange(len(template))[:, None] < face.points5[2, 1])
+    broken = np.where(black[..., None], np.uint8(10), template)
+    clean, plain, spared = (
+        fuse(one, face, image, reference, 1.0, skin=skin)
+        for one, skin in ((template, None), (broken, None), (broken, parts["skin"] * ~black))
+    )
+    seen = (parts["skin"] > 0.9) & ~black
+    off, less = (np.abs(np.float64(one) - clean)[seen].mean() for one in (plain, spared))
+    assert less < 0.5 * off

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from common.images import write_image
+from facekit import masks
 from facekit.detect import detect, head_pose, largest
 from portrait import checks, session
 from portrait.__main__ import main
@@ -35,7 +36,7 @@ def with_lids(face, opening):
 
 
 def doubts(image, face, other=None):
-    return checks.of_reference(image, face, other or face, "anna.jpg")
+    return checks.of_reference(image, face, image, other or face, "anna.jpg")
 
 
 def test_nothing_is_doubted_of_photographs(photo_faces):
@@ -80,6 +81,15 @@ def test_closed_eyes_are_doubted_where_the_template_has_open_ones(photo_faces):
     assert "the eyes are closed" in sentence
     assert not doubts(image, closed, closed) and not doubts(image, face, closed)
     assert not checks.of_template(image, closed, "t.jpg")
+
+
+def test_closed_eyes_do_not_matter_behind_sunglasses(photo_faces, monkeypatch):
+    image, face = photo_faces["astronaut"]
+    closed = with_lids(face, 0.2)
+    glasses = masks.soften(masks.regions(face, image.shape)["eyes"], 2.0)
+    for strength, count in ((1.0, 0), (0.3, 1)):
+        monkeypatch.setattr(checks.cover, "covered", lambda *_, s=strength: s * glasses)
+        assert sum("eyes are closed" in one for one in doubts(image, closed, face)) == count
 
 
 def test_lines_and_flat_colours_are_drawings(photo_faces):
