@@ -5,7 +5,7 @@ benchmarks/results/restoration.json.
     python -m data.blemishes --n 60 --seed 781 --out data/blemishes_held
     python -m benchmarks.restoration --data data/held256 --pairs data/blemishes_held
 
-Restoration, each beside bicubic enlargement:
+Restoration, each beside bicubic enlargement and `facekit.retouch.upscale` (Lanczos, sharpened):
 
 clean       renders that were only reduced: decibels of PSNR, and the distance of the face encoder's
             grid of features (1 - cosine, the mean over cells), as LPIPS takes features of a network
@@ -76,7 +76,7 @@ def restoration(restorer, data, n, embedders):
         raise ValueError(f"{data}: no face is found in its pictures; name renders of faces.")
     result = {"pictures": len(chosen), "clean": {}, "degraded": {}, "photographs": {}}
     for scale in SCALES:
-        makers = {"bicubic": _bicubic, "restored": restorer}
+        makers = {"bicubic": _bicubic, "upscaled": _upscaled, "restored": restorer}
         for name, degradation in (("clean", Degradation(clean=1)), ("degraded", Degradation(0))):
             rows = {maker: [] for maker in makers}
             for i, (image, face) in enumerate(chosen):
@@ -112,6 +112,10 @@ def seconds(restorer, scale, rounds=3):
 
 def _bicubic(image, scale):
     return np.clip(np.rint(restore.bicubic(image, scale)), 0, 255).astype(np.uint8)
+
+
+def _upscaled(image, scale):
+    return retouch.upscale(image, factor=scale)
 
 
 def _reduced_photographs(scale):

@@ -9,8 +9,6 @@ only the skin differs.
 """
 
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,17 +80,6 @@ def render_pairs(n, size, seed):
     renderer = Renderer(size)
     for i in range(n):
         yield render_pair(renderer, i, seed)
-
-
-def pairs_apart(n, size, seed):
-    """The pairs of `render_pairs`, a list, from a process of its own: where TensorFlow is loaded,
-    VTK's renderer crashes."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_listed, n, size, seed).result()
-
-
-def _listed(*words):
-    return list(render_pairs(*words))
 
 
 @click.command(context_settings={"show_default": True})

@@ -217,11 +217,10 @@ def _too_few(verdicts, used):
 
 
 def enlarged(picture, size):
-    """A small face at the squares' size, by `facekit.restore`; where there is no trained restorer,
-    by `retouch.upscale`."""
-    if restore.WEIGHTS.exists():
-        scale = 4 if 2 * len(picture) < size else 2
-        picture = restore.restore(picture, scale)
+    """A small face at the squares' size: by `facekit.restore` where it has to become more than
+    twice as large, else by `retouch.upscale`, which is as good there (docs/parsing.md)."""
+    if 2 * len(picture) < size and restore.WEIGHTS.exists():
+        picture = restore.restore(picture, 4)
         if len(picture) >= size:
             return resize(picture, size)
     return retouch.upscale(picture, size=size)

@@ -323,14 +323,14 @@ def test_somebody_is_learned_beside_the_page_and_stopped(home, album, monkeypatc
     monkeypatch.setattr(people, "COMMAND", SLEEPER)
     form, desk = PersonForm(album, "Anna Lena", "woman", 7), {}
     said = [view.status for view, _ in people.learn(home, form, desk, Job())]
-    assert said[-1] == "anna-lena is being learned; the page may be closed."
+    assert said[-1] == "The training of anna-lena has begun; the page may be closed."
     folder = home.people.find("anna-lena")
     assert len(list((folder / "photos").glob("*.png"))) == len(desk[people.TAB]["choice"].used)
     words = list(map(str, home.people._process.args))[len(SLEEPER) :]
     assert words == ["learn", "--out", str(folder), "--resume"]
     plan = learning.begun_with(folder)  # so that whoever goes on does as was meant
     assert (plan.path, plan.steps, plan.init_word) == (home.pipeline.model.path, 7, None)
-    assert people.progress_of(home.people).status.startswith("anna-lena: making strangers")
+    assert people.progress_of(home.people).status.startswith("anna-lena: drawing strangers")
     *_, (view, _) = people.learn(home, form, desk, Job())
     assert view.problem == "anna-lena is being learned; wait for it, or stop it."
     with pytest.raises(ValueError, match="is being learned; stop that first"):
@@ -354,7 +354,7 @@ def test_one_photo_is_enough_where_there_is_a_hypernetwork(home, photos, monkeyp
     assert view.problem.startswith("there is no hypernetwork yet; train one")
     monkeypatch.setattr("ddpm.bundle.find_hyper", lambda: None)
     *_, (view, _) = people.learn_fast(home, form, {}, Job())
-    assert view.status == "grace is being learned; the page may be closed."
+    assert view.status == "The training of grace has begun; the page may be closed."
     words = list(map(str, home.people._process.args))[len(SLEEPER) :]
     assert words[:3] == ["learn", "--out", str(home.people.folder / "grace")]
     assert words[4:] == ["--fast", "--noun", "woman"] and "--resume" not in words
@@ -458,7 +458,8 @@ def test_a_name_is_never_a_path(home, name):
     with pytest.raises(ValueError, match=r"\.$"):
         home.people.place_for(name)
     for ask in (home.people.find, home.people.delete, home.people.known):
-        with pytest.raises(ValueError, match="there is no person"):
+        said = "there is no person" if name else "choose a person of the list first"
+        with pytest.raises(ValueError, match=said):
             ask(name)
     assert list(home.people.everybody()) == ["eva"]
 

@@ -1,4 +1,4 @@
-"""docs/parsing.md: the networks that renders train for facekit: parser, restorer, retoucher.
+"""docs/parsing.md: the networks that renders train for facekit: face parser and restorer.
 
 The photographs are NASA's of Eileen Collins (from scikit-image) and the US Navy's of Grace Hopper
 (from matplotlib), both in the public domain; all other faces are rendered.
@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 
 from benchmarks.restoration import SEED
-from data.blemishes import pairs_apart
 from data.faces import make_faces
 from docs.pages.facekit import head, scenes, sheet
 from docs.shared import Page, save_picture, table
-from facekit import cover, draw, masks, occlusions, parsing, restore, retouch, retoucher
+from facekit import draw, masks, occlusions, parsing, restore
 from facekit.degrade import Degradation, reduced, reduced_size
 from facekit.detect import detect, largest
 
@@ -29,6 +28,7 @@ WANTED = {
     "glasses": 0.75,
     "hat": 0.9,
 }
+MAKERS = ("bicubic", "upscaled", "restored")
 COVERS = (occlusions.hand, occlusions.strands, occlusions.microphone, occlusions.glasses)
 
 
@@ -86,31 +86,6 @@ def _enlarged(image, poor):
     return list(zip((near, smooth, restored, image), words, strict=True))
 
 
-def draw_retouched(_models):
-    """Renders and photographs: as they are, retouched as learned, smoothed, and the truth."""
-    from facekit.train_retoucher import spotted
-
-    rows = []
-    for before, after in pairs_apart(3, 256, 784):
-        rng = np.random.default_rng(784)
-        image = spotted(before.image, before.labels, before.points5, rng)
-        rows.append(_smooth(image, largest(detect(before.image)), after.image))
-    for image, face in scenes():
-        view, there = head(image, face, 1.6)
-        rows.append(_smooth(view, there, None))
-    save_picture(sheet(rows), "parsing_retouched")
-
-
-def _smooth(image, face, truth):
-    skin = cover.bare_skin(image, face)
-    made = [
-        (image, "picture"),
-        (retoucher.default_retoucher()(image, face, skin), "retouched as learned"),
-        (retouch.smooth_skin(image, skin, 1.0, masks.face_width(face)), "smoothed, strength 1"),
-    ]
-    return [*made, (truth, "rendered without")] if truth is not None else made
-
-
 # --- numbers
 
 
@@ -129,12 +104,12 @@ def restoration_table(found):
     rows = []
     for scale in ("x4", "x2"):
         for kind in ("clean", "degraded"):
-            both = [found[kind][scale][maker] for maker in ("bicubic", "restored")]
+            both = [found[kind][scale][maker] for maker in MAKERS]
             rows.append([scale, kind, _pair(both, "psnr", "{:.1f}"),
                          _pair(both, "features", "{:.3f}"), _pair(both, "encoder", "{:.2f}"),
                          _pair(both, "dlib", "{:.2f}")])  # fmt: skip
         for name, both in found["photographs"][scale].items():
-            psnr = f"{both['bicubic']:.1f}, {both['restored']:.1f}"
+            psnr = ", ".join(f"{both[maker]:.1f}" for maker in MAKERS)
             rows.append([scale, f"photograph {name.replace('_', ' ')}", psnr, "", "", ""])
     return table(["scale", "input", "PSNR, dB", "features", "encoder", "dlib"], rows)
 
@@ -143,21 +118,9 @@ def _pair(both, name, form):
     return ", ".join(form.format(one[name]) for one in both if name in one)
 
 
-def retouching_table(found):
-    names = {"learned": "as learned", "smoothed": "smoothed, strength 1"}
-    rows = [
-        [words, f"{one['left']:.2f}", f"{one['texture']:.2f}",
-         *(f"{one[n]:.3f} ({one[f'{n}_least']:.3f})" if n in one else "" for n in
-           ("encoder", "dlib"))]
-        for key, words in names.items() for one in [found[key]]
-    ]  # fmt: skip
-    head_ = ["", "of the difference left", "texture kept", "encoder (least)", "dlib (least)"]
-    return table(head_, rows)
-
-
 def context(results):
     parser, mended = results["parsing"], results["restoration"]
-    restored, retouched = mended["restoration"], mended["retouching"]
+    restored = mended["restoration"]
     return {
         "parts": parts_table(parser),
         "pictures": parser["pictures"],
@@ -166,8 +129,6 @@ def context(results):
         "restoration": restoration_table(restored),
         "restored": restored["pictures"],
         "seconds": {scale: f"{value:.1f}" for scale, value in restored["seconds"].items()},
-        "retouching": retouching_table(retouched),
-        "pairs": retouched["pairs"],
     }
 
 
@@ -178,6 +139,5 @@ PAGE = Page(
     {
         "parsing_parts": draw_parts,
         "parsing_restored": draw_restored,
-        "parsing_retouched": draw_retouched,
     },
 )

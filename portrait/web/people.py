@@ -29,7 +29,7 @@ _NAME = re.compile(r"[^\W_][\w '-]*")
 # Names that Windows keeps for devices.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 STATES = {"": "photos chosen, not learned yet", "begun": "learned in part", "finished": "learned"}
-STARTED = "{name} is being learned; the page may be closed."
+STARTED = "The training of {name} has begun; the page may be closed."
 TAB = "people"  # in a browser's desk
 
 
@@ -92,6 +92,8 @@ class People:
         Raises:
             ValueError: one sentence; no path is ever made of what was asked for.
         """
+        if not name:
+            raise ValueError("choose a person of the list first.")
         found = self.everybody().get(name)
         if found is None:
             raise ValueError(f"there is no person {str(name)[:LONGEST]!r}.")
@@ -116,6 +118,8 @@ class People:
         from portrait.person import trigger_of
 
         name = " ".join((name or "").split())
+        if not name:
+            raise ValueError("give the person a name first: it is their word in prompts.")
         if not _NAME.fullmatch(name) or len(name) > LONGEST:
             raise ValueError(
                 f"a name has letters, digits, spaces and hyphens, at most {LONGEST}. Received: "
@@ -445,9 +449,11 @@ def progress_of(people):
     step, steps = _progress(folder)
     sheet = read_image(folder / SHEET) if (folder / SHEET).exists() else None
     if people.is_running():
-        said = (
-            f"{name}: step {step} of {steps}." if step else f"{name}: making strangers to compare."
-        )
+        said = f"{name}: step {step} of {steps}."
+        if not step:
+            said = f"{name}: drawing strangers to compare with, which takes some minutes."
+        elif step == steps:
+            said = f"{name}: step {step} of {steps}; now the pictures are judged."
         return View(said, step / steps if steps else 0.0, sheet)
     return View(f"{name}: {said_of(folder)}.", preview=sheet, problem=people.failure())
 

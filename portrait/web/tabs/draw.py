@@ -10,6 +10,7 @@ from ddpm.conditions.text import spoken
 from ddpm.conditions.vocabulary import by_kind
 from portrait.web import drawing, markup, variations, words
 from portrait.web.drawing import Form
+from portrait.web.markup import NONE
 from portrait.web.tabs.parts import (
     QUICK,
     begins,
@@ -54,6 +55,7 @@ def tab(studio):
                 label="Pictures", columns=4, format="png", buttons=["download", "fullscreen"],
                 object_fit="contain", height=420, interactive=False,
             )  # fmt: skip
+            gr.Markdown("Click a picture to see its recipe, to vary it or to enlarge it.")
             mine = gr.State(())  # files of this page's gallery; others of the browser add to theirs
             outputs = [work, gallery, seed, mine]
             connect(inputs, outputs)
@@ -82,7 +84,7 @@ def _drawn(views, desk, values):
 
 def _chosen(studio, gallery, inputs, outputs):
     """What can be done with a picture of the gallery that is clicked on."""
-    chosen, recipe = gr.State(), gr.HTML()
+    chosen = gr.State()
     with gr.Column(visible=False) as actions:
         again = gr.Button("Use the settings of the chosen picture")
         with gr.Row():
@@ -90,10 +92,11 @@ def _chosen(studio, gallery, inputs, outputs):
                                  min_width=160)  # fmt: skip
             vary = gr.Button("Vary", min_width=90)
             enlarge = gr.Button("Enlarge 4 times", min_width=120)
+    recipe = gr.HTML()
 
     def choose(event: gr.SelectData, files):
         if not 0 <= event.index < len(files):  # of a page that is older than the server
-            return None, markup.NONE, gr.update(visible=False)
+            return None, NONE, gr.update(visible=False)
         path = files[event.index]
         return path, markup.record(drawing.look(path)[1]), gr.update(visible=True)
 
@@ -112,7 +115,12 @@ def _chosen(studio, gallery, inputs, outputs):
         views = variations.vary(studio, Form(*values), path, strength, job)
         yield from _drawn(views, desk, values)
 
+    def none():
+        """With new pictures in front, the one that was clicked on lies elsewhere."""
+        return gr.Gallery(selected_index=None), None, NONE, gr.update(visible=False)
+
     gallery.select(choose, outputs[3], [chosen, recipe, actions], **QUICK)
+    outputs[3].change(none, None, [gallery, chosen, recipe, actions], **QUICK)
     again.click(use, chosen, [outputs[0], *inputs], **QUICK)
     begins(studio, vary.click, run, [chosen, strength, *inputs], outputs)
     enlarge.click(larger, chosen, [*outputs[:2], outputs[3]], **QUICK)

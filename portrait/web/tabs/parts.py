@@ -16,7 +16,7 @@ MODEL, PHOTOS = "model", "photos"
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}  # of events without a job
 
 
-def job_buttons(studio, run, word, queue=MODEL):
+def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
     """A button that begins a job, and one that stops it.
 
     Args:
@@ -24,13 +24,14 @@ def job_buttons(studio, run, word, queue=MODEL):
         run: as of `begins`.
         word: on the first button.
         queue: as of `begins`.
+        halted: on the second button.
 
     Returns:
         (button, connect): connect(inputs, outputs) joins them to fields.
     """
     with gr.Row():
         begin = gr.Button(word, variant="primary", elem_classes="begin")
-        stop = gr.Button("Stop")
+        stop = gr.Button(halted)
 
     def halt(request: gr.Request):
         studio.jobs.stop((request.session_hash, queue))

@@ -28,7 +28,10 @@ def tab(studio):
         with gr.Column(min_width=260):
             name = gr.Textbox(label="Name", placeholder="anna")
             noun = gr.Dropdown(NOUNS, value="", label="What the person is")
-            steps = gr.Number(400, label="Steps", precision=0, minimum=1)
+            steps = gr.Number(
+                400, label="Steps", precision=0, minimum=1,
+                info="400 take some minutes; after far fewer it is somebody else.",
+            )  # fmt: skip
     inputs = [files, name, noun, steps]
 
     def run(what):
@@ -39,7 +42,9 @@ def tab(studio):
 
         return run_it
 
-    _, connect = job_buttons(studio, run(people.learn), "Learn", PHOTOS)
+    _, connect = job_buttons(
+        studio, run(people.learn), "Learn", PHOTOS, "Stop looking at photographs"
+    )
     quick = gr.Button("Learn from one photograph")
     work = gr.HTML()
     training = gr.HTML()
