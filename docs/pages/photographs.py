@@ -68,9 +68,9 @@ def cases_table(found):
     return table(["case", "what comes out", "what is said"], rows)
 
 
-def kinds_table(found):
-    """A row for each kind: both strengths beside each other."""
-    runs = [found["relight"][strength]["kinds"] for strength in STRENGTHS]
+def kinds_table(found, before):
+    """A row for each kind: before and after beside each other."""
+    runs = [before["relight"][STRENGTHS[0]]["kinds"], found["relight"][STRENGTHS[1]]["kinds"]]
     rows = []
     for kind in runs[0]:
         both = [run[kind] for run in runs]
@@ -87,9 +87,10 @@ def _pair(both, name, form):
     return ", ".join(form.format(one[name]) if name in one else "" for one in both)
 
 
-def all_table(found):
-    """What is wanted, and what was measured of all pairs, by strength."""
+def all_table(found, before):
+    """What is wanted, and what was measured of all pairs: before, relit alone, with the parser."""
     rows = {
+        "PSNR in the face, median": ("", lambda one: f"{one['psnr']:.1f} dB"),
         "pairs with at least 0.85 of the possible likeness, by the encoder": (
             "90%", lambda one: percent(one["encoder_enough"], 0)),
         "the same by dlib": (
@@ -97,9 +98,10 @@ def all_table(found):
         "step at the jaw, median": ("below 4", lambda one: f"{one['step']:.1f}"),
         "results that are far from the right answer": ("", lambda one: one["broken"]),
     }  # fmt: skip
-    every = [found["relight"][strength]["all"] for strength in STRENGTHS]
+    every = [before["relight"][strength]["all"] for strength in STRENGTHS]
+    every.append(found["relight"][STRENGTHS[1]]["all"])
     cells = [[text, want, *map(show, every)] for text, (want, show) in rows.items()]
-    return table(["all pairs", "wanted", "not relit", "relit"], cells)
+    return table(["all pairs", "wanted", "neither", "relit", "relit, with the parser"], cells)
 
 
 def judged_table(found):
@@ -121,13 +123,13 @@ def bounds_table():
 
 
 def context(results):
-    found = results["photographs"][FAST]
+    found, before = (results["photographs"][name] for name in (FAST, "before"))
     model = found["painter"]
     rows = found["relight"][STRENGTHS[0]]["kinds"]
     return {
         "cases": cases_table(results["photographs"]["cases"]),
-        "kinds": kinds_table(found),
-        "all": all_table(found),
+        "kinds": kinds_table(found, before),
+        "all": all_table(found, before),
         "bounds": bounds_table(),
         "judged": judged_table(found),
         "n": next(iter(rows.values()))["pairs"],
