@@ -24,10 +24,11 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 import click
 import numpy as np
 
-from benchmarks.common import RESULTS, ROOT, machine, write_json
+from benchmarks.common import RESULTS, ROOT, machine, merge_json
 from common.cli import sentences
 from common.sheets import read_recipe
 
+PARTS = ("crowd", "alone")
 LOOKED_AT = ("/", "/config", "/theme.css")
 FULL = re.compile(r"queue is full.*\d", re.IGNORECASE)
 STEPS, EVERY, PAUSE = 4, 10, 1.0  # of a drawing; jobs between two readings; seconds between looks
@@ -125,8 +126,8 @@ class User:
         self.drawn, self.full, self.wrong, self.seconds, self.looks = 0, 0, [], [], []
 
     def press(self, k):
-        """Draw one picture, and see whether it is one's own."""
-        seed, session = self.number * 100_000 + k, f"user{self.number}x{k}"
+        """Draw one picture on the user's one page, and see whether it is one's own."""
+        seed, session = self.number * 100_000 + k, f"user{self.number}"
         given = {"Pictures": 1, "Seed": seed, "A new seed each time": False, "Steps": STEPS}
         job = {"fn_index": self.page.draw["id"], "session_hash": session}
         began = time.monotonic()
@@ -235,15 +236,18 @@ def alone(server, jobs):
 @click.option("--users", type=click.IntRange(1), default=20)
 @click.option("--seconds", type=click.IntRange(1), default=300)
 @click.option("--jobs", type=click.IntRange(EVERY), default=200)
-@click.option("--out", type=Path, default=RESULTS / "studio.json")
+@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, default=PARTS)
+@click.option("--out", type=Path, default=RESULTS / "studio.json", help="JSON; other parts stay.")
 @sentences()
-def main(weights, users, seconds, jobs, out):
+def main(weights, users, seconds, jobs, parts, out):
     """Measure the studio under load."""
     result = {"machine": machine()}
     with TemporaryDirectory() as folder, Server(weights, Path(folder)) as server:
-        result["crowd"] = crowd(server.page, users, seconds)
-        result["alone"] = alone(server, jobs)
-    write_json(result, out)
+        if "crowd" in parts:
+            result["crowd"] = crowd(server.page, users, seconds)
+        if "alone" in parts:
+            result["alone"] = alone(server, jobs)
+    merge_json(result, out)
     click.echo(json.dumps(result, indent=1))
 
 
