@@ -97,11 +97,11 @@ class Scene:
         return cover.bare_skin(self.view, self.face)
 
     def toned(self, picture):
-        """A picture of the crop, without colours inside the mask where the template has none."""
-        if np.ptp(self.view, axis=-1).max() > _GREY:
-            return picture
-        light = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
-        return np.where(self.mask[..., None] > 0, light, picture)
+        """A picture of the crop: outside the mask the template's, inside it without colours where
+        the template has none."""
+        if np.ptp(self.view, axis=-1).max() <= _GREY:
+            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+        return np.where(self.mask[..., None] > 0, picture, self.view)
 
 
 def crop(template, face, others, reference, reference_face, settings, pasted=None):
