@@ -24,11 +24,10 @@ import click
 import numpy as np
 
 from benchmarks.common import machine, merge_json, photographs
-from benchmarks.photograph_pairs import hard_light, plain
+from benchmarks.photograph_pairs import expressing, hard_light, in_sunglasses, plain
 from benchmarks.photographs import OUT, Copier
 from common.cli import sentences
 from common.images import write_image
-from data.people.looks import EXPRESSIONS
 from data.people.person import sample_person
 from data.people.view import sample_view
 from facekit import occlusions, parsing
@@ -111,28 +110,21 @@ def _rendered():
     woman = replace(_one("woman", rng), glasses="round", frame="silver",
                     frame_colour=(150.0, 150.0, 160.0), dark_lenses=False)  # fmt: skip
     pale, dark = _one("man", rng, tone=(0.1, 0.35)), _one("man", rng, tone=(0.7, 0.9))
-    shades = replace(_one("man", rng), glasses="rectangular", frame="black",
-                     frame_colour=(20.0, 20.0, 22.0), dark_lenses=True)  # fmt: skip
+    shades = in_sunglasses(_one("man", rng))
     bearded = replace(_one("man", rng), beard="full beard")
     return {
         "neon": made(woman, _neon(rng), glasses=True),
         "cap": made(pale, hat="baseball cap", hat_cloth="blue", hat_colour=(40.0, 60.0, 110.0)),
-        "speaking": made(dark, _expressing("open smile")),
+        "speaking": made(dark, lambda view: expressing(view, "open smile")),
         "sunglasses": made(shades, glasses=True),
-        "looking up": made(_one("woman", rng), _expressing("eyes closed", pitch=10.0)),
+        "looking up": made(_one("woman", rng), _asleep),
         "bearded": made(bearded, _dark),
         "album": [made(pale) for _ in range(4)],
     }
 
 
-def _expressing(name, **pose):
-    """A change of a view: another expression, and a pose."""
-
-    def change(view):
-        units = tuple((dict(view.units) | EXPRESSIONS[name][0]).items())
-        return replace(view, expression=name, units=units, pose=replace(view.pose, **pose))
-
-    return change
+def _asleep(view):
+    return expressing(replace(view, pose=replace(view.pose, pitch=10.0)), "eyes closed")
 
 
 def _neon(rng):

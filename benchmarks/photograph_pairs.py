@@ -177,17 +177,27 @@ def _harder(kind, person, view, rng):
     """A person and a view with what the kind is named after."""
     side = float(rng.choice([-1, 1]))
     if kind == "closed eyes":
-        units = dict(view.units) | EXPRESSIONS["eyes closed"][0]
-        return person, replace(view, expression="eyes closed", units=tuple(units.items()))
+        return person, expressing(view, "eyes closed")
     if kind == "turned":
         pose = replace(view.pose, yaw=side * TURN, body_yaw=0.5 * side * TURN, gaze=(0.0, 0.0))
         return person, replace(view, pose=pose)
     if kind == "beards":
         return replace(person, beard="full beard"), view
     if kind == "sunglasses":
-        dark = replace(person, glasses="rectangular", frame="black", dark_lenses=True)
-        return replace(dark, frame_colour=(20.0, 20.0, 22.0)), replace(view, glasses=True)
+        return in_sunglasses(person), replace(view, glasses=True)
     return person, replace(view, light=hard_light(kind, view.light, side, rng))
+
+
+def in_sunglasses(person):
+    """A person who owns black rectangular sunglasses; the view says whether they are worn."""
+    dark = replace(person, glasses="rectangular", frame="black", dark_lenses=True)
+    return replace(dark, frame_colour=(20.0, 20.0, 22.0))
+
+
+def expressing(view, name):
+    """A view with another expression, a word of `data.people.looks.EXPRESSIONS`."""
+    units = dict(view.units) | EXPRESSIONS[name][0]
+    return replace(view, expression=name, units=tuple(units.items()))
 
 
 def hard_light(kind, light, side, rng):

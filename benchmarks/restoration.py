@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 import click
+import cv2
 import numpy as np
 
 from benchmarks.common import RESULTS, machine, merge_json, photographs, spread
@@ -76,7 +77,7 @@ def restoration(restorer, data, n, embedders):
         raise ValueError(f"{data}: no face is found in its pictures; name renders of faces.")
     result = {"pictures": len(chosen), "clean": {}, "degraded": {}, "photographs": {}}
     for scale in SCALES:
-        makers = {"bicubic": _bicubic, "upscaled": _upscaled, "restored": restorer}
+        makers = {"bicubic": bicubic, "upscaled": _upscaled, "restored": restorer}
         for name, degradation in (("clean", Degradation(clean=1)), ("degraded", Degradation(0))):
             rows = {maker: [] for maker in makers}
             for i, (image, face) in enumerate(chosen):
@@ -110,7 +111,8 @@ def seconds(restorer, scale, rounds=3):
     return float(np.median(times[1:]))
 
 
-def _bicubic(image, scale):
+def bicubic(image, scale):
+    """Bicubic enlargement of a picture: uint8 (H, W, 3) -> uint8 (scale H, scale W, 3)."""
     return np.clip(np.rint(restore.bicubic(image, scale)), 0, 255).astype(np.uint8)
 
 
@@ -180,8 +182,6 @@ def _retouched(made, image, truth, where, face, embedders):
 
 def texture(image, where):
     """Mean absolute value of what a blur takes away, in a mask bool (H, W)."""
-    import cv2
-
     fine = image.astype(np.float32) - cv2.GaussianBlur(image, (0, 0), TEXTURE).astype(np.float32)
     return float(np.abs(fine)[where].mean())
 

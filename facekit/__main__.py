@@ -254,7 +254,7 @@ def retouch(photos, out, blemishes, smooth):
 
 
 def _each(photos, out, change):
-    """Change each photo and keep it as a PNG; how many were.
+    """Change each photo in this process, where the network is, and keep it as a PNG; how many were.
 
     Args:
         photos: path of a photo or a folder.
@@ -264,32 +264,18 @@ def _each(photos, out, change):
     Raises:
         ValueError: none of them could be.
     """
+    return len(_run(functools.partial(_change, out=out, change=change), photos, 1, out))
+
+
+def _change(path, names, out, change):
     from common.images import read_image, write_image
-    from facekit.folder import names_of, photos_but_results
 
-    paths = photos_but_results(photos, out)
-    check_writable(out / "photo")
-    names, done = names_of(paths, photos), 0
-    for path in paths:
-        try:
-            image = _changed(read_image(path), change, path)
-        except ValueError as error:
-            if len(paths) == 1:
-                raise
-            _say(f"Skipped {error}", err=True)
-            continue
-        write_image(image, out / f"{names[path]}.png")
-        done += 1
-    if not done:
-        raise ValueError(f"{photos}: none of the {len(paths)} photos could be used.")
-    return done
-
-
-def _changed(image, change, path):
+    image = read_image(path)
     try:
-        return change(image)
+        image = change(image)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    write_image(image, out / f"{names[path]}.png")
 
 
 def _say(text, err=False):

@@ -151,9 +151,8 @@ def warp(image, matrix, size):
 def warp_map(values, matrix, size):
     """As `warp`, of a mask float32 (H, W): float32 (size, size), 0 for what lies outside of the
     picture."""
-    height, width = (size, size) if np.isscalar(size) else size
     values = np.ascontiguousarray(values, np.float32)
-    return cv2.warpAffine(values, at_centres(matrix), (width, height), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(values, at_centres(matrix), (size, size), flags=cv2.INTER_LINEAR)
 
 
 def warp_mirrored(image, matrix, size):

@@ -15,6 +15,8 @@ import numpy as np
 from common.cli import check_finite, count, printable
 from common.devices import PRECISIONS, choose_precision, start_backend
 from common.files import folder_lock
+from facekit.augment_parts import PartsAugmentation, cut
+from facekit.parsing import PART, UNKNOWN, dtype_policy
 from facekit.retoucher import UNIT
 from facekit.train_parser import load_labelled
 from facekit.training import (
@@ -97,8 +99,6 @@ def spotted(image, labels, points5, rng):
     Returns:
         uint8 (H, W, 3): as the picture where there is no skin.
     """
-    from facekit.parsing import PART
-
     skin = np.isin(labels, [PART[name] for name in SKIN])
     places = np.argwhere(skin & (labels != PART["neck"]))
     if not len(places):
@@ -129,9 +129,6 @@ def alike(pairs, i, rng, size, augmentation):
         (uint8 (size, size, 3), float32 (size, size, 4)): what goes in; what retouching adds to it
         in levels of 255, and the weight of each pixel.
     """
-    from facekit.augment_parts import cut
-    from facekit.parsing import PART, UNKNOWN
-
     image, labels, points5 = pairs.before.row(i)
     matrix = augmentation.matrix(np.asarray(points5, float), rng, size)
     mirror, state = rng.random() < augmentation.mirror, int(rng.integers(2**31))
@@ -219,8 +216,6 @@ def _train(folder, out, minutes, steps, batch_size, rate, seed, every, resume):
     start_backend()
     import keras
 
-    from facekit.augment_parts import PartsAugmentation
-    from facekit.parsing import dtype_policy
     from facekit.unet import UNetSettings, save_unet
 
     settings, augmentation = UNetSettings(**FORM), PartsAugmentation()

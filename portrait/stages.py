@@ -159,7 +159,7 @@ def _in_front(template, face, matrix, side):
     front = cover.covered(template, face)
     if front is None:
         return np.zeros((side, side), np.float32)
-    return np.clip(warp_map(front, matrix, side), 0, 1)
+    return warp_map(front, matrix, side)
 
 
 def relit(image, face, light, strength):

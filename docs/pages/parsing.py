@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.restoration import SEED
+from benchmarks.restoration import SEED, bicubic
 from data.faces import make_faces
 from docs.pages.facekit import head, scenes, sheet
 from docs.shared import Page, save_picture, table
@@ -79,11 +79,9 @@ def draw_restored(_models):
 
 
 def _enlarged(image, poor):
-    smooth = np.clip(np.rint(restore.bicubic(poor, 4)), 0, 255).astype(np.uint8)
     near = cv2.resize(poor, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
-    restored = restore.restore(poor, 4)
     words = ("a quarter of the side", "bicubic", "restored", "the original")
-    return list(zip((near, smooth, restored, image), words, strict=True))
+    return list(zip((near, bicubic(poor, 4), restore.restore(poor, 4), image), words, strict=True))
 
 
 # --- numbers
