@@ -144,14 +144,15 @@ def test_a_batch_holds_what_bicubic_lacks():
 
 
 def test_training_gains_on_bicubic():
+    keras.utils.set_random_seed(0)  # gains of eight seeds at 80 steps: 2.7 to 11.3 dB
     training = Training(TINY)
     edges = np.uint8(255 * (np.indices((SIDE, SIDE)).sum(0) // 24 % 2))
     pictures = Pictures([edges[..., None].repeat(3, 2)] * 2, [])
     batch = batch_of(pictures, [np.arange(2), np.arange(0)], Degradation(clean=1.0), 2, 0, 0)
     held = [([one[:1] for one in batch[0]], [one[:1] for one in batch[1]])]
     assert training.gains(held) == pytest.approx([0, 0], abs=1e-3)
-    losses = [training.step(*batch, 3e-3, i) for i in range(40)]
-    assert losses[-1] < 0.8 * losses[0] and min(training.gains(held)) > 0.3
+    losses = [training.step(*batch, 3e-3, i) for i in range(80)]
+    assert losses[-1] < 0.5 * losses[0] and min(training.gains(held)) > 1
 
 
 def test_the_commands_train_resume_and_restore(tmp_path, monkeypatch, call):
