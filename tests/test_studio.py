@@ -19,6 +19,7 @@ from ddpm.core.schedule import Schedule
 from portrait.__main__ import main
 from portrait.web import (
     attention,
+    cache,
     drawing,
     guard,
     lecture,
@@ -633,6 +634,32 @@ def test_a_browser_is_told_from_others_and_known_again(client, studio):
     assert studio.desk(name) == {}
 
 
+def test_the_page_is_written_once_for_each_name_of_the_machine():
+    testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
+    asked = []
+
+    async def app(scope, receive, send):
+        asked.append(scope["path"])
+        status = 503 if len(asked) == 1 else 200
+        text = f"{len(asked)} for {dict(scope['headers'])[b'host'].decode()}".encode()
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": text})
+
+    client = testclient.TestClient(cache.Cached(app), base_url=f"http://{OWN}")
+    assert client.get("/").status_code == 503  # and is not kept
+    assert [client.get("/").text for _ in range(3)] == [f"2 for {OWN}"] * 3
+    other = {"host": f"localhost:{PORT}"}
+    assert [client.get("/", headers=other).text for _ in range(2)] == [f"3 for {other['host']}"] * 2
+    for ask in (lambda: client.get("/?a=1"), lambda: client.post("/"), lambda: client.get("/x")):
+        before = len(asked)
+        assert {ask().text, ask().text} == {f"{before + i} for {OWN}" for i in (1, 2)}
+    for i in range(2 * cache.MOST):
+        client.get("/config", headers={"host": str(i)})
+    before = len(asked)
+    assert client.get("/").text == f"2 for {OWN}" and len(asked) == before
+    assert client.get("/config").text == f"{before + 1} for {OWN}"  # no room is left
+
+
 def test_nothing_is_drawn_or_uploaded_for_another_page(client):
     job = {"data": [], "fn_index": 0, "session_hash": "a"}
     for headers in FOREIGN[:3]:
@@ -697,6 +724,29 @@ def test_listening_demands_a_password(refused, monkeypatch):
     for given in ((), ("--password", "short")):
         refused(main, "studio", "--listen", *given, "--port", free_port(), says=says)
     refused(main, "studio", "--password", "long enough", says="a password is for other machines")
+
+
+def test_short_answers_are_not_held_back():
+    import asyncio
+
+    async def echoed(place):
+        asked = asyncio.Event()
+
+        async def answer(reader, writer):
+            nodelay.append(
+                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
+            writer.close()
+            asked.set()
+
+        async with await asyncio.start_server(answer, sock=place):
+            await asyncio.open_connection(*place.getsockname())
+            await asked.wait()
+
+    nodelay = []
+    with server.reserve(free_port()) as place:
+        asyncio.run(echoed(place))
+    assert nodelay == [1]
 
 
 def test_a_port_that_is_in_use_is_one_sentence(refused):
