@@ -18,7 +18,7 @@ from facekit.align import placed_back, template_points, umeyama, warp_mirrored
 from facekit.parsing import TEMPLATE, dtype_policy
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "retoucher.weights.h5"
-UNIT = 32.0  # levels of 255 to 1 of the network's output
+UNIT = 8.0  # levels of 255 to 1 of the network's output
 
 
 class Retoucher:

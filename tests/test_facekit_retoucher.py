@@ -101,7 +101,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path, refused):
 def test_both_pictures_of_a_pair_are_spoiled_alike(tmp_path, monkeypatch):
     pairs = load_pairs(write_set(tmp_path / "set"))
     monkeypatch.setattr(train_retoucher, "spotted", lambda image, *_: image)
-    image, wanted = alike(pairs, 0, np.random.default_rng(0), SIZE, STILL)
+    image, wanted = alike(pairs, 0, np.random.default_rng(0), SIZE, STILL, SIZE)
     assert image.shape == (SIZE, SIZE, 3) and wanted.shape == (SIZE, SIZE, 4)
     spots = (image == 90).all(-1)
     skin = wanted[..., 3] == 1
@@ -109,8 +109,21 @@ def test_both_pictures_of_a_pair_are_spoiled_alike(tmp_path, monkeypatch):
     np.testing.assert_array_equal(wanted[spots & skin][0, :3], (110, 60, 40))
     assert not wanted[~skin][..., :3].any()
     noisy = replace(STILL, noise=1.0)
-    image, wanted = alike(pairs, 0, np.random.default_rng(0), SIZE, noisy)
+    image, wanted = alike(pairs, 0, np.random.default_rng(0), SIZE, noisy, SIZE)
     assert image.std() > 2 and (np.abs(wanted[..., :3]).max(-1) <= 1).mean() > 0.7
+    packed, same = alike(pairs, 0, np.random.default_rng(0), SIZE, replace(noisy, jpeg=1.0), SIZE)
+    np.testing.assert_array_equal(same, wanted)
+    assert (packed != image).mean() > 0.5
+
+
+def test_parts_are_cut_where_there_is_skin(tmp_path):
+    pairs = load_pairs(write_set(tmp_path / "set"))
+    skinned = []
+    for i in range(20):
+        image, wanted = alike(pairs, i, np.random.default_rng(i), SIZE, STILL, SIZE // 4)
+        assert image.shape == (SIZE // 4, SIZE // 4, 3) and wanted.shape[:2] == image.shape[:2]
+        skinned.append((wanted[..., 3] == 1).any())
+    assert np.mean(skinned) > 0.9
 
 
 def test_spots_are_painted_on_skin_alone():
