@@ -1,5 +1,6 @@
 """The studio's tabs for photographs of people: portraits, folders of photos, people learned."""
 
+import json
 import shutil
 import sys
 import zipfile
@@ -421,6 +422,36 @@ def test_progress_is_read_from_the_training_itself(home):
     assert people.said_of(training.parent) == "learned in part, step 4 of 40"
     (training / "log.csv").write_text("")
     assert people.said_of(training.parent) == "learned in part"
+
+
+@pytest.mark.parametrize(
+    ("learned", "said"),
+    (
+        ({}, ""),
+        ({"before": 0.3, "merged": [0.7, 0.5]}, ", likeness 0.60 (strangers 0.30)"),
+        ({"before": None, "merged": [0.5, None]}, ", likeness 0.25 (strangers 0.00)"),
+        ({"before": 0.3, "merged": [0.3, 0.4]}, "hardly more than a stranger's: learn once more"),
+        ({"before": 0.3, "merged": [None]}, "no face is found in the pictures: learn once more"),
+    ),
+)
+def test_the_list_says_how_like_somebody_came_out(tmp_path, learned, said):
+    (tmp_path / "person.json").write_text(
+        json.dumps({"kind": "person", "learned": {"plan": {}, **learned}})
+    )
+    shown = people.said_of(tmp_path)
+    assert shown.startswith("learned") and said in shown
+    assert shown == "learned" or said
+
+
+def test_who_is_learned_to_the_end_is_not_learned_on(home):
+    folder = home.people.folder / "done"
+    folder.mkdir()
+    (folder / "person.json").write_text(json.dumps({"kind": "person", "learned": {"plan": {}}}))
+    try:
+        with pytest.raises(ValueError, match="delete done and learn once more with more steps"):
+            people.resume(home.people, "done")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_who_is_learned_by_another_program_is_neither_deleted_nor_replaced(home, album):

@@ -25,6 +25,7 @@ from portrait.web.jobs import Watched
 
 COMMAND = (sys.executable, "-m", "portrait")
 LONGEST = 40  # characters of a name
+HARDLY = 0.1  # more likeness than strangers have, of somebody who is hardly learned
 _NAME = re.compile(r"[^\W_][\w '-]*")
 # Names that Windows keeps for devices.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
@@ -425,7 +426,10 @@ def resume(people, name):
 
     folder = people.find(name)
     if state(folder) == "finished":
-        raise ValueError(f"{name} is learned to the end.")
+        raise ValueError(
+            f"{name} is learned to the end; to learn longer, delete {name} and learn once more "
+            "with more steps."
+        )
     people.start(folder)
     return STARTED.format(name=name)
 
@@ -464,7 +468,27 @@ def said_of(folder):
 
     how = state(folder)
     step, steps = _progress(folder)
+    if how == "finished":
+        return STATES[how] + _likeness_of(folder)
     return f"learned in part, step {step} of {steps}" if how == "begun" and step else STATES[how]
+
+
+def _likeness_of(folder):
+    """What the pictures of somebody who is learned to the end are like, in words; "" for one who is
+    learned from one photo, which draws none."""
+    from portrait.person import read_record
+
+    learned = read_record(folder)["learned"]
+    likeness = [value for value in learned.get("merged", ()) if value is not None]
+    if "merged" not in learned:
+        return ""
+    if not likeness:
+        return ", but no face is found in the pictures: learn once more with more steps"
+    mean = sum(likeness) / len(learned["merged"])
+    said = f", likeness {mean:.2f} (strangers {learned['before'] or 0:.2f})"
+    if mean < (learned["before"] or 0) + HARDLY:
+        said += ", hardly more than a stranger's: learn once more with more steps"
+    return said
 
 
 def _progress(folder):

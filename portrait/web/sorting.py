@@ -225,7 +225,8 @@ def scores_shown(scored, embedder):
         for place, photo in enumerate(scored)
     ]
     head = ["rank", "photo", "name", *NUMBERS, "verdict"]
-    return markup.table(head, rows, f"Best first; likeness by {embedder}.")
+    caption = f"Best first. Each number is from 0, poor, to 1, good; likeness by {embedder}."
+    return markup.table(head, rows, caption)
 
 
 def numbers_of(photo):

@@ -14,6 +14,8 @@ from portrait.web.markup import NONE
 # All that draws waits in one queue, for there is one model; what measures photos in another.
 MODEL, PHOTOS = "model", "photos"
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}  # of events without a job
+# In the browser: a sentence about what was wrong goes as soon as a field is changed.
+_WITHOUT_PROBLEM = """(shown) => (shown || "").includes('class="notice problem"') ? "" : shown"""
 
 
 def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
@@ -39,6 +41,9 @@ def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
     def connect(inputs, outputs):
         begins(studio, begin.click, run, inputs, outputs, queue)
         stop.click(halt, queue=False, **QUICK)
+        said = next(one for one in outputs if isinstance(one, gr.HTML))
+        changed = [one.input for one in inputs if hasattr(one, "input")]
+        gr.on(changed, None, said, said, js=_WITHOUT_PROBLEM, queue=False, **QUICK)
 
     return begin, connect
 
