@@ -1,16 +1,16 @@
 """Soft masks of a face and of the person around it.
 
 Masks of the face come from the mesh; the person's from MediaPipe's selfie segmentation, sharpened
-along the picture's own edges; hair is what of the person lies around the face and looks like what
-frames the forehead. All are float32 (H, W) in [0, 1], and every width is a share of the face's, so
-that they mean the same at any size.
+along the picture's own edges; hair from the face parser. All are float32 (H, W) in [0, 1], and
+every width is a share of the face's, so that they mean the same at any size.
 """
 
 import cv2
 import numpy as np
 
 from facekit import mesh as points_of
-from facekit.align import invert, transform, warp
+from facekit import parsing
+from facekit.align import invert, warp
 from facekit.detect import person as person_of_crop
 from facekit.triangles import triangles
 
@@ -20,7 +20,8 @@ FEATHER = 0.03
 FRINGE = 20  # a picture's side over the deviation in which colours beside a fringe are averaged
 REGIONS = ("oval", "skin", "brows", "eyes", "nose", "lips", "inner mouth")
 _SHIFT = 4  # OpenCV's polygons in sixteenths of a pixel
-_HEAD = 256  # px; hair and person are segmented at this size
+_HEAD = 256  # px; a person is segmented at this size
+_HAIR = (0.2, 0.5, 0.7)  # probability that is no hair yet, that is hair, and that is so for certain
 _HEAD_WIDTHS = 3.2  # how many faces wide the picture round a head is
 
 
@@ -181,39 +182,27 @@ def cut_out(image, mask, tone):
 
 
 def hair(image, face):
-    """Mask of a head's hair; a hat counts as hair.
-
-    A graph cut between certain hair (person, round the forehead, not of the skin's colour) and
-    certain background (the face, what is not a person, what lies far below the chin).
+    """Mask of a head's hair, no hat and no beard: what the face parser takes for hair, of the
+    people in the picture, where it is joined to what is hair for certain.
 
     Args:
         image: uint8 (H, W, 3).
         face: `facekit.detect.Face`.
 
     Returns:
-        float32 (H, W); all 0 where nothing above the forehead looks different from skin.
+        float32 (H, W).
 
-    Reference: Rother et al., GrabCut, SIGGRAPH 2004.
+    Raises:
+        ValueError: the parser's weights are missing or damaged.
     """
+    found = parsing.part_masks(image, face, ["hair"])["hair"]
     crop, matrix = _head(image, face)
-    people = person_of_crop(crop)
-    at = transform(face.mesh, matrix)
-    labels = _hair_seeds(crop, at, people)
-    if (labels == cv2.GC_FGD).sum() < 30:
-        return np.zeros(image.shape[:2], np.float32)
-    cv2.setRNGSeed(0)  # the mixtures of colours start from random centres
-    cv2.grabCut(
-        cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),
-        labels,
-        None,
-        np.zeros((1, 65)),
-        np.zeros((1, 65)),
-        3,
-        cv2.GC_INIT_WITH_MASK,
-    )
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    found = _joined_to(found, labels == cv2.GC_FGD)
-    return _spread(_refined(crop, found * np.minimum(1, people * 1.5)), matrix, image.shape)
+    people = _spread(person_of_crop(crop), matrix, image.shape)
+    doubt, believed, certain = _HAIR
+    mask = np.clip((found - doubt) / (believed - doubt), 0, 1) * np.minimum(1, people * 1.5)
+    _, parts = cv2.connectedComponents((mask > 0).astype(np.uint8), connectivity=8)
+    joined = np.setdiff1d(parts[(found > certain) & (mask > 0)], [0])
+    return (mask * np.isin(parts, joined)).astype(np.float32)
 
 
 def soften(mask, sigma):
@@ -278,45 +267,3 @@ def _refined(image, mask):
     guide = image.astype(np.float32) / 255
     soft = cv2.ximgproc.guidedFilter(guide, mask.astype(np.float32), radius, 1e-3)
     return np.clip((soft - 0.1) / 0.8, 0, 1).astype(np.float32)
-
-
-def _hair_seeds(crop, at, people):
-    """uint8 (S, S): GrabCut's four labels for the picture round a head."""
-    rows, columns = np.mgrid[0 : crop.shape[0], 0 : crop.shape[1]]
-    oval = _oval(crop.shape, at)
-    wide = float(np.ptp(at[:, 0]))
-    chin, brow = at[152, 1], at[[105, 334], 1].mean()
-    smooth = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), 1.0)
-    lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
-    skin = _distance_to_colour(lab, _morph(oval, cv2.MORPH_ERODE, 0.06 * wide) > 0.5)
-    near, around = (_morph(oval, cv2.MORPH_DILATE, share * wide) > 0.5 for share in (0.34, 1.0))
-    crown = near & (people > 0.6) & (rows < brow) & (oval < 0.2)
-    labels = np.full(crop.shape[:2], cv2.GC_BGD, np.uint8)
-    # Blond hair and skin differ by little: what counts is what stands out among the candidates.
-    limit = np.clip(np.median(skin[crown]) * 0.7, 1.6, 3.0) if crown.any() else 3.0
-    sure = crown & (skin > limit)
-    if sure.sum() < 0.1 * crown.sum():
-        return labels
-    hair_like = _distance_to_colour(lab, sure) < 2.5
-    person = around & (people > 0.4) & (oval < 0.5)
-    labels[person] = cv2.GC_PR_BGD
-    labels[person & hair_like & (skin > 1.2)] = cv2.GC_PR_FGD
-    labels[sure & hair_like] = cv2.GC_FGD
-    neck = (rows > chin) & (np.abs(columns - at[:, 0].mean()) < 0.25 * wide)
-    labels[neck | (oval > 0.95) & (rows > brow)] = cv2.GC_BGD
-    return labels
-
-
-def _distance_to_colour(lab, where):
-    """Distance of each pixel's colour from those in `where`, in their deviations."""
-    inside = lab[where]
-    middle = np.median(inside, 0)
-    spread = 1.4826 * np.median(np.abs(inside - middle), 0) + (5.0, 2.0, 2.0)
-    return np.sqrt((((lab - middle) / spread) ** 2).sum(-1))
-
-
-def _joined_to(mask, seeds):
-    """The connected parts of a mask that hold a seed."""
-    _, parts = cv2.connectedComponents(mask, connectivity=8)
-    wanted = np.setdiff1d(np.unique(parts[seeds & (mask > 0)]), [0])
-    return np.isin(parts, wanted).astype(np.float32)

@@ -37,7 +37,9 @@ SIDE = 128  # px of a part that is learned from
 DECAY = 0.995  # of the averaged weights
 FIELDS = ("step", "minutes", "loss", "images_per_second", "left")
 # Of the network: three numbers a pixel, where a parser gives one for each part.
-FORM = {"classes": 3, "stem": 16, "widths": (32, 64, 96), "blocks": (1, 1, 1)}
+# Leaky ReLUs, for what is wanted is near 0 nearly everywhere: plain ones before the last layer were
+# closed for ever while its first, far larger answers were unlearned.
+FORM = {"classes": 3, "stem": 16, "widths": (32, 64, 96), "blocks": (1, 1, 1), "leak": 0.2}
 # Of what is painted: radii in distances between the eyes, and the strength; how many, on average.
 SPOTS, PATCHES = (0.008, 0.035, 0.6), (0.08, 0.4, 0.18)
 MANY_SPOTS, MANY_PATCHES = 12.0, 1.5
@@ -223,7 +225,7 @@ class Training(Averaged):
 @click.option("--steps", type=click.IntRange(1), default=6000, help="Stop by the count.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, help="Pairs a step.")
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=2e-3, help="Peak rate."
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=7e-4, help="Peak rate."
 )
 @run_options
 def main(data, out, minutes, steps, batch_size, rate, seed, every, resume):

@@ -14,6 +14,7 @@ an Efficient Sub-Pixel Convolutional Neural Network, CVPR 2016 (the last layer).
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -36,6 +37,7 @@ class UNetSettings:
         widths: channels of the stages; the first is at a quarter of the side, each later one at
             half the side of the one before.
         blocks: residual blocks of each stage on the way down; on the way up each has one.
+        leak: slope of the ReLUs below 0.
 
     Raises:
         ValueError: if the size cannot be halved so often, or widths and blocks differ in length.
@@ -46,6 +48,7 @@ class UNetSettings:
     stem: int = 24
     widths: tuple = (48, 96, 160, 192)
     blocks: tuple = (1, 2, 2, 1)
+    leak: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -122,24 +125,24 @@ class ToPixels(keras.layers.Layer):
         return (shape[0], height, width, shape[3] // 4)
 
 
-def residual(x, width, strides=1):
+def residual(x, width, relu, strides=1):
     """x + conv(relu(conv(relu(x)))); (B, H, W, C) -> (B, H/s, W/s, width), with a convolution on
     the shortcut where the shape changes. What is added has no bias, which TensorFlow's graph
     optimizer would complain of.
 
     Reference: He et al., Identity Mappings in Deep Residual Networks, ECCV 2016, figure 4e.
     """
-    h = keras.layers.ReLU()(x)
+    h = relu()(x)
     if strides > 1 or x.shape[-1] != width:
         x = StandardizedConv(width, strides, strides=strides, use_bias=False)(h)
-    h = keras.layers.ReLU()(StandardizedConv(width, strides=strides)(h))
+    h = relu()(StandardizedConv(width, strides=strides)(h))
     return keras.layers.Add()([x, StandardizedConv(width, gain=BRANCH_GAIN, use_bias=False)(h)])
 
 
-def joined(x, skip):
+def joined(x, skip, relu):
     """What comes from the coarser grid, enlarged, added to what was kept on the way down:
     (B, H, W, C) and (B, 2 H, 2 W, D) -> (B, 2 H, 2 W, D)."""
-    x = StandardizedConv(skip.shape[-1], 1, use_bias=False)(keras.layers.ReLU()(x))
+    x = StandardizedConv(skip.shape[-1], 1, use_bias=False)(relu()(x))
     return keras.layers.Add()([keras.layers.UpSampling2D(interpolation="bilinear")(x), skip])
 
 
@@ -154,18 +157,20 @@ def make_unet(settings=None):
         (B, size, size, classes).
     """
     settings = settings or UNetSettings()
+    relu = partial(keras.layers.ReLU, negative_slope=settings.leak)
     squares = keras.Input((settings.size, settings.size, 3), name="squares")
     x = keras.layers.Rescaling(1 / 64.0, offset=-2.0)(squares)
     fine = x = StandardizedConv(settings.stem, gain=1.0, strides=2)(x)
     skips = []
     for width, blocks in zip(settings.widths, settings.blocks, strict=True):
         for block in range(blocks):
-            x = residual(x, width, strides=1 if block else 2)
+            x = residual(x, width, relu, strides=1 if block else 2)
         skips.append(x)
     for skip in skips[-2::-1]:
-        x = residual(joined(x, skip), skip.shape[-1])
-    x = keras.layers.ReLU()(StandardizedConv(settings.stem)(keras.layers.ReLU()(joined(x, fine))))
-    x = ToPixels()(keras.layers.Conv2D(4 * settings.classes, 1)(x))
+        x = residual(joined(x, skip, relu), skip.shape[-1], relu)
+    x = relu()(StandardizedConv(settings.stem)(relu()(joined(x, fine, relu))))
+    x = keras.layers.Conv2D(4 * settings.classes, 1, kernel_initializer="zeros")(x)
+    x = ToPixels()(x)
     return keras.Model(squares, keras.layers.Activation("linear", dtype="float32")(x), name="unet")
 
 

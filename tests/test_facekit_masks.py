@@ -105,7 +105,7 @@ def test_hair_agrees_with_the_renderer(render_faces):
         if not record["attributes"]["hat"] and (label == PARTS.index("hair")).mean() > 0.03
     ]
     assert len(shares) >= 8
-    assert np.median(shares) > 0.65, shares
+    assert np.median(shares) > 0.72, shares
 
 
 def test_hair_is_the_same_each_time(photo_faces):
