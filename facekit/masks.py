@@ -22,6 +22,7 @@ REGIONS = ("oval", "skin", "brows", "eyes", "nose", "lips", "inner mouth")
 _SHIFT = 4  # OpenCV's polygons in sixteenths of a pixel
 _HEAD = 256  # px; a person is segmented at this size
 _HAIR = (0.2, 0.5, 0.7)  # probability that is no hair yet, that is hair, and that is so for certain
+_NEAR = 0.35  # of the face's width, round it: hair begins there
 _HEAD_WIDTHS = 3.2  # how many faces wide the picture round a head is
 
 
@@ -183,7 +184,7 @@ def cut_out(image, mask, tone):
 
 def hair(image, face):
     """Mask of a head's hair, no hat and no beard: what the face parser takes for hair, of the
-    people in the picture, where it is joined to what is hair for certain.
+    people in the picture, where it is joined to what is hair for certain and near the face.
 
     Args:
         image: uint8 (H, W, 3).
@@ -200,8 +201,9 @@ def hair(image, face):
     people = _spread(person_of_crop(crop), matrix, image.shape)
     doubt, believed, certain = _HAIR
     mask = np.clip((found - doubt) / (believed - doubt), 0, 1) * np.minimum(1, people * 1.5)
+    near = _morph(_oval(image.shape, face.mesh), cv2.MORPH_DILATE, _NEAR * face_width(face))
     _, parts = cv2.connectedComponents((mask > 0).astype(np.uint8), connectivity=8)
-    joined = np.setdiff1d(parts[(found > certain) & (mask > 0)], [0])
+    joined = np.setdiff1d(parts[(found > certain) & (mask > 0) & (near > 0.5)], [0])
     return (mask * np.isin(parts, joined)).astype(np.float32)
 
 
