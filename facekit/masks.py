@@ -21,8 +21,9 @@ FRINGE = 20  # a picture's side over the deviation in which colours beside a fri
 REGIONS = ("oval", "skin", "brows", "eyes", "nose", "lips", "inner mouth")
 _SHIFT = 4  # OpenCV's polygons in sixteenths of a pixel
 _HEAD = 256  # px; a person is segmented at this size
-_HAIR = (0.2, 0.5, 0.7)  # probability that is no hair yet, that is hair, and that is so for certain
-_NEAR = 0.35  # of the face's width, round it: hair begins there
+# The parser's probability up to which a pixel is no hair, from which it is fully hair, and above
+# which a region of hair may start; and how near to the face it must start, in widths of the face.
+_HAIR, _NEAR = (0.2, 0.5, 0.7), 0.35
 _HEAD_WIDTHS = 3.2  # how many faces wide the picture round a head is
 
 
@@ -201,9 +202,10 @@ def hair(image, face):
     people = _spread(person_of_crop(crop), matrix, image.shape)
     doubt, believed, certain = _HAIR
     mask = np.clip((found - doubt) / (believed - doubt), 0, 1) * np.minimum(1, people * 1.5)
-    near = _morph(_oval(image.shape, face.mesh), cv2.MORPH_DILATE, _NEAR * face_width(face))
+    outside = (_oval(image.shape, face.mesh) < 0.5).astype(np.uint8)
+    near = cv2.distanceTransform(outside, cv2.DIST_L2, 3) <= _NEAR * face_width(face)
     _, parts = cv2.connectedComponents((mask > 0).astype(np.uint8), connectivity=8)
-    joined = np.setdiff1d(parts[(found > certain) & (mask > 0) & (near > 0.5)], [0])
+    joined = np.setdiff1d(parts[(found > certain) & (mask > 0) & near], [0])
     return (mask * np.isin(parts, joined)).astype(np.float32)
 
 

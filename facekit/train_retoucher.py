@@ -3,9 +3,10 @@
 The folder is one that `python -m data.blemishes` makes: the same faces with blemishes and without.
 Pimples, spots and red patches, of which the renderer's people have few, are painted on the first.
 Then both pictures of a pair are cut, lit and spoiled in the same way, so that the difference
-between them is the skin's alone; it is taken before compression, whose errors differ. The network
-is convolutions alone, so it learns from parts of the squares that it will see, and takes four
-times as many steps. Every twentieth pair is held out.
+between them is the skin's alone; the difference is taken before compression, whose errors differ
+between the two. The network is convolutions alone, so it can learn from 128 px parts of the 256 px
+squares that it will see: four times as many steps in the same time. Every twentieth pair is held
+out.
 """
 
 from dataclasses import dataclass, replace
@@ -37,8 +38,8 @@ SIDE = 128  # px of a part that is learned from
 DECAY = 0.995  # of the averaged weights
 FIELDS = ("step", "minutes", "loss", "images_per_second", "left")
 # Of the network: three numbers a pixel, where a parser gives one for each part.
-# Leaky ReLUs, for what is wanted is near 0 nearly everywhere: plain ones before the last layer were
-# closed for ever while its first, far larger answers were unlearned.
+# Leaky ReLUs: the targets are nearly all 0, and plain ones before the last layer died while the
+# large outputs of the beginning were trained away.
 FORM = {"classes": 3, "stem": 16, "widths": (32, 64, 96), "blocks": (1, 1, 1), "leak": 0.2}
 # Of what is painted: radii in distances between the eyes, and the strength; how many, on average.
 SPOTS, PATCHES = (0.008, 0.035, 0.6), (0.08, 0.4, 0.18)

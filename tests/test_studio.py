@@ -660,6 +660,25 @@ def test_the_page_is_written_once_for_each_name_of_the_machine():
     assert client.get("/config").text == f"{before + 1} for {OWN}"  # no room is left
 
 
+def test_what_a_proxy_asks_for_and_what_breaks_off_is_not_kept():
+    testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
+    asked = []
+
+    async def app(scope, receive, send):
+        asked.append(dict(scope["headers"]).get(b"x-forwarded-host", b""))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": asked[-1]})
+
+    client = testclient.TestClient(cache.Cached(app), base_url=f"http://{OWN}")
+    assert client.get("/", headers={"x-forwarded-host": "elsewhere"}).text == "elsewhere"
+    assert client.get("/").text == "" and client.get("/").text == "" and len(asked) == 2
+    start = {"type": "http.response.start", "status": 200}
+    part = {"type": "http.response.body", "body": b"a", "more_body": True}
+    assert not cache._is_whole([]) and not cache._is_whole([start])
+    assert not cache._is_whole([start, part])
+    assert cache._is_whole([start, part, {**part, "more_body": False}])
+
+
 def test_nothing_is_drawn_or_uploaded_for_another_page(client):
     job = {"data": [], "fn_index": 0, "session_hash": "a"}
     for headers in FOREIGN[:3]:

@@ -428,9 +428,24 @@ def test_progress_is_read_from_the_training_itself(home):
     ("learned", "said"),
     (
         ({}, ""),
-        ({"before": 0.3, "merged": [0.7, 0.5]}, ", likeness 0.60 (strangers 0.30)"),
-        ({"before": None, "merged": [0.5, None]}, ", likeness 0.25 (strangers 0.00)"),
-        ({"before": 0.3, "merged": [0.3, 0.4]}, "hardly more than a stranger's: learn once more"),
+        (
+            {"before": 0.3, "merged": [0.7, 0.5]},
+            ", likeness 0.60 (other people's 0.30; 1 is the most)",
+        ),
+        (
+            {"before": None, "merged": [0.5, None]},
+            ", likeness 0.25 (other people's 0.00; 1 is the most)",
+        ),
+        ({"before": 0.3, "merged": [0.3, 0.4]}, "hardly more than other people's: learn once"),
+        (
+            {
+                "before": 0.3,
+                "merged": [None],
+                "instead": 8,
+                "checkpoints": [{"step": 8, "likeness": [0.8, 0.6]}],
+            },
+            ", likeness 0.70",
+        ),
         ({"before": 0.3, "merged": [None]}, "no face is found in the pictures: learn once more"),
     ),
 )
@@ -529,7 +544,8 @@ def test_a_training_is_stopped_and_gone_on_with_after_the_server(home, album, mo
     assert again.last == "" and again.names() == []
     people.resume(again, "mia")
     again._process.wait(300)
-    assert people.progress_of(again).status == "mia: learned." and again.names() == ["mia"]
+    assert people.progress_of(again).status.startswith("mia: learned, ")
+    assert again.names() == ["mia"]
     assert people.progress_of(again).preview.dtype == np.uint8
     assert portraying.choices((), again.names()) == [STAY, "person: mia"]
     assert again.known("mia").trigger == "mia"

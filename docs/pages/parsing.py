@@ -1,9 +1,11 @@
-"""docs/parsing.md: the networks that renders train for facekit: face parser and restorer.
+"""docs/parsing.md: the networks that renders train for facekit: parser, restorer, retoucher.
 
 The photographs are NASA's of Eileen Collins (from scikit-image) and the US Navy's of Grace Hopper
 (from matplotlib), both in the public domain; all other faces are rendered.
 """
 
+import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from benchmarks.restoration import SEED, bicubic
 from data.faces import make_faces
 from docs.pages.facekit import head, scenes, sheet
 from docs.shared import Page, save_picture, table
-from facekit import draw, masks, occlusions, parsing, restore
+from facekit import cover, draw, masks, occlusions, parsing, restore, retouch, retoucher
 from facekit.degrade import Degradation, reduced, reduced_size
 from facekit.detect import detect, largest
 
@@ -84,6 +86,42 @@ def _enlarged(image, poor):
     return list(zip((near, bicubic(poor, 4), restore.restore(poor, 4), image), words, strict=True))
 
 
+def draw_retouched(_models):
+    """Renders and photographs: as they are, retouched as learned, smoothed, and the truth."""
+    from facekit.train_retoucher import spotted
+
+    rows = []
+    for before, labels, after in _pairs_apart(3):
+        face, rng = largest(detect(before)), np.random.default_rng(784)
+        rows.append(_smooth(spotted(before, labels, face.points5, rng), face, after))
+    for image, face in scenes():
+        view, there = head(image, face, 1.6)
+        rows.append(_smooth(view, there, None))
+    save_picture(sheet(rows), "parsing_retouched")
+
+
+def _pairs_apart(n):
+    """Pairs that the retoucher has not seen: (picture, part map, the picture without blemishes).
+    Rendered in a process of their own, for the renderer's drivers and TensorFlow do not go well
+    together."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "pairs"
+        words = ["--n", str(n), "--seed", "784", "--out", str(out)]
+        subprocess.run([sys.executable, "-m", "data.blemishes", *words], check=True)
+        made = [np.load(out / f"{name}.npy") for name in ("images", "labels", "retouched")]
+        return list(zip(*made, strict=True))
+
+
+def _smooth(image, face, truth):
+    skin = cover.bare_skin(image, face)
+    made = [
+        (image, "picture"),
+        (retoucher.default_retoucher()(image, face, skin), "retouched as learned"),
+        (retouch.smooth_skin(image, skin, 1.0, masks.face_width(face)), "smoothed, strength 1"),
+    ]
+    return [*made, (truth, "rendered without")] if truth is not None else made
+
+
 # --- numbers
 
 
@@ -116,9 +154,21 @@ def _pair(both, name, form):
     return ", ".join(form.format(one[name]) for one in both if name in one)
 
 
+def retouching_table(found):
+    names = {"learned": "as learned", "smoothed": "smoothed, strength 1"}
+    rows = [
+        [words, f"{one['left']:.2f}", f"{one['texture']:.2f}",
+         *(f"{one[n]:.3f} ({one[f'{n}_least']:.3f})" if n in one else "" for n in
+           ("encoder", "dlib"))]
+        for key, words in names.items() for one in [found[key]]
+    ]  # fmt: skip
+    head_ = ["", "of the difference left", "texture kept", "encoder (least)", "dlib (least)"]
+    return table(head_, rows)
+
+
 def context(results):
     parser, mended = results["parsing"], results["restoration"]
-    restored = mended["restoration"]
+    restored, retouched = mended["restoration"], mended["retouching"]
     return {
         "parts": parts_table(parser),
         "pictures": parser["pictures"],
@@ -127,6 +177,8 @@ def context(results):
         "restoration": restoration_table(restored),
         "restored": restored["pictures"],
         "seconds": {scale: f"{value:.1f}" for scale, value in restored["seconds"].items()},
+        "retouching": retouching_table(retouched),
+        "pairs": retouched["pairs"],
     }
 
 
@@ -137,5 +189,6 @@ PAGE = Page(
     {
         "parsing_parts": draw_parts,
         "parsing_restored": draw_restored,
+        "parsing_retouched": draw_retouched,
     },
 )

@@ -6,7 +6,9 @@ processor on which pictures are being drawn. They do not change while the studio
 
 PATHS = ("/", "/config", "/theme.css")
 VARIES = (b"host", b"origin", b"accept-encoding")  # headers that the answer depends on
-MOST = 16  # answers that are kept: of a few names of one machine, as few browsers ask for them
+# Of proxies: Gradio makes the page's own address of them, so such answers are not kept.
+PROXIED = (b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
+MOST = 16  # answers that are kept: three paths, a few host names, a few encodings of browsers
 
 
 class Cached:
@@ -31,7 +33,7 @@ class Cached:
         if messages is None:
             messages = []
             await self.app(scope, receive, _recorded(send, messages))
-            if messages and messages[0].get("status") == 200 and len(self.kept) < MOST:
+            if _is_whole(messages) and len(self.kept) < MOST:
                 self.kept[key] = messages
             return
         for message in messages:
@@ -45,6 +47,16 @@ def _is_fixed(scope):
         and scope["method"] == "GET"
         and scope["path"] in PATHS
         and not scope.get("query_string")
+        and not any(name in PROXIED for name, _ in scope["headers"])
+    )
+
+
+def _is_whole(messages):
+    """Whether an answer is of status 200 and has been sent to its end."""
+    return (
+        len(messages) > 1
+        and messages[0].get("status") == 200
+        and not messages[-1].get("more_body", False)
     )
 
 

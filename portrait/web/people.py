@@ -25,7 +25,7 @@ from portrait.web.jobs import Watched
 
 COMMAND = (sys.executable, "-m", "portrait")
 LONGEST = 40  # characters of a name
-HARDLY = 0.1  # more likeness than strangers have, of somebody who is hardly learned
+HARDLY = 0.1  # a likeness less than this above other people's counts as hardly learned
 _NAME = re.compile(r"[^\W_][\w '-]*")
 # Names that Windows keeps for devices.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
@@ -474,20 +474,23 @@ def said_of(folder):
 
 
 def _likeness_of(folder):
-    """What the pictures of somebody who is learned to the end are like, in words; "" for one who is
-    learned from one photo, which draws none."""
+    """How like the person the pictures are of somebody who is learned to the end, in words; "" for
+    one who is learned from one photo, which draws none."""
     from portrait.person import read_record
 
-    learned = read_record(folder)["learned"]
-    likeness = [value for value in learned.get("merged", ()) if value is not None]
+    learned = (read_record(folder) or {}).get("learned") or {}
     if "merged" not in learned:
         return ""
-    if not likeness:
+    kept, likeness = learned.get("instead"), learned["merged"]
+    if kept is not None:  # a checkpoint was kept in place of the merged adapter
+        likeness = next(one["likeness"] for one in learned["checkpoints"] if one["step"] == kept)
+    seen = [value for value in likeness if value is not None]
+    if not seen:
         return ", but no face is found in the pictures: learn once more with more steps"
-    mean = sum(likeness) / len(learned["merged"])
-    said = f", likeness {mean:.2f} (strangers {learned['before'] or 0:.2f})"
-    if mean < (learned["before"] or 0) + HARDLY:
-        said += ", hardly more than a stranger's: learn once more with more steps"
+    mean, strangers = sum(seen) / len(likeness), learned["before"] or 0
+    said = f", likeness {mean:.2f} (other people's {strangers:.2f}; 1 is the most)"
+    if mean < strangers + HARDLY:
+        said += ", hardly more than other people's: learn once more with more steps"
     return said
 
 

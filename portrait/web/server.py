@@ -28,8 +28,8 @@ def reserve(port, listen=False):
     Raises:
         ValueError: another program holds the port.
     """
-    # asyncio switches Nagle's algorithm off, which holds short answers back for 40 ms, only where
-    # the protocol is named.
+    # asyncio sets TCP_NODELAY only on sockets that were made with IPPROTO_TCP; without it Nagle's
+    # algorithm delays short answers by up to 40 ms.
     place = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -42,7 +42,12 @@ def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
         begins(studio, begin.click, run, inputs, outputs, queue)
         stop.click(halt, queue=False, **QUICK)
         said = next(one for one in outputs if isinstance(one, gr.HTML))
-        changed = [one.input for one in inputs if hasattr(one, "input")]
+        changed = [
+            getattr(one, name)
+            for one in inputs
+            for name in ("input", "upload", "clear")
+            if hasattr(one, name)
+        ]
         gr.on(changed, None, said, said, js=_WITHOUT_PROBLEM, queue=False, **QUICK)
 
     return begin, connect
