@@ -29,7 +29,8 @@ from common.cli import sentences
 from common.sheets import read_recipe
 
 PARTS = ("crowd", "alone")
-LOOKED_AT = ("/", "/config", "/theme.css")
+LOOKED_AT = ("/", "/theme.css?v=1", "/gradio_api/startup-events")  # and the page's own assets
+ASSETS = re.compile(r'(?:src|href)="\./(assets/[^"]+)"')
 FULL = re.compile(r"queue is full.*\d", re.IGNORECASE)
 STEPS, EVERY, PAUSE = 4, 10, 1.0  # of a drawing; jobs between two readings; seconds between looks
 
@@ -91,6 +92,7 @@ class Page:
                 if process.poll() is not None or time.monotonic() > end:
                     raise ValueError("the studio did not start; see its log.") from None
                 time.sleep(0.5)
+        self.paths = (*LOOKED_AT, *(f"/{path}" for path in ASSETS.findall(httpx.get(url).text)))
         self.components = {one["id"]: one for one in config["components"]}
         button = next(
             i
@@ -181,7 +183,7 @@ class User:
             import httpx
 
             with httpx.Client(base_url=self.page.url, timeout=600) as client:
-                for path in itertools.cycle(LOOKED_AT):
+                for path in itertools.cycle(self.page.paths):
                     if time.monotonic() > until:
                         return
                     began = time.monotonic()

@@ -29,7 +29,7 @@ from portrait.web import (
     variations,
     words,
 )
-from portrait.web.drawing import Form
+from portrait.web.drawing import Form, View
 from portrait.web.jobs import Clock, Job, Jobs, Stopped, Watched
 from portrait.web.painting import PaintForm
 from portrait.web.studio import DESKS, Studio
@@ -594,6 +594,16 @@ def test_odd_hosts_and_methods_are_foreign():
     assert not guard.is_own("GET", twice, PORT) and not guard.is_own("GET", [], PORT)
     clicked = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert not guard.is_own("POST", encoded(clicked), PORT)
+
+
+def test_the_gallery_keeps_the_newest_pictures():
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    from portrait.web.tabs.draw import SHOWN, _drawn
+
+    desk, values = {}, vars(FORM).values()
+    for k in range(SHOWN + 3):
+        *_, (_, gallery, *_) = _drawn(iter([View(files=(f"{k}.png",))]), desk, values)
+    assert gallery == desk["draw"]["files"] == [f"{k}.png" for k in range(SHOWN + 2, 2, -1)]
 
 
 @pytest.fixture(scope="module")

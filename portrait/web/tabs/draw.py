@@ -23,6 +23,7 @@ from portrait.web.tabs.parts import (
 from portrait.web.variations import AXES, Plot
 
 TAB = "draw"  # in a browser's desk: {"form": Form, "files": list of paths}
+SHOWN = 120  # pictures of the gallery, the newest; all are sent anew with each job
 
 
 def tab(studio):
@@ -78,7 +79,7 @@ def _drawn(views, desk, values):
     for view in views:
         gallery = gr.skip()
         if view.files:
-            kept["files"] = gallery = [*map(str, view.files), *kept["files"]]
+            kept["files"] = gallery = [*map(str, view.files), *kept["files"]][:SHOWN]
         yield show(view), gallery, gr.skip() if view.seed is None else view.seed, gallery
 
 
@@ -106,7 +107,7 @@ def _chosen(studio, gallery, inputs, outputs):
     def larger(request: gr.Request, path):
         kept = desk_of(studio, request).setdefault(TAB, {"files": []})
         try:
-            kept["files"] = [str(variations.enlarge(studio, path)), *kept["files"]]
+            kept["files"] = [str(variations.enlarge(studio, path)), *kept["files"]][:SHOWN]
         except (ValueError, OSError) as error:
             return markup.notice([describe(error)], problem=True), gr.skip(), gr.skip()
         return markup.notice(["Enlarged, without the model."]), kept["files"], kept["files"]
