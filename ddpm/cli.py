@@ -102,7 +102,7 @@ def read_request(
     ):
         if options[name]:
             option = f"--{name.replace('_', '-')}"
-            options[name] = _numbers(option, options[name], form, least, 10_000, int)
+            options[name] = read_pair(option, options[name], form, least, 10_000, int)
     if options["negative"] and options["guidance"] == 1:
         raise ValueError("--negative needs --guidance other than 1, which is no guidance.")
     if guide_weights and options["autoguidance"] == 1:
@@ -150,14 +150,28 @@ def _read_prompts(path):
 
 def _interval(name, text):
     """Read two shares that rise."""
-    interval = _numbers(name, text, "FROM,TO", 0, 1)
+    interval = read_pair(name, text, "FROM,TO", 0, 1)
     if interval[0] >= interval[1]:
         raise ValueError(f"{name} must rise. Received: {text}.")
     return interval
 
 
-def _numbers(name, text, form, least, most, kind=float):
-    """Read two numbers with a comma between them."""
+def read_pair(name, text, form, least, most, kind=float):
+    """Read two numbers with a comma between them.
+
+    Args:
+        name: of the option or the field, for the sentence.
+        text: str.
+        form: what it looks like, such as "TOP,LEFT".
+        least, most: of each number.
+        kind: int or float.
+
+    Returns:
+        Two of that kind.
+
+    Raises:
+        ValueError: one sentence.
+    """
     match = re.fullmatch(r"\s*(\d+\.?\d*)\s*,\s*(\d+\.?\d*)\s*", text)
     numbers = [float(word) for word in match.groups()] if match else []
     whole = kind is float or all(number == int(number) for number in numbers)

@@ -17,6 +17,7 @@ from common.sheets import read_recipe, save_png
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import Schedule
 from portrait.__main__ import main
+from portrait.settings import Settings
 from portrait.web import (
     attention,
     cache,
@@ -25,6 +26,7 @@ from portrait.web import (
     lecture,
     markup,
     painting,
+    sending,
     server,
     variations,
     words,
@@ -205,6 +207,88 @@ def test_bad_input_is_one_sentence(studio, change, sentence):
 def test_unknown_words_are_told(studio):
     form = replace(FORM, prompt="a red disc, qwertz", n=1, steps=1)
     assert "qwertz" in list(drawing.draw(studio, form, Job()))[-1].notes[0]
+
+
+# --- framing
+
+
+def test_a_framing_reaches_the_model_and_its_recipe(studio, pipeline):
+    form = replace(FORM, n=1, framing="close-up, face on the left")
+    (file,) = list(drawing.draw(studio, form, Job()))[-1].files
+    request = replace(drawing.request_of(replace(FORM, n=1)), crop=(4, 8), target_size=(40, 40))
+    np.testing.assert_array_equal(read_image(file), pipeline.draw(request)[0])
+    assert (read_image(file) != pipeline.draw(drawing.request_of(replace(FORM, n=1)))[0]).any()
+    recipe = read_recipe(file)
+    assert (recipe["crop"], recipe["target_size"]) == ([4, 8], [40, 40])
+    assert drawing.form_of(recipe) == form
+    numbers = replace(form, framing=framing.BY_NUMBERS, crop=" 4, 8", target_size="40,40")
+    assert drawing.request_of(numbers).crop == (4, 8)
+    assert drawing.request_of(numbers).original_size is None
+
+
+@pytest.mark.parametrize("word", framing.NAMED)
+def test_every_framing_has_a_window_and_comes_back_from_the_recipe(pipeline, word):
+    form = replace(FORM, framing=word, crop="7,7")  # which counts by numbers alone
+    recipe = pipeline.recipe(drawing.request_of(form, pipeline.size))
+    assert drawing.form_of(recipe | {"prompt": FORM.prompt}) == replace(form, crop="")
+
+
+def test_a_framing_without_a_word_comes_back_as_numbers(pipeline):
+    numbers = {"original_size": "20,30", "crop": "1,2", "target_size": "48,40"}
+    form = replace(FORM, framing=framing.BY_NUMBERS, **numbers)
+    recipe = pipeline.recipe(drawing.request_of(form)) | {"prompt": FORM.prompt}
+    assert drawing.form_of(recipe) == form
+    # Of a model whose size is not known, no word says how large a share of it the window is.
+    for preset in ("unheard of", ["portraits64"]):
+        assert drawing.form_of(recipe | {"preset": preset}) == form
+
+
+def test_variations_grids_and_paintings_have_the_framing(studio, photo):
+    form = replace(FORM, n=1, framing="close-up")
+    path = list(drawing.draw(studio, form, Job()))[-1].files[0]
+    canvas = {"background": photo, "layers": []}
+    painted = PaintForm(**vars(form), canvas=canvas, strength=0.5)
+    for views in (
+        variations.vary(studio, form, path, 0.5, Job()),
+        variations.plot(studio, form, Plot("steps", "2", "guidance", "3"), Job()),
+        painting.paint(studio, painted, Job()),
+    ):
+        recipe = read_recipe(list(views)[-1].files[0])
+        assert (recipe["crop"], recipe["target_size"]) == ([4, 4], [40, 40])
+    assert "<img" in painting.show_controls(studio, replace(painted, whole=True))
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    (
+        ({"framing": "x"}, "a framing is one of as trained; close-up; "),
+        ({"crop": "4"}, "crop is TOP,LEFT, whole numbers from 0 to 10000. Received: '4'."),
+        ({"target_size": "0,40"}, "target size is HEIGHT,WIDTH, whole numbers from 1 to 10000."),
+        ({"crop": "4,4"}, "a window of 32 pixels at 4,4 does not lie within a picture of 32,32"),
+    ),
+)
+def test_what_is_no_framing_is_one_sentence(studio, change, sentence):
+    form = replace(FORM, **{"framing": framing.BY_NUMBERS} | change)
+    (view,) = drawing.draw(studio, form, Job())
+    assert view.problem.startswith(sentence) and not view.files
+
+
+def test_a_model_without_framing_says_so(studio, photo, monkeypatch):
+    model = studio.pipeline.model
+    conditions = {k: v for k, v in model.config.conditions.items() if k != "size_crop"}
+    without = model.preset.with_(network={"conditions": conditions})
+    monkeypatch.setattr(studio.pipeline, "model", replace(model, preset=without))
+    form = replace(FORM, framing="close-up")
+    canvas = {"background": photo, "layers": []}
+    for views in (
+        drawing.draw(studio, form, Job()),
+        variations.plot(studio, form, Plot(), Job()),
+        painting.paint(studio, PaintForm(**vars(form), canvas=canvas, strength=0.5), Job()),
+    ):
+        (view,) = views
+        assert view.problem == (
+            f"{studio.name} was trained without framing; choose the framing 'as trained'."
+        )
 
 
 # --- words, variations, grids

@@ -12,7 +12,7 @@ from ddpm import cli
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from ddpm.pipeline import Request, check_request
-from portrait.web import markup
+from portrait.web import framing, markup
 from portrait.web.jobs import Clock, Watched
 
 MAX_PICTURES = 64  # of a request
@@ -35,6 +35,9 @@ class Form:
         new_seed: whether to take another one each time.
         guidance: of the words; 1 is none.
         steps, sampler, spacing: as of `Request`.
+        framing: a word of `framing.FRAMINGS`.
+        original_size, crop, target_size: text, two numbers each, of the framing "by numbers"; an
+            empty one leaves it as trained.
     """
 
     prompt: str = ""
@@ -46,6 +49,10 @@ class Form:
     steps: float = 10
     sampler: str = "dpmpp_2m"
     spacing: str = "karras"
+    framing: str = framing.AS_TRAINED
+    original_size: str = ""
+    crop: str = ""
+    target_size: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ def draw(studio, form, job):
 def _draw(studio, form, job):
     pipeline = studio.pipeline
     form = settled(form)
-    request = request_of(form)
-    check_request(request, pipeline.model.preset, studio.name)
+    request = request_of(form, pipeline.size)
+    check(studio, request)
 
     def save(images, recipe):
         texts, folder = pipeline.prompts(request)[: len(images)], studio.new_folder()
@@ -118,8 +125,13 @@ def settled(form):
     return replace(form, seed=secrets.randbelow(SEEDS)) if form.new_seed else form
 
 
-def request_of(form):
+def request_of(form, size=None):
     """A `Request` of a form.
+
+    Args:
+        form: `Form`.
+        size: height and width of the model's pictures, pixels; not needed of a form whose framing
+            is as trained or by numbers.
 
     Raises:
         ValueError: one sentence.
@@ -137,10 +149,29 @@ def request_of(form):
         sampler=form.sampler,
         spacing=form.spacing,
         seed=seed,
+        **framing.asked(form, size),
     )
     if n > MAX_PICTURES:
         raise ValueError(f"at most {MAX_PICTURES} pictures are drawn at once. Received: {n}.")
     return replace(request, batch_size=batch_size(n))
+
+
+def check(studio, request):
+    """Refuse what the studio's model cannot do.
+
+    Args:
+        studio: `studio.Studio`.
+        request: `Request`.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    preset = studio.pipeline.model.preset
+    if request.has_size_crop and "size_crop" not in preset.network.conditions:
+        raise ValueError(
+            f"{studio.name} was trained without framing; choose the framing {framing.AS_TRAINED!r}."
+        )
+    check_request(request, preset, studio.name)
 
 
 def batch_size(n):
@@ -270,6 +301,22 @@ def form_of(recipe):
     for key, what in made_otherwise.items():
         if key in recipe:
             raise ValueError(f"the picture is {what}; Draw begins with noise alone.")
+    return read_form(recipe, "Draw")
+
+
+def read_form(recipe, tab):
+    """The form of a recipe, whatever else the recipe says.
+
+    Args:
+        recipe: dict, of any file.
+        tab: its name, for the sentences.
+
+    Returns:
+        `Form`.
+
+    Raises:
+        ValueError: one sentence.
+    """
     prompts = recipe.get("prompts")
     found = {"prompt": prompts[0]} if isinstance(prompts, list) and prompts else {}
     found |= {name: recipe[name] for name in RECIPE if name in recipe}
@@ -278,11 +325,11 @@ def form_of(recipe):
     for name, value in found.items():
         if isinstance(value, bool) or not isinstance(value, RECIPE[name]):
             raise ValueError(f"the recipe's {name} is {str(value)[:MAX_QUOTED]!r}.")
-    form = Form(**found)
+    form = Form(**found, **framing.of_recipe(recipe))
     if form.sampler not in SAMPLERS or form.spacing not in SPACINGS:
         raise ValueError(
-            f"Draw does not know the sampler {form.sampler[:MAX_QUOTED]!r} with the spacing "
+            f"{tab} does not know the sampler {form.sampler[:MAX_QUOTED]!r} with the spacing "
             f"{form.spacing[:MAX_QUOTED]!r}."
         )
-    request_of(form)
+    request_of(form, framing.size_of(recipe))
     return form

@@ -8,7 +8,7 @@ import numpy as np
 from common.cli import describe
 from common.images import ImageError, check_size, resize, write_image
 from ddpm.conditions.hints import ControlImage
-from ddpm.pipeline import Request, check_request
+from ddpm.pipeline import Request
 from portrait.web import drawing, markup
 from portrait.web.drawing import Form
 
@@ -69,7 +69,7 @@ def _paint(studio, form, job):
     request = replace(request, controls=controls)
 
     def save(squares, recipe):
-        recipe = recipe | {"init": photo.name, "square": place.recipe}
+        recipe = recipe | {"init": photo.name, "square": place.recipe, "whole": bool(form.whole)}
         cell, files = pipeline.model.codec.stride, []
         for i, square in enumerate(squares):
             files.append(folder / f"{i:05d}.png")
@@ -146,7 +146,8 @@ def show_controls(studio, form):
     from portrait import photograph
 
     try:
-        request = request_of(replace(form, strength=0.5))  # which plays no part here
+        form = replace(form, strength=0.5)  # which plays no part here
+        request = request_of(form, studio.pipeline.size)
         place = photograph.find_place(
             request, "the picture", studio.pipeline.size, whole=form.whole
         )
@@ -162,8 +163,12 @@ def show_controls(studio, form):
     return f'<div class="cells">{"".join(figures)}</div>' + markup.notice(missing)
 
 
-def request_of(form):
+def request_of(form, size=None):
     """A `Request` of a form: the picture at its own size, and the mask where there is one.
+
+    Args:
+        form: `PaintForm`.
+        size: as of `drawing.request_of`.
 
     Raises:
         ValueError: one sentence.

@@ -13,7 +13,6 @@ from common.sheets import fitting_zoom, labelled_grid, read_recipe, save_png
 from ddpm import cli
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
-from ddpm.pipeline import check_request
 from portrait.web import drawing
 from portrait.web.drawing import View
 
@@ -62,8 +61,9 @@ def _vary(studio, form, path, strength, job):
         raise ValueError(f"strength lies between 0 and 1. Received: {strength}.")
     pipeline, form = studio.pipeline, drawing.settled(form)
     image = read_image(path)
-    request = replace(drawing.request_of(form), image=image, strength=strength)
-    check_request(request, pipeline.model.preset, studio.name)
+    request = drawing.request_of(form, pipeline.size)
+    request = replace(request, image=image, strength=strength)
+    drawing.check(studio, request)
     varied = {"varied_from": Path(path).name, "varied_sha256": sha256(path)}
 
     def save(images, recipe):
@@ -122,14 +122,14 @@ def _plot(studio, form, axes, job):
     if axes.across == axes.down:
         raise ValueError("the two settings of a grid must be different ones.")
     form = replace(drawing.settled(form), n=1, new_seed=False)
+    size = studio.pipeline.size
     cells = {
-        (i, j): drawing.request_of(replace(form, **{axes.across: column, axes.down: row}))
+        (i, j): drawing.request_of(replace(form, **{axes.across: column, axes.down: row}), size)
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     }
     for request in cells.values():  # all of them, before the first is drawn
-        check_request(request, studio.pipeline.model.preset, studio.name)
-    size = studio.pipeline.size
+        drawing.check(studio, request)
     pictures = np.full((len(rows), len(columns), size, size, 3), drawing.UNKNOWN, np.uint8)
     for done, ((i, j), request) in enumerate(cells.items()):
         *_, (_, drawn) = drawing.steps_of(studio, request, job)

@@ -9,6 +9,7 @@ from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from portrait.web import drawing, guard, markup
 from portrait.web.drawing import Form
+from portrait.web.framing import BY_NUMBERS, FRAMINGS, NUMBERS
 from portrait.web.markup import NONE
 
 # All that draws waits in one queue, for there is one model; what measures photos in another.
@@ -121,7 +122,23 @@ def settings_of(form):
     with gr.Row():
         sampler = gr.Dropdown(list(SAMPLERS), value=form.sampler, label="Sampler", min_width=120)
         spacing = gr.Dropdown(list(SPACINGS), value=form.spacing, label="Spacing", min_width=120)
-    return [n, seed, new_seed, guidance, steps, sampler, spacing]
+    return [n, seed, new_seed, guidance, steps, sampler, spacing, *_framing_of(form)]
+
+
+def _framing_of(form):
+    """The fields of the framing, in the order of `Form`; its numbers are seen where they count."""
+    framing = gr.Dropdown(
+        list(FRAMINGS), value=form.framing, label="Framing",
+        info="how the head lies in the picture; as trained: whole, in the middle, sharp",
+    )  # fmt: skip
+    with gr.Row(visible=form.framing == BY_NUMBERS) as row:
+        numbers = [
+            gr.Textbox(getattr(form, name), label=f"{name.replace('_', ' ').capitalize()}, px",
+                       placeholder=shape, min_width=90)
+            for name, (shape, _) in NUMBERS.items()
+        ]  # fmt: skip
+    framing.change(lambda word: gr.Row(visible=word == BY_NUMBERS), framing, row, **QUICK)
+    return [framing, *numbers]
 
 
 def filled(recipe):
