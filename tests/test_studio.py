@@ -781,6 +781,30 @@ def test_nothing_is_drawn_or_uploaded_for_another_page(client):
         assert client.post("/gradio_api/upload", files=files, headers=headers).status_code == 403
 
 
+def test_no_field_refuses_a_value_before_the_work_does(studio):
+    gradio = pytest.importorskip("gradio", reason="the page needs it: pip install -e '.[studio]'")
+    from portrait.web import page
+
+    kinds = (gradio.Number, gradio.Slider, gradio.Dropdown, gradio.File)
+    fields = [one for one in page.make_page(studio).blocks.values() if isinstance(one, kinds)]
+    assert {type(one) for one in fields} == set(kinds)
+    for field in fields:
+        if isinstance(field, gradio.File):
+            assert field.file_types is None, field.label
+            continue
+        # Gradio makes a component anew where its choices or its limits change.
+        for one in (field, type(field)(**field.constructor_args)):
+            for value in (-(10**9), 10**9, None):
+                assert one.preprocess(value) == value, field.label
+
+
+@pytest.mark.parametrize("name", ("note.txt", "a.pdf", "empty.jpg"))
+def test_any_file_that_is_no_picture_gets_a_sentence(studio, tmp_path, name):
+    (tmp_path / name).write_bytes(b"" if name == "empty.jpg" else b"%PDF-1.4 of a kind")
+    with pytest.raises(ValueError, match=f"^{name} cannot be read; choose a PNG as it was saved"):
+        drawing.look(tmp_path / name)
+
+
 def test_the_page_lets_a_browser_load_nothing_from_elsewhere(client):
     answer = client.get("/", headers={"origin": f"http://{OWN}"})
     assert answer.status_code == 200

@@ -91,6 +91,21 @@ def test_a_file_that_is_no_picture_is_called_by_its_name(tmp_path):
     assert seen.picture is None and seen.sentences == ("note.png: not a picture.",)
 
 
+def test_files_of_any_type_are_refused_by_a_sentence(studio, tmp_path):
+    names = {"note.txt": "not a picture", "a.pdf": "not a picture", "empty.jpg": "an empty file"}
+    for name, why in names.items():
+        (tmp_path / name).write_bytes(b"" if name == "empty.jpg" else b"%PDF-1.4 of a kind")
+        assert portraying.look(str(tmp_path / name)).sentences == (f"{name}: {why}.",)
+    files = tuple(str(tmp_path / name) for name in names)
+    *_, (view, table) = people.survey(studio, PersonForm(files), {}, Job())
+    assert view.problem.startswith("all 3 photos are damaged; name photos that open in an image")
+    assert table.count("does not count") == 3
+    *_, (view, _, _) = sorting.sort(studio, FacesForm(files, ("align",)), Job())
+    assert view.problem == "none of the 3 photos shows a face."
+    *_, (view, table, _) = sorting.sort(studio, FacesForm(files, ("score",)), Job())
+    assert view.notes == ("3 photos without a face.",) and table.count("not a picture") == 2
+
+
 def test_a_single_photo_goes_to_the_largest_face_and_several_from_the_left():
     assert portraying.matched((50, 90, 60), ["a"]) == [STAY, "a", STAY]
     assert portraying.matched((50, 90, 60), ["a", "b"]) == ["a", "b", STAY]

@@ -52,7 +52,7 @@ def _look(studio, way, i, job):
 
     if way is None:
         raise ValueError("there is no way yet: press Draw its way.")
-    i = int(np.clip(i, 0, len(way.timesteps) - 1))
+    i = int(np.clip(i or 0, 0, len(way.timesteps) - 1))
     pipeline = studio.pipeline
     with studio.model:
         if job.stopped:

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from portrait.web.tabs import draw, faces, info, lecture, paint, people, portrait
-from portrait.web.tabs.parts import QUICK, desk_of
+from portrait.web.tabs.parts import QUICK, check_nothing, desk_of
 
 TITLE = "Portraits from scratch"
 CSS = """
@@ -16,6 +16,11 @@ CSS = """
 .notice { border-left: 4px solid #2a6fb0; padding: 4px 12px; margin: 4px 0;
   background: var(--background-fill-secondary); }
 .notice.problem { border-left-color: #b7791f; }
+.toast-body.error { background: var(--background-fill-secondary) !important;
+  border: 0 !important; border-left: 4px solid #b7791f !important; }
+.toast-body.error :is(.toast-title, .toast-icon) { display: none !important; }
+.toast-body.error * { color: var(--body-text-color) !important; }
+.toast-body.error .timer { background: #b7791f !important; }
 .notice p, .work p { margin: 2px 0; }
 .work progress { width: 100%; height: 10px; }
 .sheet { max-width: 100%; max-height: 640px; display: block; margin: 6px auto; }
@@ -86,6 +91,7 @@ def make_page(studio, alone=True):
         studio: `studio.Studio`.
         alone: whether only the machine that runs it can open the page.
     """
+    check_nothing()
     machine = "this machine" if alone else "the machine that runs the studio"
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}\n{studio.name}, {studio.pipeline.size} px. Nothing that you do "

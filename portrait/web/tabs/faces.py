@@ -23,8 +23,8 @@ def tab(studio):
     with gr.Row():
         with gr.Column(min_width=300):
             files = gr.File(
-                label="Photographs", file_types=["image"], file_count="multiple",
-                type="filepath", height=180, elem_id="photographs",
+                label="Photographs", file_count="multiple", type="filepath", height=180,
+                elem_id="photographs",
             )  # fmt: skip
         with gr.Column(min_width=300):
             works = gr.CheckboxGroup(

@@ -13,7 +13,7 @@ def tab(form, tabs):
     gr.Markdown("Drop a picture that was made here: it carries its recipe.")
     with gr.Row():
         with gr.Column(min_width=300):
-            file = gr.File(label="PNG", file_types=[".png"], type="filepath", height=160)
+            file = gr.File(label="PNG", type="filepath", height=160)
             send = gr.Button("Send to Draw", variant="primary", elem_classes="begin")
         with gr.Column(min_width=300):
             sentences, shown, found = gr.HTML(), gr.HTML(), gr.State()

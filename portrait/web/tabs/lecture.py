@@ -35,6 +35,7 @@ def tab(studio):
     def panels(way, i):
         if way is None:
             return [gr.skip()] * 3
+        i = max(0, min(int(i or 0), len(way.timesteps) - 1))
         at = lecture.level(way, i)
         shown = lecture.panels(way, i), lecture.equations_shown(way, i)
         return *shown, lecture.curves(schedule, at.t)
@@ -82,9 +83,12 @@ def _attention(studio, way, level):
         across = gr.Slider(0, 100, 50, step=1, label="Pixel: across, percent", min_width=200)
         down = gr.Slider(0, 100, 45, step=1, label="Pixel: down, percent", min_width=200)
 
+    def shown_at(maps, *percent):
+        return attention.shown(maps, *(max(0, min((one or 0) / 100, 1)) for one in percent))
+
     def run(job, desk, way, i, across, down):
         for view, maps in attention.look(studio, way, i, job):
-            shown = gr.skip() if maps is None else attention.shown(maps, across / 100, down / 100)
+            shown = gr.skip() if maps is None else shown_at(maps, across, down)
             yield show(view), gr.skip() if maps is None else maps, shown
 
     _, connect = job_buttons(studio, run, "Show the attention")
@@ -92,7 +96,7 @@ def _attention(studio, way, level):
     connect([way, level, across, down], [work, maps, shown])
 
     def move(maps, across, down):
-        return gr.skip() if maps is None else attention.shown(maps, across / 100, down / 100)
+        return gr.skip() if maps is None else shown_at(maps, across, down)
 
     for slider in (across, down):
         slider.change(move, [maps, across, down], shown, trigger_mode="always_last", **QUICK)

@@ -19,6 +19,13 @@ QUICK = {"show_progress": "hidden", "api_visibility": "private"}  # of events wi
 _WITHOUT_PROBLEM = """(shown) => (shown || "").includes('class="notice problem"') ? "" : shown"""
 
 
+def check_nothing():
+    """Let every value of a field through: Gradio's own checks say "Error" in red, while the work
+    refuses what it cannot use with the sentence of the shell."""
+    # In the class, for Gradio makes a component anew whenever one of its properties changes.
+    gr.Slider.preprocess = gr.Dropdown.preprocess = lambda component, value: value
+
+
 def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
     """A button that begins a job, and one that stops it.
 

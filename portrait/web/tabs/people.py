@@ -22,14 +22,14 @@ def tab(studio):
     )
     with gr.Row():
         files = gr.File(
-            label="Photographs of one person", file_types=["image"], file_count="multiple",
-            type="filepath", height=180, elem_id="person_photos",
+            label="Photographs of one person", file_count="multiple", type="filepath",
+            height=180, elem_id="person_photos",
         )  # fmt: skip
         with gr.Column(min_width=260):
             name = gr.Textbox(label="Name", placeholder="anna")
             noun = gr.Dropdown(NOUNS, value="", label="What the person is")
             steps = gr.Number(
-                400, label="Steps", precision=0, minimum=1,
+                400, label="Steps", precision=0,
                 info="400 take some minutes; after far fewer it is somebody else.",
             )  # fmt: skip
     inputs = [files, name, noun, steps]

@@ -111,13 +111,11 @@ def tab(studio):
 def _photos():
     """Where photos are dropped: (template, references)."""
     template = gr.File(
-        label="Template: the photo to paint into", file_types=["image"], type="filepath",
-        height=130, elem_id="template",
+        label="Template: the photo to paint into", type="filepath", height=130, elem_id="template",
     )  # fmt: skip
     references = gr.File(
         label="Photos of faces, one for each face of the template from left to right",
-        file_types=["image"], file_count="multiple", type="filepath", height=130,
-        elem_id="references",
+        file_count="multiple", type="filepath", height=130, elem_id="references",
     )  # fmt: skip
     return template, references
 
