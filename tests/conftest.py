@@ -99,14 +99,14 @@ def draw_captioned(folder):
         (folder / f"{i:02d}.txt").write_text(f"A {name} disc, on a {ground} ground.\n")
 
 
-def start(script, *words):
+def start(script, *words, more=None):
     """Start `python SCRIPT ...` in a process of its own, as a user would; the presets of `micro`
-    are known there too."""
+    are known there too, and more variables of the environment."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(BACKEND_SETTINGS)}
     return subprocess.Popen(
         [sys.executable, "tests/micro.py", script, *map(str, words)],
         cwd=ROOT,
-        env={k: v for k, v in environment.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+        env={k: v for k, v in environment.items() if k != "TF_CPP_MIN_LOG_LEVEL"} | (more or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -379,25 +379,60 @@ def wait_for_answer(url, process):
     raise AssertionError(f"no answer: {process.stderr.read() if process.poll() else ''}")
 
 
+def alone(noted):
+    """Variables of the environment under which Python processes reach no other machine, and note in
+    a file where they try; see `tests/alone`."""
+    found = [str(ROOT / "tests" / "alone"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(found), "ASKED_ELSEWHERE": str(noted)}
+
+
 @pytest.fixture
 def served(conditional, tmp_path):
-    """The address of a studio in a process of its own, with `people` beside the test's files."""
+    """The address of a studio in a process of its own, with `people` beside the test's files. It
+    reaches no other machine, and must not have tried to."""
     pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
     port = free_port()
     words = ("studio", "--no-browser", "--port", port, "--weights", conditional)
     words += ("--people", tmp_path / "people")
-    process = start("portrait/__main__.py", *words)
+    noted = tmp_path / "asked_elsewhere"
+    process = start("portrait/__main__.py", *words, more=alone(noted))
     try:
         wait_for_answer(f"http://127.0.0.1:{port}", process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.communicate(timeout=30)
+    assert not noted.exists(), noted.read_text()
+
+
+# What a page may ask for; in the words of JavaScript, too.
+ELSEWHERE = re.compile(r"^(?!http://127\.0\.0\.1[:/]|data:|blob:)")
+
+
+def new_visitor(browser, foreign, **options):
+    """A page of a browser that has seen nothing yet, and reaches no other machine.
+
+    Args:
+        browser: Playwright's.
+        foreign: list that gets the addresses elsewhere that the page asks for.
+        options: of Playwright's `new_context`.
+    """
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+
+    def refuse(route):
+        foreign.append(route.request.url)
+        route.abort()
+
+    context.route(ELSEWHERE, refuse)
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    page.on("websocket", lambda socket: foreign.append(socket.url))  # the page has none
+    return page
 
 
 @pytest.fixture
 def visit():
-    """A page of a real browser, and the addresses elsewhere that it asked for."""
+    """A page of a real browser, and the addresses elsewhere that it asked for, in vain."""
     from docs.pages.studio import BROWSER
 
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -406,13 +441,6 @@ def visit():
         pytest.skip("no chromium: apt-get install chromium")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=list(BROWSER))
-        page, foreign = browser.new_page(viewport={"width": 1280, "height": 900}), []
-        page.set_default_timeout(90_000)
-
-        def note(request):
-            if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
-                foreign.append(request.url)
-
-        page.on("request", note)
-        yield page, foreign
+        foreign = []
+        yield new_visitor(browser, foreign), foreign
         browser.close()

@@ -1,15 +1,21 @@
 """The studio in the browser: what its buttons do, whom it answers, and one visit by a browser."""
 
+import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
-from conftest import ROOT, free_port
+from conftest import ROOT, alone, free_port
 
 from common import images
 from common.images import read_image, write_image
@@ -695,9 +701,10 @@ def client(pipeline, tmp_path_factory):
     """The real application, asked without a network."""
     pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
     testclient = pytest.importorskip("starlette.testclient", reason="it needs httpx")
-    folder = tmp_path_factory.mktemp("studio")
-    app = server.make_app(Studio(pipeline, folder, folder / "people"), PORT)
+    machine = tmp_path_factory.mktemp("machine")
+    app = server.make_app(Studio(pipeline, machine / "studio", machine / "people"), PORT)
     with testclient.TestClient(app, base_url=f"http://{OWN}") as asked:
+        asked.machine = machine
         yield asked
 
 
@@ -824,6 +831,187 @@ def test_no_file_of_the_machine_is_read(client, name):
         assert "root:" not in answer.text and "MIT License" not in answer.text
 
 
+SECRET, PASSED = "what is the machine's own", "what was sent"
+DOTS = ("../", "%2e%2e/", "..%2f", "%2e%2e%2f", "..%252f", "%252e%252e%252f", "..\\", "..%5c")
+DOTS += ("%c0%ae%c0%ae/", "\uff0e\uff0e/", "....//", "..;/", "./../", "..%00/")
+PREFIXES = ("/gradio_api/file=", "/file=", "/gradio_api/file/", "/static/", "/assets/")
+
+
+@pytest.fixture
+def traps(client, monkeypatch):
+    """Files of the machine beside the studio's folder, and links to them in its two folders: paths
+    of the files, then of the links."""
+    machine = client.machine
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(machine / "studio" / "page"))  # of this application
+    secret, person = machine / "secret.png", machine / "elsewhere" / "person.json"
+    pictures, people = machine / "studio" / "pictures", machine / "people"
+    for folder in (person.parent, pictures / "1", people, machine / "studio" / "page"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for file in (secret, person):
+        file.write_text(SECRET)
+    links = pictures / "1" / "secret.png", pictures / "anna", people / "anna"
+    for link, to in zip(links, (secret, person.parent, person.parent), strict=True):
+        link.symlink_to(to)
+    linked = (links[0], links[1] / person.name, links[2] / person.name)
+    return [secret, person, *linked, Path("/etc/passwd"), ROOT / "LICENSE"]
+
+
+def disguised(path, home):
+    """Names of a file, as somebody might give them who is not to have it: list of str.
+
+    Args:
+        path: of the file, absolute.
+        home: a folder from which files are served.
+    """
+    path, inner = str(path), str(path).lstrip("/")
+    found = [path, f"/{path}", f"//{path}", inner, path.replace("/", "%2f"), f"{path}/", f"{path}."]
+    found += [path.replace("/", "%252f"), path.replace("/", "\\"), path.replace("/", "%5c")]
+    found += [12 * dots + inner for dots in DOTS]
+    found += [f"{home}/{12 * dots}{inner}" for dots in DOTS]
+    windows = inner.replace("/", "\\")
+    found += [f"C:\\{windows}", f"c:/{inner}", f"C:{inner}", f"\\\\?\\C:\\{windows}"]
+    found += [
+        f"\\\\localhost\\c$\\{windows}",
+        f"//localhost/c$/{inner}",
+        f"{path}::$DATA",
+        "CON",
+        "nul.png",
+    ]
+    found += [f"{path}%00.png", f"{path}\0.png", f"%00{path}", f"file://{path}", f"file:{path}"]
+    found += [
+        f"~/{12 * '../'}{inner}",
+        f"/proc/self/root{path}",
+        f"/proc/self/cwd/{12 * '../'}{inner}",
+    ]
+    return [*found, f"{home}/{5000 * 'a'}/{12 * '../'}{inner}", f"{home}{500 * '/a/..'}{path}"]
+
+
+def asked_for(client, path):
+    """What the studio answers to a path as it stands, which a client of HTTP would tidy up:
+    (status, bytes)."""
+    import anyio
+
+    raw, sent, told = path.encode(), [], []
+    scope = {"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http"}
+    scope |= {"path": unquote(path), "raw_path": raw, "root_path": "", "query_string": b""}
+    scope |= {"headers": encoded({}), "client": ("127.0.0.1", 1), "server": ("127.0.0.1", PORT)}
+
+    async def receive():
+        if told:
+            await anyio.sleep_forever()
+        told.append({"type": "http.request", "body": b"", "more_body": False})
+        return told[0]
+
+    async def send(message):
+        sent.append(message)
+
+    client.portal.call(client.app, scope, receive, send)
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+
+
+def asked_to_do(client, name, **given):
+    """What comes of a job whose files are named so, and whose fields are given by their labels: a
+    list of (whether it went well, the answer as text), one for each job that takes files."""
+    config, found = client.get("/config").json(), []
+    fields = {field["id"]: field for field in config["components"]}
+    file = {"path": name, "meta": {"_type": "gradio.FileData"}}
+    for job in config["dependencies"]:
+        asked = [fields[number] for number in job["inputs"]]
+        kinds = [field["type"] for field in asked]
+        labels = [field["props"].get("label") for field in asked]
+        if not {"file", "imageeditor"} & set(kinds) or not given.keys() <= set(labels):
+            continue
+        values = []
+        for field, kind, label in zip(asked, kinds, labels, strict=True):
+            value = given.get(label, field["props"].get("value"))
+            if kind == "file":
+                value = [file] if field["props"].get("file_count") == "multiple" else file
+            elif kind == "imageeditor":
+                value = {"background": file, "layers": [], "composite": file}
+            values.append(value)
+        sent = {"data": values, "fn_index": job["id"], "session_hash": f"{len(found)}"}
+        answer = client.post("/gradio_api/queue/join", json=sent)
+        assert answer.status_code == 200, answer.text
+        told = client.get("/gradio_api/queue/data", params={"session_hash": sent["session_hash"]})
+        messages = [json.loads(line[6:]) for line in told.text.splitlines() if line[:6] == "data: "]
+        (ended,) = (one for one in messages if one["msg"] == "process_completed")
+        found.append((ended["success"], told.text))
+    return found
+
+
+def listing(folder, but=None):
+    """Everything below a folder, but for what is below another one: {path: its bytes, None for
+    what is no file}."""
+    found = (path for path in Path(folder).rglob("*") if but not in path.parents)
+    return {path: path.read_bytes() if path.is_file() else None for path in found}
+
+
+def test_no_name_leads_out_of_the_studios_folders(client, traps):
+    """Through all that takes a name: addresses, files that are sent, photos of jobs."""
+    machine, attempts = client.machine, 0
+    pictures, page = machine / "studio" / "pictures", machine / "studio" / "page"
+    (pictures / "own.txt").write_text("own")
+    assert asked_for(client, f"/gradio_api/file={pictures / 'own.txt'}") == (200, b"own")
+    before = listing(machine, page)
+    secrets = [SECRET.encode(), *(path.read_bytes() for path in traps[-2:])]
+    for path in traps:
+        for name in disguised(path, pictures):
+            for prefix in PREFIXES:
+                status, answer = asked_for(client, prefix + name)
+                assert not any(secret in answer for secret in secrets), (prefix, name)
+                assert 400 <= status < 500, (prefix, name, status)
+                attempts += 1
+    for path in traps[:2]:
+        for name in disguised(path, pictures):
+            files = {"files": (name, PASSED)}
+            answer = client.post("/gradio_api/upload", files=files)
+            if answer.status_code == 200:
+                (kept,) = map(Path, answer.json())
+                assert page in kept.resolve().parents and kept.read_text() == PASSED, name
+            attempts += 1
+    for name in (*map(str, traps), *disguised(traps[0], pictures)[4::9]):
+        for done, answer in asked_to_do(client, name):
+            assert not done and SECRET not in answer and "root:" not in answer, name
+            attempts += 1
+    assert listing(machine, page) == before and attempts >= 200
+    assert set(listing(page).values()) == {None, PASSED.encode()}  # no copy of a secret
+
+
+@pytest.mark.parametrize("host", ("example.org", "192.0.2.1", "huggingface.co", "127.0.0.1:9"))
+def test_no_address_that_a_request_names_is_asked(client, monkeypatch, host):
+    asked = []
+
+    def note(*words, **_):
+        asked.append(words)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", note)
+    monkeypatch.setattr(socket.socket, "connect", note)
+    for address in (f"http://{host}/a.png", f"https://{host}/a.png"):
+        for name in (address, quote(address, safe="")):
+            assert asked_for(client, f"/gradio_api/file={name}")[0] == 403
+        assert not any(done for done, _ in asked_to_do(client, address))
+    assert asked == []
+
+
+def test_a_name_of_a_person_that_is_a_path_makes_nothing(client):
+    before = listing(client.machine / "people")
+    sent = client.post("/gradio_api/upload", files={"files": ("a.png", PASSED)}).json()[0]
+    for name in (
+        "../eva",
+        "/tmp/eva",
+        "..",
+        "C:\\eva",
+        "\\\\localhost\\c$\\eva",
+        "a\0b",
+        "nul",
+        "anna",
+    ):
+        told = asked_to_do(client, sent, Name=name)
+        assert len(told) == 3 and all(done and "notice problem" in text for done, text in told)
+    assert listing(client.machine / "people") == before
+
+
 def test_other_machines_are_let_in_by_number_or_by_this_machines_name():
     for host in (f"192.168.0.7:{PORT}", f"[fe80::1]:{PORT}", f"box:{PORT}", OWN):
         headers = encoded({"host": host, "origin": f"http://{host}"})
@@ -899,6 +1087,28 @@ def test_a_missing_package_is_one_sentence(refused, monkeypatch):
     refused(main, "studio", "--port", free_port(), says="pip install -e '.[studio]'")
 
 
+def test_what_asks_other_machines_would_be_seen(tmp_path):
+    """By the watch that `served` begins its studio with, in the processes which that starts."""
+    ask = (
+        "import socket\n"
+        "for host in ('192.0.2.1', '127.0.0.1'):\n"
+        "    try: socket.socket().connect((host, 9))\n"
+        "    except OSError as error: print(error)\n"
+    )
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {ask!r}], check=True)"
+    name = "import socket; socket.getaddrinfo('example.org', 80)"
+    run = partial(subprocess.run, capture_output=True, text=True)
+    environment = os.environ | alone(tmp_path / "noted")
+    said = run([sys.executable, "-c", child], env=environment).stdout
+    assert said.startswith("192.0.2.1 is another machine\n") and "127.0.0.1 is" not in said
+    assert (
+        "example.org is another machine"
+        in run([sys.executable, "-c", name], env=environment).stderr
+    )
+    noted = (tmp_path / "noted").read_text().splitlines()
+    assert noted == ["socket.connect 192.0.2.1", "socket.getaddrinfo example.org"]
+
+
 def test_the_page_opens_in_a_browser(served, visit):
     page, foreign = visit
     page.goto(served)
@@ -906,6 +1116,10 @@ def test_the_page_opens_in_a_browser(served, visit):
     tabs = page.get_by_role("tab").all_inner_texts()
     assert tabs[0] == "Draw" and "How it works" in tabs and len(tabs) == 7
     assert foreign == []
+    ask = "fetch('http://192.0.2.1/').then(() => 'answered', () => 'refused')"
+    assert page.evaluate(ask) == "refused"  # by the page's own policy, before it is asked
+    page.goto("about:blank")
+    assert page.evaluate(ask) == "refused" and foreign == ["http://192.0.2.1/"]
 
 
 @pytest.mark.slow

@@ -128,14 +128,21 @@ def make_app(studio, port, password=""):
     os.environ["HF_HUB_OFFLINE"] = "1"
     import fastapi
     import gradio
+    import safehttpx
 
     from portrait.web import page
     from portrait.web.cache import Cached
     from portrait.web.guard import Guard
 
+    # Gradio would fetch whatever address a request names as a file, by one of these two.
+    safehttpx.get = safehttpx.async_validate_url = _ask_nobody
+    blocks = page.make_page(studio, alone=not password)
+    # Set by Gradio's own `launch`, and without it a job takes any file of the machine for a photo
+    # that was sent.
+    blocks.has_launched = True
     app = gradio.mount_gradio_app(
         fastapi.FastAPI(openapi_url=None),
-        page.make_page(studio, alone=not password),
+        blocks,
         path="/",
         auth=(USER, password) if password else None,
         auth_message=f"Log in as {USER!r}.",
@@ -155,3 +162,12 @@ def make_app(studio, port, password=""):
     if password:
         return Guard(app, port, (host, f"{host}.local"))
     return Guard(Cached(app), port)
+
+
+async def _ask_nobody(address, **_):
+    """Refuse to ask another machine.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"the studio asks no other machine for {address}.")
