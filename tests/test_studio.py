@@ -28,6 +28,7 @@ from portrait.web import (
     attention,
     cache,
     drawing,
+    framing,
     guard,
     lecture,
     markup,
@@ -401,11 +402,74 @@ def test_a_recipe_gives_the_form_back(studio):
         ({"n": "4"}, "the recipe's n is '4'."),
         ({"seed": -1}, "seed must be a whole number from 0. Received: -1."),
         ({"guidance": "much"}, "the recipe's guidance is 'much'."),
+        ({"crop": [4]}, "the recipe's crop is no pair of whole numbers."),
+        ({"crop": "4,4"}, "the recipe's crop is no pair of whole numbers."),
+        ({"target_size": [0, 40]}, "target size is HEIGHT,WIDTH, whole numbers from 1 to 10000."),
     ),
 )
 def test_a_recipe_that_does_not_fit_is_one_sentence(recipe, sentence):
     with pytest.raises(ValueError) as error:
         drawing.form_of(recipe)
+    assert str(error.value).startswith(sentence)
+
+
+def test_a_recipe_goes_to_the_tab_that_makes_such_pictures(studio, held, photo):
+    drawn = read_recipe(list(drawing.draw(studio, FORM, Job()))[-1].files[0])
+    sent = sending.read(drawn)
+    assert (sent.tab, sent.values) == ("draw", vars(FORM))
+    assert sent.before == ["It goes to the tab Draw."]
+    assert sent.after == ["The fields are those of the picture: press Draw."]
+
+    layer = np.full_like(photo, 255)
+    canvas = {"background": photo, "layers": [layer]}
+    form = PaintForm(**vars(FORM), canvas=canvas, strength=0.75, whole=True, tile=0.5)
+    form = replace(form, n=2, framing="close-up")
+    painted = read_recipe(list(painting.paint(held, form, Job()))[-1].files[1])
+    sent = sending.read(painted)
+    values = {name: value for name, value in vars(form).items() if name != "canvas"}
+    assert (sent.tab, sent.values) == ("paint", values)
+    assert sent.before[0] == "It goes to the tab Paint in."
+    assert "neither the picture nor the strokes" in sent.before[1] == sent.after[1]
+    assert painting.form_of({"init": "a.png"}) == PaintForm()  # of another program
+
+    settings = Settings(prompt="old", steps=7, retouch=0.5, seed=3).to_dict()
+    sent = sending.read({"template": "a.png", "faces": ["b.png"], "weights": "x", **settings})
+    assert (sent.tab, sent.values) == ("portrait", settings)
+    assert "holds no photos" in sent.before[1] == sent.after[1]
+    lacking = sending.read({"template": "a.png", "faces": [], "share": 0.25})
+    assert lacking.values == Settings(share=0.25).to_dict()
+
+
+PORTRAIT = {"template": "a.png", "faces": ["b.png"]}
+
+
+@pytest.mark.parametrize(
+    "recipe, sentence",
+    (
+        ({"step": 4, "template": 2}, "the recipe is that of something else; only pictures of Draw"),
+        ({"seed": 1}, "the recipe is that of something else; only pictures of Draw, Paint in, Por"),
+        ({"grid": {}}, "the picture is a grid of two settings; Draw begins with noise alone."),
+        ({"prompt": "a", "varied_from": "b.png"}, "the picture is a variation of another picture"),
+        ({"init": "a.png", "sampler": "repaint"}, "Paint in does not know the sampler 'repaint'"),
+        ({"init": "a.png", "strength": "1"}, "the recipe's strength must be a number."),
+        ({"init": "a.png", "strength": 2}, "the recipe's strength is 2; it lies between 0 and 1."),
+        ({"init": "a.png", "controls": 3}, "the picture was held by control pictures from files"),
+        (
+            {"init": "a.png", "controls": [{"kind": "canny", "file": "a.png", "strength": 1}]},
+            "the picture was held by control pictures from files; Paint in makes them of the ",
+        ),
+        (
+            {"init": "a.png", "controls": [{"kind": "tile", "strength": 3}]},
+            "the strength of tile lies between 0 and 2. Received: 3.",
+        ),
+        (PORTRAIT | {"steps": "4"}, "steps must be a number. Received: '4'."),
+        (PORTRAIT | {"share": 2}, "share lies between 0 and 1. Received: 2."),
+        (PORTRAIT | {"prompt": ["old"]}, "the recipe's prompt is \"['old']\"."),
+    ),
+)
+def test_a_recipe_that_goes_nowhere_is_one_sentence(recipe, sentence):
+    with pytest.raises(ValueError) as error:
+        sending.read(recipe)
     assert str(error.value).startswith(sentence)
 
 
@@ -1149,6 +1213,52 @@ def test_a_visit_from_the_prompt_to_the_recipe(served, visit, tmp_path):
     assert page.get_by_label("Prompt", exact=True).first.input_value() == "a blue disc"
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert foreign == []
+
+
+@pytest.mark.slow
+def test_recipes_are_sent_to_their_tabs(served, visit, tmp_path):
+    page, foreign = visit
+    sampled = {"seed": 9, "n": 1, "steps": 120, "prompts": ["a red disc"], "sampler": "ddim"}
+    sampled |= {"spacing": "uniform", "prompt": "a red disc", "preset": "unheard of"}
+    framed = {"original_size": [64, 64], "crop": [2, 4], "target_size": [40, 40]}
+    recipes = {
+        "Portrait": {"template": "a.png", "faces": [], "prompt": "old", "border_steps": 150},
+        "Paint in": sampled | {"init": "a.png", "strength": 0.35},
+        "Draw": sampled | framed,
+    }
+    page.goto(served)
+
+    def seen(label):
+        return page.get_by_label(label).locator("visible=true").first
+
+    for i, (name, recipe) in enumerate(recipes.items()):
+        picture = tmp_path / f"{i}.png"
+        save_png(np.zeros((8, 8, 3), np.uint8), picture, recipe)
+        page.get_by_role("tab", name="PNG info").click()
+        page.locator("input[type=file]").last.set_input_files(str(picture))
+        page.get_by_text(f"It goes to the tab {name}.").wait_for()
+        page.get_by_role("button", name=f"Send to {name}", exact=True).click()
+        page.get_by_role("tab", name=name).and_(page.locator("[aria-selected=true]")).wait_for()
+        page.get_by_text("The fields are those of the picture").locator("visible=true").wait_for()
+        assert seen("Prompt").input_value() == recipe["prompt"]
+        if name != "Draw":
+            page.get_by_role("button", name="More").locator("visible=true").click()
+        if name == "Portrait":
+            page.get_by_role("button", name="Border refined").locator("visible=true").click()
+            assert seen("number input for Border steps").input_value() == "150"
+        else:
+            assert seen("Seed").input_value() == "9"
+        if name == "Paint in":
+            assert seen("number input for Strength").input_value() == "0.35"
+        if name != "Draw":
+            page.get_by_role("tab", name="PNG info").click()
+            page.get_by_role("button", name="Clear").locator("visible=true").first.click()
+            page.get_by_role("button", name="Send to its tab").wait_for()
+    for label, value in (("Crop", "2,4"), ("Target size", "40,40"), ("Original size", "64,64")):
+        assert seen(f"{label}, px").input_value() == value
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_text("1 picture.", exact=True).wait_for()  # in more steps than the slider had
     assert foreign == []
 
 

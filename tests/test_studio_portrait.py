@@ -18,7 +18,7 @@ from common.sheets import read_recipe
 from portrait import learning, stages
 from portrait.settings import HELP, Settings
 from portrait.stages import STAGES
-from portrait.web import people, portraying, sorting
+from portrait.web import people, portraying, sending, sorting
 from portrait.web.jobs import Job
 from portrait.web.people import People, PersonForm
 from portrait.web.portraying import STAY, PortraitForm
@@ -131,7 +131,10 @@ def test_stages_appear_one_by_one_with_their_masks(studio, form, photos):
     assert len(masks) == len(stages.USES) - 5 == 2
     result, template = read_image(shown.file), read_image(photos["astronaut"])
     assert result.shape == template.shape and 0.02 < (result != template).any(-1).mean() < 0.5
-    assert read_recipe(shown.file)["faces"] == ["hopper.png"]
+    recipe = read_recipe(shown.file)
+    assert recipe["faces"] == ["hopper.png"]
+    sent = sending.read(recipe)
+    assert (sent.tab, sent.values) == ("portrait", form.settings)
     np.testing.assert_array_equal(read_image(shown.after), portraying.smaller(result))
     assert 40 < shown.middle < 47  # of the face, percent
     assert any("likeness" in note for note in view.notes) and not studio.model.locked()

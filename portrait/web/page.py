@@ -84,6 +84,11 @@ def restored(studio, restore):
     return load
 
 
+def _halves(parts):
+    """What a tab returns: (what a recipe is sent to, what restores it)."""
+    return parts[:2], parts[2:]
+
+
 def make_page(studio, alone=True):
     """All tabs: `gr.Blocks`.
 
@@ -98,11 +103,11 @@ def make_page(studio, alone=True):
                     f"here leaves {machine}.")  # fmt: skip
         with gr.Tabs() as tabs:
             with gr.Tab("Draw", id="draw"):
-                form, *drawn = draw.tab(studio)
+                to_draw, drawn = _halves(draw.tab(studio))
             with gr.Tab("Portrait", id="portrait"):
-                painted = portrait.tab(studio)
+                to_portrait, painted = _halves(portrait.tab(studio))
             with gr.Tab("Paint in", id="paint"):
-                filled_in = paint.tab(studio)
+                to_paint, filled_in = _halves(paint.tab(studio))
             with gr.Tab("Faces", id="faces"):
                 sorted_out = faces.tab(studio)
             with gr.Tab("People", id="people"):
@@ -110,7 +115,7 @@ def make_page(studio, alone=True):
             with gr.Tab("How it works", id="lecture"):
                 lecture.tab(studio)
             with gr.Tab("PNG info", id="info"):
-                info.tab(form, tabs)
+                info.tab(tabs, {"draw": to_draw, "portrait": to_portrait, "paint": to_paint})
         for restore, outputs in (drawn, painted, filled_in, sorted_out):
             page.load(restored(studio, restore), None, outputs, **QUICK)
     page.queue(default_concurrency_limit=8, max_size=64)

@@ -56,9 +56,9 @@ def _paint(studio, form, job):
     from portrait import photograph  # here, for it loads the face detector
 
     form = drawing.settled(form)
-    request, strengths = request_of(form), strengths_of(form)
+    request, strengths = request_of(form, studio.pipeline.size), strengths_of(form)
     pipeline = _pipeline_for(studio, strengths)
-    check_request(request, pipeline.model.preset, studio.name)
+    drawing.check(studio, request)
     place = photograph.find_place(request, "the picture", pipeline.size, whole=form.whole)
     folder = studio.new_folder()
     photo = folder / "photo.png"
@@ -186,8 +186,40 @@ def request_of(form, size=None):
         raise ValueError(
             "strength 1 leaves nothing of the picture: paint where it is to change, or choose less."
         )
-    request: Request = drawing.request_of(form)
+    request: Request = drawing.request_of(form, size)
     return replace(request, image=image, mask=mask, strength=strength)
+
+
+def form_of(recipe):
+    """The form of a picture that was painted into, without that picture and the strokes.
+
+    Args:
+        recipe: dict, of any file.
+
+    Returns:
+        `PaintForm`.
+
+    Raises:
+        ValueError: one sentence, where "Paint in" cannot make it.
+    """
+    form, strength = drawing.read_form(recipe, "Paint in"), recipe.get("strength", 1.0)
+    if not 0 < drawing.number("the recipe's strength", strength) <= 1:
+        raise ValueError(f"the recipe's strength is {strength}; it lies between 0 and 1.")
+    controls = recipe.get("controls", [])
+    own = isinstance(controls, list) and all(
+        isinstance(one, dict) and one.get("kind") in list(CONTROLS) and not one.get("file")
+        for one in controls
+    )
+    if not own:
+        raise ValueError(
+            "the picture was held by control pictures from files; Paint in makes them of the "
+            "picture itself."
+        )
+    held = {one["kind"]: one.get("strength") for one in controls}
+    whole = recipe.get("whole") is True
+    form = PaintForm(**vars(form), strength=strength, whole=whole, **held)
+    strengths_of(form)
+    return form
 
 
 def bounded(read):

@@ -230,6 +230,24 @@ def settings_of(values):
     return Settings(**result)
 
 
+def settings_in(recipe):
+    """The `Settings` that a portrait's recipe holds; those that it lacks are as a page begins.
+
+    Args:
+        recipe: dict, of any file.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    values = Settings().to_dict()
+    values |= {name: recipe[name] for name in values if name in recipe}
+    for name in ("prompt", "negative"):
+        if not isinstance(values[name], str):
+            shown = str(values[name])[: drawing.MAX_QUOTED]
+            raise ValueError(f"the recipe's {name} is {shown!r}.")
+    return settings_of(values)
+
+
 # --- painting
 
 

@@ -1,6 +1,6 @@
 """The tab "Draw"."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import gradio as gr
 
@@ -8,7 +8,7 @@ from common.cli import describe
 from ddpm.bundle import vocabulary_of
 from ddpm.conditions.text import spoken
 from ddpm.conditions.vocabulary import by_kind
-from portrait.web import drawing, markup, variations, words
+from portrait.web import drawing, markup, sending, variations, words
 from portrait.web.drawing import Form
 from portrait.web.markup import NONE
 from portrait.web.tabs.parts import (
@@ -30,8 +30,8 @@ def tab(studio):
     """The tab "Draw".
 
     Returns:
-        (fields, restore, outputs): the fields in the order of `Form`; restore(desk) gives the
-        outputs what a browser has worked on.
+        (said, fields, restore, outputs): a place for sentences; {name: field}, in the order of
+        `Form`; restore(desk) gives the outputs what a browser has worked on.
     """
     form = Form()
     gr.Markdown(
@@ -69,7 +69,12 @@ def tab(studio):
             return [gr.skip()] * (2 + len(inputs))
         return [kept["files"], kept["files"], *vars(kept["form"]).values()]
 
-    return inputs, restore, [gallery, mine, *inputs]
+    return work, by_name(inputs), restore, [gallery, mine, *inputs]
+
+
+def by_name(inputs):
+    """Fields in the order of `Form` by their names there."""
+    return dict(zip((one.name for one in fields(Form)), inputs, strict=True))
 
 
 def _drawn(views, desk, values):
@@ -102,7 +107,12 @@ def _chosen(studio, gallery, inputs, outputs):
         return path, markup.record(drawing.look(path)[1]), gr.update(visible=True)
 
     def use(path):
-        return filled(drawing.look(path)[1])[1:]
+        try:
+            sent = sending.read(drawing.look(path)[1])
+        except (ValueError, OSError) as error:
+            said = markup.notice([describe(error)], problem=True)
+            return said, *[gr.skip()] * len(inputs)
+        return markup.notice(sent.after), *filled(sent.values, by_name(inputs))
 
     def larger(request: gr.Request, path):
         kept = desk_of(studio, request).setdefault(TAB, {"files": []})

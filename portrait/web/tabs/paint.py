@@ -1,6 +1,6 @@
 """The tab "Paint in"."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import gradio as gr
 
@@ -15,7 +15,8 @@ def tab(studio):
     """The tab "Paint in".
 
     Returns:
-        (restore, outputs): restore(desk) gives the outputs what a browser has worked on.
+        (said, fields, restore, outputs): a place for sentences; {name: field} of `PaintForm`, but
+        for the canvas; restore(desk) gives the outputs what a browser has worked on.
     """
     form = PaintForm()
     gr.Markdown(
@@ -62,4 +63,6 @@ def tab(studio):
         lambda *values: painting.show_controls(studio, PaintForm(*values)), inputs, seen, **QUICK
     )
     connect(inputs, [work, gallery, settings[1]])
-    return lambda desk: [desk.get(TAB, [])], [gallery]
+    named = dict(zip((one.name for one in fields(PaintForm)), inputs, strict=True))
+    del named["canvas"]
+    return work, named, lambda desk: [desk.get(TAB, [])], [gallery]

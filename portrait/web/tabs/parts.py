@@ -1,14 +1,10 @@
 """What several tabs share: the buttons of a job, the fields of a form, what a view looks like."""
 
-from dataclasses import fields
-
 import gradio as gr
 
-from common.cli import describe
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
-from portrait.web import drawing, guard, markup
-from portrait.web.drawing import Form
+from portrait.web import guard, markup
 from portrait.web.framing import BY_NUMBERS, FRAMINGS, NUMBERS
 from portrait.web.markup import NONE
 
@@ -148,16 +144,20 @@ def _framing_of(form):
     return [framing, *numbers]
 
 
-def filled(recipe):
-    """A recipe in the fields of Draw.
+def filled(values, fields):
+    """Values in the fields of a tab, where a slider that ends before its value is extended.
+
+    Args:
+        values: {name: value}, such as of `sending.Sent`.
+        fields: {name: component}.
 
     Returns:
-        (whether it fits, HTML of sentences, *values): they stay as they are where it does not.
+        Updates, one a field.
     """
-    try:
-        form = drawing.form_of(recipe)
-    except (ValueError, OSError) as error:
-        skipped = [gr.skip()] * len(fields(Form))
-        return False, markup.notice([describe(error)], problem=True), *skipped
-    said = markup.notice(["The fields are those of the picture: press Draw."])
-    return True, said, *vars(form).values()
+    updates = []
+    for name, field in fields.items():
+        wide = {}
+        if isinstance(field, gr.Slider):
+            wide = {"maximum": max(field.maximum, values[name])}
+        updates.append(gr.update(value=values[name], **wide))
+    return updates

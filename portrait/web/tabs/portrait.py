@@ -18,7 +18,8 @@ def tab(studio):
     """The tab "Portrait".
 
     Returns:
-        (restore, outputs): restore(desk) gives the outputs what a browser has worked on.
+        (said, fields, restore, outputs): a place for sentences; {name: field} of `Settings`;
+        restore(desk) gives the outputs what a browser has worked on.
     """
     gr.Markdown(
         "Drop a photo to paint into, and one of the face that it is to get; press **Paint**. "
@@ -105,7 +106,8 @@ def tab(studio):
         seen_again = seen_of(*photos)
         return [*photos, *chosen, *values, seen_again, *_outputs(kept["shown"])]
 
-    return restore, [*inputs, seen, *outputs[1:]]
+    named = dict(zip(names, [*words, *numbers.values()], strict=True))
+    return work, named, restore, [*inputs, seen, *outputs[1:]]
 
 
 def _photos():
