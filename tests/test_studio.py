@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from types import SimpleNamespace
 from urllib.parse import quote, unquote
 
@@ -39,7 +39,7 @@ from portrait.web import (
     words,
 )
 from portrait.web.drawing import Form, View
-from portrait.web.jobs import Clock, Job, Jobs, Stopped, Watched
+from portrait.web.jobs import FULL, MAX_WAITING, Clock, Job, Jobs, Stopped, Watched
 from portrait.web.painting import PaintForm
 from portrait.web.studio import DESKS, Studio
 from portrait.web.variations import Plot
@@ -94,6 +94,91 @@ def test_jobs_begin_in_their_order_and_are_stopped_one_by_one():
     for page, job in (("a", first), ("a", second), ("b", other)):
         jobs.end(page, job)
     assert not jobs.begin("a").stopped  # one that nobody asked for
+
+
+def test_the_last_job_that_waits_is_cancelled_and_no_other():
+    jobs = Jobs()
+    running, second, last, other = (jobs.ask(page) for page in "aaab")
+    assert jobs.begin("a") is running
+    assert jobs.cancel("a") and last.stopped
+    assert not (running.stopped or second.stopped or other.stopped)
+    assert jobs.cancel("a") and second.stopped and not running.stopped
+    assert not jobs.cancel("a") and not jobs.cancel("nobody") and not running.stopped
+    assert jobs.begin("a") is second and jobs.begin("a") is last  # each ends when its turn comes
+
+
+def test_too_many_jobs_that_wait_are_refused():
+    jobs = Jobs()
+    for i in range(MAX_WAITING):
+        jobs.ask(i % 3)
+    with pytest.raises(ValueError) as error:
+        jobs.ask("late")
+    assert str(error.value) == FULL == "the queue is full: 32 jobs wait; try again in a minute."
+    jobs.begin(0)
+    assert not jobs.ask("late").stopped
+
+
+def test_a_full_queue_is_a_sentence_without_an_error_of_the_page(studio):
+    gradio = pytest.importorskip("gradio", reason="the page needs it: pip install -e '.[studio]'")
+    from portrait.web import page
+
+    functions = page.make_page(studio).fns.values()
+    for i in range(MAX_WAITING):
+        studio.jobs.ask(i)
+    asks = [one for one in functions if one.name == "ask"]
+    assert len(asks) > 10
+    for ask in asks:
+        with pytest.raises(gradio.Error) as error:
+            ask.fn(SimpleNamespace(session_hash="page"))
+        assert error.value.message == FULL and not error.value.visible
+        then = {one.name: one for one in functions if one.trigger_after == ask._id}
+        assert set(then) == {"refuse", "work"}
+        assert then["refuse"].trigger_only_on_failure and then["work"].trigger_only_on_success
+
+
+def test_a_page_that_is_closed_leaves_nothing_that_waits():
+    jobs = Jobs()
+    running, waiting = jobs.ask("page"), jobs.ask("page")
+    jobs.begin("page")
+    jobs.leave("page", "browser")
+    jobs.leave("nobody", "browser")
+    assert not jobs.cancel("page") and not jobs.stop("page")  # which knows no job any more
+    assert jobs.stop("browser") and running.stopped and not waiting.stopped
+    jobs.end("page", running)
+    assert not jobs.stop("browser")
+    for _ in range(MAX_WAITING):
+        jobs.ask("page")
+
+
+def test_a_job_outlives_its_page_and_ends_with_the_server(studio):
+    form, desk = replace(FORM, n=1, steps=30), []
+
+    def steps(job):
+        for view in drawing.draw(studio, form, job):
+            desk.extend(view.files)
+            yield view
+
+    views = studio.jobs.outlive(steps(Job()))
+    next(views), next(views)
+    views.close()  # which returns before the picture is there
+    assert desk == []
+    end = monotonic() + 60
+    while not desk and monotonic() < end:
+        sleep(0.05)
+    (file,) = desk
+    assert "stopped" not in read_recipe(file)
+    desk.clear()
+    form = replace(form, steps=190)
+    job = studio.jobs.begin("page")
+    views = studio.jobs.outlive(steps(job))
+    next(views), next(views)
+    views.close()
+    studio.jobs.close()
+    assert job.stopped and "stopped" in read_recipe(desk.pop()) and not studio.model.locked()
+    views = studio.jobs.outlive(steps(Job()))
+    next(views), next(views)
+    views.close()  # of a server that has ended: nothing goes on
+    assert desk == [] and not studio.model.locked()
 
 
 def test_watched_work_tells_and_returns():
@@ -1260,6 +1345,44 @@ def test_recipes_are_sent_to_their_tabs(served, visit, tmp_path):
     page.get_by_role("button", name="Draw", exact=True).click()
     page.get_by_text("1 picture.", exact=True).wait_for()  # in more steps than the slider had
     assert foreign == []
+
+
+@pytest.mark.slow
+def test_jobs_are_cancelled_one_by_one_and_outlive_a_reload(served, visit):
+    page, foreign = visit
+    draw = page.get_by_role("button", name="Draw", exact=True)
+    step, there = page.get_by_text(re.compile(r"Step \d+ of 100")), page.locator(".thumbnail-item")
+
+    def open_page():
+        page.reload()
+        draw.wait_for()
+        sleep(1)  # until it shows what there is
+        page.get_by_label("Pictures", exact=True).first.fill("64")
+        page.get_by_label("number input for Steps").first.fill("100")
+
+    page.goto(served)
+    open_page()
+    for _ in range(3):
+        draw.click()
+        sleep(0.3)
+    step.wait_for()
+    page.get_by_role("button", name="Cancel the last that waits").first.click()
+    page.get_by_text("The last that waited is cancelled.").wait_for()
+    step.wait_for()  # of the one that runs, which goes on
+    stop = page.get_by_role("button", name="Stop", exact=True).first
+    stop.click()
+    stop.click()
+    page.get_by_text("Stopped before it began.").wait_for()
+    before = there.count()
+    assert 8 <= before < 64
+    draw.click()
+    step.wait_for()
+    end = monotonic() + 120
+    while there.count() < before + 64 and monotonic() < end:
+        open_page()
+        there.nth(before - 1).wait_for()
+    assert there.count() == before + 64
+    assert page.locator(".toast-body.error").count() == 0 and foreign == []
 
 
 @pytest.mark.slow

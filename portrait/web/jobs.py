@@ -1,10 +1,13 @@
 """Work that is watched and can be stopped, and the jobs of each page."""
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from threading import Event, Lock
+from threading import Event, Lock, Thread
+
+MAX_WAITING = 32  # jobs of all pages
+FULL = f"the queue is full: {MAX_WAITING} jobs wait; try again in a minute."
 
 
 class Stopped(Exception):
@@ -33,10 +36,18 @@ class Jobs:
 
     def __init__(self):
         self._lock, self._of = Lock(), defaultdict(list)
+        self._heirs, self._threads, self._closed = {}, [], False
 
     def ask(self, page):
-        """Note that a page asks for something, before its turn comes: `Job`."""
+        """Note that a page asks for something, before its turn comes: `Job`.
+
+        Raises:
+            ValueError: one sentence: too many jobs wait.
+        """
         with self._lock:
+            waiting = sum(not job.begun for jobs in self._of.values() for job in jobs)
+            if waiting >= MAX_WAITING:
+                raise ValueError(FULL)
             self._of[page].append(Job())
             return self._of[page][-1]
 
@@ -51,8 +62,9 @@ class Jobs:
             return job
 
     def end(self, page, job):
-        """Forget a job that has ended."""
+        """Forget a job that has ended, of a page that may have left."""
         with self._lock:
+            page = self._heirs.pop(job, page)
             self._of[page].remove(job)
             if not self._of[page]:
                 del self._of[page]
@@ -76,6 +88,55 @@ class Jobs:
         if job is not None:
             job.stop()
         return job is not None
+
+    def cancel(self, page):
+        """Stop the page's last job that waits, and neither the one that runs nor any other.
+
+        Returns:
+            bool: whether there was one.
+        """
+        with self._lock:
+            waiting = [job for job in self._of.get(page, ()) if not job.begun and not job.stopped]
+        for job in waiting[-1:]:
+            job.stop()
+        return bool(waiting)
+
+    def leave(self, page, heir):
+        """Settle the jobs of a page that is closed: those that wait are forgotten, for their turn
+        never comes; those that run belong to another page, which may stop them."""
+        with self._lock:
+            running = [job for job in self._of.pop(page, ()) if job.begun]
+            if running:
+                self._of[heir] += running
+            self._heirs |= dict.fromkeys(running, heir)
+
+    def outlive(self, steps):
+        """What a job yields; where its page is closed, a thread does the rest, so that what it
+        keeps is there afterwards.
+
+        Args:
+            steps: generator.
+        """
+        try:
+            for step in steps:  # noqa: UP028 - `yield from` would close them
+                yield step
+        except GeneratorExit:
+            with self._lock:
+                self._threads = [one for one in self._threads if one.is_alive()]
+                if not self._closed:
+                    self._threads.append(Thread(target=deque, args=(steps, 0), daemon=True))
+                    self._threads[-1].start()
+            raise
+
+    def close(self):
+        """Stop every job, and wait for those whose pages have left."""
+        with self._lock:
+            self._closed = True
+            jobs, threads = sum(self._of.values(), []), self._threads
+        for job in jobs:
+            job.stop()
+        for thread in threads:
+            thread.join()
 
 
 class Watched:

@@ -2,8 +2,9 @@
 
 import gradio as gr
 
+from portrait.web.jobs import MAX_WAITING
 from portrait.web.tabs import draw, faces, info, lecture, paint, people, portrait
-from portrait.web.tabs.parts import QUICK, check_nothing, desk_of
+from portrait.web.tabs.parts import QUICK, check_nothing, desk_of, leaving
 
 TITLE = "Portraits from scratch"
 CSS = """
@@ -118,5 +119,7 @@ def make_page(studio, alone=True):
                 info.tab(tabs, {"draw": to_draw, "portrait": to_portrait, "paint": to_paint})
         for restore, outputs in (drawn, painted, filled_in, sorted_out):
             page.load(restored(studio, restore), None, outputs, **QUICK)
-    page.queue(default_concurrency_limit=8, max_size=64)
+        page.unload(leaving(studio))
+    # So long that the sentence about a full queue, `jobs.FULL`, comes before Gradio's.
+    page.queue(default_concurrency_limit=8, max_size=8 * MAX_WAITING)
     return page

@@ -108,6 +108,7 @@ def run(place, weights, open_browser, people, password=""):
         try:
             uvicorn.Server(settings).run(sockets=[place])
         finally:
+            studio.jobs.close()
             studio.people.close()
 
 

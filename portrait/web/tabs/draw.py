@@ -50,7 +50,7 @@ def tab(studio):
             def run(job, desk, *values):
                 yield from _drawn(drawing.draw(studio, Form(*values), job), desk, values)
 
-            _, connect = job_buttons(studio, run, "Draw")
+            _, connect = job_buttons(studio, run, "Draw", lasting=True)
             work = gr.HTML()
             gallery = gr.Gallery(
                 label="Pictures", columns=4, format="png", buttons=["download", "fullscreen"],
@@ -133,7 +133,7 @@ def _chosen(studio, gallery, inputs, outputs):
     gallery.select(choose, outputs[3], [chosen, recipe, actions], **QUICK)
     outputs[3].change(none, None, [gallery, chosen, recipe, actions], **QUICK)
     again.click(use, chosen, [outputs[0], *inputs], **QUICK)
-    begins(studio, vary.click, run, [chosen, strength, *inputs], outputs)
+    begins(studio, vary.click, run, [chosen, strength, *inputs], outputs, lasting=True)
     enlarge.click(larger, chosen, [*outputs[:2], outputs[3]], **QUICK)
 
 

@@ -52,7 +52,7 @@ def tab(studio):
                     files = desk[TAB] = list(map(str, view.files)) or desk.get(TAB, [])
                     yield show(view), files, gr.skip() if view.seed is None else view.seed
 
-            _, connect = job_buttons(studio, run, "Paint")
+            _, connect = job_buttons(studio, run, "Paint", lasting=True)
             work = gr.HTML()
             gallery = gr.Gallery(
                 label="Painted", columns=2, format="png", buttons=["download", "fullscreen"],

@@ -6,6 +6,7 @@ from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from portrait.web import guard, markup
 from portrait.web.framing import BY_NUMBERS, FRAMINGS, NUMBERS
+from portrait.web.jobs import FULL
 from portrait.web.markup import NONE
 
 # All that draws waits in one queue, for there is one model; what measures photos in another.
@@ -22,14 +23,14 @@ def check_nothing():
     gr.Slider.preprocess = gr.Dropdown.preprocess = lambda component, value: value
 
 
-def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
-    """A button that begins a job, and one that stops it.
+def job_buttons(studio, run, word, queue=MODEL, halted="Stop", lasting=False):
+    """A button that begins a job, one that stops it, and one that cancels the last that waits.
 
     Args:
         studio: `studio.Studio`.
         run: as of `begins`.
         word: on the first button.
-        queue: as of `begins`.
+        queue, lasting: as of `begins`.
         halted: on the second button.
 
     Returns:
@@ -38,14 +39,21 @@ def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
     with gr.Row():
         begin = gr.Button(word, variant="primary", elem_classes="begin")
         stop = gr.Button(halted)
+        cancel = gr.Button("Cancel the last that waits", size="sm", min_width=120)
 
     def halt(request: gr.Request):
-        studio.jobs.stop((request.session_hash, queue))
+        if not studio.jobs.stop((request.session_hash, queue)):
+            studio.jobs.stop((browser_of(request), queue))  # one that a page has left behind
+
+    def cancel_last(request: gr.Request):
+        found = studio.jobs.cancel((request.session_hash, queue))
+        gr.Info("The last that waited is cancelled." if found else "Nothing waits here.")
 
     def connect(inputs, outputs):
-        begins(studio, begin.click, run, inputs, outputs, queue)
+        begins(studio, begin.click, run, inputs, outputs, queue, lasting)
         stop.click(halt, queue=False, **QUICK)
-        said = next(one for one in outputs if isinstance(one, gr.HTML))
+        cancel.click(cancel_last, **QUICK)  # in Gradio's queue, without which it tells nothing
+        said = said_of(outputs)
         changed = [
             getattr(one, name)
             for one in inputs
@@ -57,7 +65,7 @@ def job_buttons(studio, run, word, queue=MODEL, halted="Stop"):
     return begin, connect
 
 
-def begins(studio, event, run, inputs, outputs, queue=MODEL):
+def begins(studio, event, run, inputs, outputs, queue=MODEL, lasting=False):
     """Have an event begin a job.
 
     Args:
@@ -67,24 +75,41 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL):
             work.
         inputs, outputs: components.
         queue: `MODEL` or `PHOTOS`, in which it waits for its turn.
+        lasting: whether it goes on when its page is closed, for what it makes is kept on the desk;
+            only of `MODEL`, whose lock lets one at a time draw.
     """
 
     def ask(request: gr.Request):
-        studio.jobs.ask((request.session_hash, queue))
+        try:
+            studio.jobs.ask((request.session_hash, queue))
+        except ValueError as error:  # without a toast; `refuse` says it
+            raise gr.Error(describe(error), visible=False, print_exception=False) from None
 
     def work(request: gr.Request, *values):
         page = request.session_hash, queue
         job = studio.jobs.begin(page)
-        try:
-            yield from run(job, desk_of(studio, request), *values)
-        finally:
-            studio.jobs.end(page, job)
+
+        def steps():
+            try:
+                yield from run(job, desk_of(studio, request), *values)
+            finally:
+                studio.jobs.end(page, job)
+
+        if lasting:
+            yield from studio.jobs.outlive(steps())
+        else:
+            yield from steps()
 
     def forget(request: gr.Request):
         studio.jobs.forget((request.session_hash, queue))
 
+    def refuse():
+        gr.Warning(FULL)  # too, for a job of the page that runs writes over the sentence
+        return markup.notice([FULL], problem=True)
+
     asked = event(ask, queue=False, **QUICK)
-    worked = asked.then(
+    asked.failure(refuse, None, said_of(outputs), **QUICK)
+    worked = asked.success(
         work,
         inputs,
         outputs,
@@ -98,8 +123,28 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL):
 
 def desk_of(studio, request):
     """What the browser of a `gr.Request` has worked on: dict of each tab's own."""
-    browser = guard.browser_of(request.headers.get("cookie", ""))
-    return studio.desk(browser or request.session_hash)
+    return studio.desk(browser_of(request))
+
+
+def browser_of(request):
+    """What tells the browser of a `gr.Request` from others: str."""
+    return guard.browser_of(request.headers.get("cookie", "")) or request.session_hash
+
+
+def said_of(outputs):
+    """The one of a job's outputs that holds sentences."""
+    return next(one for one in outputs if isinstance(one, gr.HTML))
+
+
+def leaving(studio):
+    """A handler for a page that is closed or loaded anew."""
+
+    def leave(request: gr.Request):
+        for queue in (MODEL, PHOTOS):
+            page, heir = (request.session_hash, queue), (browser_of(request), queue)
+            studio.jobs.leave(page, heir)
+
+    return leave
 
 
 def show(view):

@@ -56,7 +56,7 @@ def tab(studio):
 
         return run
 
-    _, connect = job_buttons(studio, run_since(None), "Paint")
+    _, connect = job_buttons(studio, run_since(None), "Paint", lasting=True)
     work, steps = gr.HTML(), gr.HTML()
     slider = gr.ImageSlider(label="Before and after", visible=False, buttons=["fullscreen"],
                             max_height=640)  # fmt: skip
@@ -64,7 +64,7 @@ def tab(studio):
     outputs = [work, steps, slider, file]
     connect(inputs, outputs)
     for stage, button in again.items():
-        begins(studio, button.click, run_since(stage), inputs, outputs)
+        begins(studio, button.click, run_since(stage), inputs, outputs, lasting=True)
 
     def look(template, references):
         widths = portraying.look(template).widths if template else ()
