@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
-from conftest import ROOT, alone, free_port
+from conftest import ROOT, alone, free_port, new_visitor
 
 from common import images
 from common.images import read_image, write_image
@@ -46,6 +46,8 @@ from portrait.web.variations import Plot
 
 PORT = 7860
 OWN = f"127.0.0.1:{PORT}"
+PICTURES = ".grid-container button"  # of Draw's gallery
+TABS = ("Draw", "Portrait", "Paint in", "Faces", "People", "How it works", "PNG info")
 OF_GRADIO = ("aria-prohibited-attr",)  # an empty gallery and an empty canvas are labelled <div>s
 FORM = Form("a red disc", n=3, seed=5, steps=4)
 
@@ -1298,6 +1300,123 @@ def test_a_visit_from_the_prompt_to_the_recipe(served, visit, tmp_path):
     assert page.get_by_label("Prompt", exact=True).first.input_value() == "a blue disc"
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert foreign == []
+
+
+def expect_count(found, count):
+    """Wait until a locator of Playwright finds so many."""
+    from playwright.sync_api import expect
+
+    expect(found).to_have_count(count, timeout=90_000)
+
+
+def focused(page):
+    """What has the focus: its text, or what stands in it while it is empty."""
+    return page.evaluate("((at) => at.placeholder || at.innerText)(document.activeElement)")
+
+
+@pytest.mark.slow
+def test_a_visit_without_a_mouse(served, visit):
+    page, foreign = visit
+    page.goto(served)
+    page.get_by_role("button", name="Draw", exact=True).wait_for()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if focused(page) == "a smiling woman with glasses":
+            break
+    page.keyboard.type("a red disc")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("4 pictures.").wait_for()
+    assert page.get_by_label("Prompt", exact=True).first.input_value() == "a red disc"
+    shown = page.locator("[role=tab][aria-selected=true]")
+    for _ in range(12):
+        page.keyboard.press("Shift+Tab")
+        if focused(page) == "Draw":
+            break
+    for keys, name in (
+        (["ArrowRight", "ArrowRight", "ArrowLeft"], "Portrait"),
+        (["ArrowLeft", "ArrowLeft"], "PNG info"),  # round the end
+    ):
+        before = shown.inner_text()
+        for key in keys:
+            page.keyboard.press(key)
+        assert focused(page) == name and shown.inner_text() == before
+        page.keyboard.press("Enter")
+        shown.filter(has_text=name).wait_for()
+    page.get_by_role("button", name="Send to Draw").wait_for()
+    assert foreign == []
+
+
+@pytest.mark.slow
+def test_no_tab_scrolls_sideways_on_a_phone(served, visit):
+    page, _ = visit
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{served}/?__theme=light")
+    page.get_by_role("button", name="Draw", exact=True).wait_for()
+    seen = {}
+    for name in TABS:
+        tab = page.get_by_role("tab", name=name, exact=True)
+        if tab.count():
+            tab.click()
+        else:  # it lies behind "..."
+            page.locator(".overflow-menu > button").click()
+            page.locator(".overflow-dropdown").get_by_text(name, exact=True).click()
+        tab.and_(page.locator("[aria-selected=true]")).wait_for()
+        page.evaluate(
+            "document.querySelectorAll('button.label-wrap:not(.open)').forEach(fold => "
+            "{ if (fold.offsetParent) fold.click(); })"
+        )
+        sleep(0.3)  # until it is unfolded
+        for scheme in ("light", "dark"):
+            page.evaluate(
+                "(dark) => document.body.classList.toggle('dark', dark)", scheme == "dark"
+            )
+            seen[name, scheme] = page.evaluate("document.documentElement.scrollWidth")
+    assert len(seen) == 14 and {one: px for one, px in seen.items() if px > 390} == {}
+
+
+@pytest.mark.slow
+def test_a_visit_of_two_browsers(served, visit):
+    """Words are offered, pictures varied and enlarged; jobs wait for each other and are stopped;
+    another browser sees nothing of it."""
+    page, foreign = visit
+    page.goto(served)
+    prompt, drawn = page.get_by_label("Prompt", exact=True).first, page.locator(PICTURES)
+    prompt.press_sequentially("a r")
+    page.get_by_role("button", name="red", exact=True).click()
+    page.wait_for_function("document.querySelector('textarea').value === 'a red '")
+    draw = page.get_by_role("button", name="Draw", exact=True)
+    draw.click()
+    expect_count(drawn, 4)
+    vary = page.get_by_role("button", name="Vary", exact=True)
+    for name, count in (("Vary", 8), ("Enlarge 4 times", 9)):
+        drawn.first.click()
+        page.locator("dl.recipe:visible").get_by_text("a red", exact=True).first.wait_for()
+        page.get_by_role("button", name=name, exact=True).click()
+        expect_count(drawn, count)
+        vary.wait_for(state="hidden")  # another picture is in front
+    page.get_by_text("Enlarged, without the model.").wait_for()
+    page.get_by_label("Pictures", exact=True).first.fill("1")
+    draw.click()
+    draw.click()
+    expect_count(drawn, 11)
+
+    other = new_visitor(page.context.browser, foreign)
+    other.goto(served)
+    other.get_by_label("Pictures", exact=True).first.fill("1")
+    page.get_by_label("Pictures", exact=True).first.fill("64")
+    page.get_by_label("number input for Steps").first.fill("100")
+    draw.click()
+    page.get_by_text(re.compile(r"^Step \d+ of 100, pictures")).wait_for()
+    other.get_by_role("button", name="Draw", exact=True).click()  # waits for the first one
+    assert other.locator(PICTURES).count() == 0
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.get_by_text(re.compile(r"^Stopped at step \d+ of 100\.$")).wait_for()
+    page.wait_for_function("(n) => document.querySelectorAll(n).length >= 19", arg=PICTURES)
+    expect_count(other.locator(PICTURES), 1)
+    assert 11 + 8 <= drawn.count() <= 11 + 64
+    other.reload()
+    expect_count(other.locator(PICTURES), 1)
     assert foreign == []
 
 

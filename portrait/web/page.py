@@ -1,4 +1,4 @@
-"""The page: its tabs, its style, its one shortcut."""
+"""The page: its tabs, its style, its shortcuts."""
 
 import gradio as gr
 
@@ -51,13 +51,21 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 dl.recipe { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 6px 0; }
 dl.recipe dt { opacity: 0.75; } dl.recipe dd { margin: 0; overflow-wrap: anywhere; }
 """
-# Ctrl-Enter presses the main button of the tab that is shown.
+# Ctrl-Enter presses the main button of the tab that is shown; arrow keys go from tab to tab.
 HEAD = """<script>
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   const shown = [...document.querySelectorAll(".begin button, button.begin")]
     .find((button) => button.offsetParent !== null);
   if (shown) { event.preventDefault(); shown.click(); }
+});
+document.addEventListener("keydown", (event) => {
+  const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const list = way && event.target.closest("[role=tablist]");
+  if (!list) return;
+  const tabs = [...list.querySelectorAll("[role=tab]")].filter((tab) => tab.offsetParent !== null);
+  const next = tabs[(tabs.indexOf(event.target) + way + tabs.length) % tabs.length];
+  if (next) { event.preventDefault(); next.focus(); }
 });
 </script>"""
 
