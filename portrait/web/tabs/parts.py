@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from common.cli import describe
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from portrait.web import guard, markup
