@@ -100,7 +100,11 @@ class Page:
             if one["type"] == "button" and one["props"].get("value") == "Draw"
         )
         asked = next(d for d in config["dependencies"] if [button, "click"] in d["targets"])
-        self.draw = next(d for d in config["dependencies"] if d["trigger_after"] == asked["id"])
+        self.draw = next(
+            d
+            for d in config["dependencies"]
+            if d["trigger_after"] == asked["id"] and d["trigger_only_on_success"]
+        )
 
     def fields(self, **given):
         """What the button sends: the fields' own values, but for some, by label."""
