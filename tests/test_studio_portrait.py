@@ -624,6 +624,11 @@ def test_a_visit_that_sorts_photos_and_deletes_a_person(served, visit, chosen, a
     page.get_by_text("eva: photos chosen, not learned yet").wait_for()
     page.locator("#person_photos input[type=file]").set_input_files(list(album))
     page.get_by_text("of 6 photos count.").wait_for()
+    rows = page.locator(".rows tr:visible").filter(has=page.locator("img"))
+    counting = rows.filter(has=page.get_by_role("cell", name="counts", exact=True))
+    said = page.get_by_text("of 6 photos count.").inner_text()
+    assert rows.count() == 6 and said == f"{counting.count()} of 6 photos count."
+    assert "reference" in counting.first.inner_text()
     page.get_by_label("Name", exact=True).fill("../eva")
     page.get_by_role("button", name="Learn", exact=True).click()
     page.get_by_role("alert").filter(has_text="a name has letters, digits, spaces").wait_for()
