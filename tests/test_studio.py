@@ -1343,7 +1343,7 @@ def test_a_visit_without_a_mouse(served, visit):
         assert focused(page) == name and shown.inner_text() == before
         page.keyboard.press("Enter")
         shown.filter(has_text=name).wait_for()
-    page.get_by_role("button", name="Send to Draw").wait_for()
+    page.get_by_role("button", name="Send to its tab").wait_for()
     assert foreign == []
 
 
