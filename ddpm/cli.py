@@ -21,6 +21,12 @@ from ddpm.pipeline import Request
 MAX_FRAMES = 20_000  # of an animation; they are held in memory
 MAX_PROMPTS = 200
 BATCH = 8  # pictures computed at once
+# The pairs of `Request` that frame a picture, in the order of `size_crop`: form, least number.
+SIZE_CROP = {
+    "original_size": ("HEIGHT,WIDTH", 1),
+    "crop": ("TOP,LEFT", 0),
+    "target_size": ("HEIGHT,WIDTH", 1),
+}
 
 _GUIDANCE = (
     click.option(
@@ -95,11 +101,7 @@ def read_request(
     autoguidance_interval = _interval("--autoguidance-interval", autoguidance_interval)
     numbers = ("guidance", "guidance_rescale", "autoguidance", "strength", "eta")
     check_finite(padding=padding, **{name: options[name] for name in numbers})
-    for name, form, least in (
-        ("crop", "TOP,LEFT", 0),
-        ("original_size", "HEIGHT,WIDTH", 1),
-        ("target_size", "HEIGHT,WIDTH", 1),
-    ):
+    for name, (form, least) in SIZE_CROP.items():
         if options[name]:
             option = f"--{name.replace('_', '-')}"
             options[name] = read_pair(option, options[name], form, least, 10_000, int)

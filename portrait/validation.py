@@ -60,7 +60,7 @@ class Watcher:
     @cached_property
     def before(self):
         """Mean likeness of the strangers as they are; None without a face."""
-        return _summed(self.likeness(self.templates))["mean"]
+        return summed(self.likeness(self.templates))["mean"]
 
     @property
     def request(self):
@@ -113,7 +113,7 @@ class Watcher:
         found = []
         for path in sorted(self.folder.glob("*.json")):
             scores = json.loads(path.read_text("utf-8"))
-            found.append({"step": int(path.stem), **_summed(scores), "share": None})
+            found.append({"step": int(path.stem), **summed(scores), "share": None})
         return found
 
     def finish(self):
@@ -133,7 +133,7 @@ class Watcher:
         save_adapter(factors, adapter, files[0].base_digest, about, words=words)
         pipeline = Pipeline.load(self.plan.path, addons=[AdapterAddOn(load_adapter(adapter))])
         pictures = pipeline.draw(self.request)
-        merged = _summed(self.likeness(pictures))
+        merged = summed(self.likeness(pictures))
         instead = better_alone(found, merged["mean"])
         if instead is not None:
             copy_file(self._adapter(instead), adapter)
@@ -262,7 +262,7 @@ def better_alone(found, merged):
     return alone["step"] if (alone["mean"] or 0) > (merged or 0) else None
 
 
-def _summed(likeness):
+def summed(likeness):
     """Scores of a checkpoint's pictures, their mean and the best of them. A picture without a face
     counts as one of a stranger."""
     seen = [value for value in likeness if value is not None]

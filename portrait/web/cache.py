@@ -4,11 +4,11 @@ Gradio writes the page and its list of components anew for each request, tens of
 processor on which pictures are being drawn. They do not change while the studio runs.
 """
 
-PATHS = ("/", "/config", "/theme.css")
+PATHS = ("/", "/config")
 VARIES = (b"host", b"origin", b"accept-encoding")  # headers that the answer depends on
 # Of proxies: Gradio makes the page's own address of them, so such answers are not kept.
 PROXIED = (b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
-MOST = 16  # answers that are kept: three paths, a few host names, a few encodings of browsers
+MOST = 16  # answers that are kept: two paths, a few host names, a few encodings of browsers
 
 
 class Cached:

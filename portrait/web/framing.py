@@ -1,17 +1,11 @@
 """How the head lies in the picture: words for it, and the numbers that a model is told
 (`ddpm.conditions.size_crop`)."""
 
-from ddpm.cli import read_pair
+from ddpm.cli import SIZE_CROP, read_pair
 from ddpm.conditions.size_crop import size_crop
 from ddpm.presets import PRESETS
 
 AS_TRAINED, BY_NUMBERS = "as trained", "by numbers"
-# The numbers of a `Request`: their form and the least one.
-NUMBERS = {
-    "original_size": ("HEIGHT,WIDTH", 1),
-    "crop": ("TOP,LEFT", 0),
-    "target_size": ("HEIGHT,WIDTH", 1),
-}
 
 
 def _close_up(top, left):
@@ -33,7 +27,7 @@ FRAMINGS = (*NAMED, BY_NUMBERS)
 
 
 def pixels(word, size):
-    """The numbers of a word of `NAMED`: {name of `NUMBERS`: two int}.
+    """The numbers of a word of `NAMED`: {name of `SIZE_CROP`: two int}.
 
     Args:
         word: str.
@@ -52,7 +46,7 @@ def asked(form, size):
         size: as of `pixels`; only words of `NAMED` other than `AS_TRAINED` need it.
 
     Returns:
-        Arguments of `Request`: {name of `NUMBERS`: two int}.
+        Arguments of `Request`: {name of `SIZE_CROP`: two int}.
 
     Raises:
         ValueError: one sentence.
@@ -61,9 +55,9 @@ def asked(form, size):
         raise ValueError(f"a framing is one of {'; '.join(FRAMINGS)}.")
     if form.framing != BY_NUMBERS:
         return pixels(form.framing, size)
-    texts = {name: (getattr(form, name) or "").strip() for name in NUMBERS}
+    texts = {name: (getattr(form, name) or "").strip() for name in SIZE_CROP}
     return {
-        name: read_pair(name.replace("_", " "), text, *NUMBERS[name], 10_000, int)
+        name: read_pair(name.replace("_", " "), text, *SIZE_CROP[name], 10_000, int)
         for name, text in texts.items()
         if text
     }
@@ -81,7 +75,7 @@ def of_recipe(recipe):
     Raises:
         ValueError: one sentence.
     """
-    given = {name: recipe[name] for name in NUMBERS if name in recipe}
+    given = {name: recipe[name] for name in SIZE_CROP if name in recipe}
     for name, pair in given.items():
         if not isinstance(pair, list) or [type(number) for number in pair] != [int, int]:
             raise ValueError(f"the recipe's {name} is no pair of whole numbers.")
@@ -89,7 +83,7 @@ def of_recipe(recipe):
     for word in NAMED if size else ():
         told = {name.removesuffix("_size"): pair for name, pair in pixels(word, size).items()}
         numbers = size_crop(size, **told).astype(int).reshape(3, 2)
-        if given == dict(zip(NUMBERS, numbers.tolist(), strict=True)):
+        if given == dict(zip(SIZE_CROP, numbers.tolist(), strict=True)):
             return {"framing": word}
     texts = {name: ",".join(map(str, pair)) for name, pair in given.items()}
     return {"framing": BY_NUMBERS, **texts} if given else {}

@@ -477,6 +477,7 @@ def _likeness_of(folder):
     """How like the person the pictures are of somebody who is learned to the end, in words; "" for
     one who is learned from one photo, which draws none."""
     from portrait.person import read_record
+    from portrait.validation import summed
 
     learned = (read_record(folder) or {}).get("learned") or {}
     if "merged" not in learned:
@@ -484,10 +485,9 @@ def _likeness_of(folder):
     kept, likeness = learned.get("instead"), learned["merged"]
     if kept is not None:  # a checkpoint was kept in place of the merged adapter
         likeness = next(one["likeness"] for one in learned["checkpoints"] if one["step"] == kept)
-    seen = [value for value in likeness if value is not None]
-    if not seen:
+    mean, strangers = summed(likeness)["mean"], learned["before"] or 0
+    if mean is None:
         return ", but no face is found in the pictures: learn once more with more steps"
-    mean, strangers = sum(seen) / len(likeness), learned["before"] or 0
     said = f", likeness {mean:.2f} (other people's {strangers:.2f}; 1 is the most)"
     if mean < strangers + HARDLY:
         said += ", hardly more than other people's: learn once more with more steps"

@@ -1,6 +1,6 @@
 """The tab "Draw"."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import gradio as gr
 
@@ -14,6 +14,7 @@ from portrait.web.markup import NONE
 from portrait.web.tabs.parts import (
     QUICK,
     begins,
+    by_name,
     desk_of,
     filled,
     job_buttons,
@@ -69,12 +70,7 @@ def tab(studio):
             return [gr.skip()] * (2 + len(inputs))
         return [kept["files"], kept["files"], *vars(kept["form"]).values()]
 
-    return work, by_name(inputs), restore, [gallery, mine, *inputs]
-
-
-def by_name(inputs):
-    """Fields in the order of `Form` by their names there."""
-    return dict(zip((one.name for one in fields(Form)), inputs, strict=True))
+    return work, by_name(Form, inputs), restore, [gallery, mine, *inputs]
 
 
 def _drawn(views, desk, values):
@@ -112,7 +108,7 @@ def _chosen(studio, gallery, inputs, outputs):
         except (ValueError, OSError) as error:
             said = markup.notice([describe(error)], problem=True)
             return said, *[gr.skip()] * len(inputs)
-        return markup.notice(sent.after), *filled(sent.values, by_name(inputs))
+        return markup.notice(sent.after), *filled(sent.values, by_name(Form, inputs))
 
     def larger(request: gr.Request, path):
         kept = desk_of(studio, request).setdefault(TAB, {"files": []})

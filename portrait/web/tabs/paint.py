@@ -1,12 +1,12 @@
 """The tab "Paint in"."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import gradio as gr
 
 from portrait.web import painting
 from portrait.web.painting import PaintForm
-from portrait.web.tabs.parts import QUICK, job_buttons, settings_of, show
+from portrait.web.tabs.parts import QUICK, by_name, job_buttons, settings_of, show
 
 TAB = "paint"  # in a browser's desk: paths of the pictures that were painted last
 
@@ -63,6 +63,6 @@ def tab(studio):
         lambda *values: painting.show_controls(studio, PaintForm(*values)), inputs, seen, **QUICK
     )
     connect(inputs, [work, gallery, settings[1]])
-    named = dict(zip((one.name for one in fields(PaintForm)), inputs, strict=True))
+    named = by_name(PaintForm, inputs)
     del named["canvas"]
     return work, named, lambda desk: [desk.get(TAB, [])], [gallery]

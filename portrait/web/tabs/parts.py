@@ -1,12 +1,15 @@
 """What several tabs share: the buttons of a job, the fields of a form, what a view looks like."""
 
+import dataclasses
+
 import gradio as gr
 
 from common.cli import describe
+from ddpm.cli import SIZE_CROP
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from portrait.web import guard, markup
-from portrait.web.framing import BY_NUMBERS, FRAMINGS, NUMBERS
+from portrait.web.framing import BY_NUMBERS, FRAMINGS
 from portrait.web.jobs import FULL
 from portrait.web.markup import NONE
 
@@ -184,10 +187,20 @@ def _framing_of(form):
         numbers = [
             gr.Textbox(getattr(form, name), label=f"{name.replace('_', ' ').capitalize()}, px",
                        placeholder=shape, min_width=90)
-            for name, (shape, _) in NUMBERS.items()
+            for name, (shape, _) in SIZE_CROP.items()
         ]  # fmt: skip
     framing.change(lambda word: gr.Row(visible=word == BY_NUMBERS), framing, row, **QUICK)
     return [framing, *numbers]
+
+
+def by_name(form, inputs):
+    """Fields in the order of a form by their names there: {name: component}.
+
+    Args:
+        form: a dataclass, such as `Form`.
+        inputs: as many components.
+    """
+    return dict(zip((one.name for one in dataclasses.fields(form)), inputs, strict=True))
 
 
 def filled(values, fields):
