@@ -1,5 +1,6 @@
 """The studio in the browser: what its buttons do, whom it answers, and one visit by a browser."""
 
+import asyncio
 import json
 import os
 import re
@@ -954,6 +955,21 @@ def test_no_field_refuses_a_value_before_the_work_does(studio):
         for one in (field, type(field)(**field.constructor_args)):
             for value in (-(10**9), 10**9, None):
                 assert one.preprocess(value) == value, field.label
+
+
+def test_a_visit_holds_each_component_once(client):
+    gradio = pytest.importorskip("gradio")
+    with gradio.Blocks() as page:
+        gallery = gradio.Gallery()
+        gradio.Button().click(list, None, gallery)
+    (pressed,) = page.fns.values()
+    visit = gradio.state_holder.SessionState(page)
+    before = set(visit.config_values), set(visit.blocks_config.blocks)
+    for columns in (2, 3, 4):  # an update makes the gallery anew; a value is filed under its number
+        for given in (gradio.update(columns=columns), []):
+            asyncio.run(page.postprocess_data(pressed, given, visit))
+        assert visit[gallery._id].columns == columns
+    assert (set(visit.config_values), set(visit.blocks_config.blocks)) == before
 
 
 @pytest.mark.parametrize("name", ("note.txt", "a.pdf", "empty.jpg"))

@@ -1,5 +1,6 @@
 """From the page to a port of this machine: `python -m portrait studio`."""
 
+import functools
 import os
 import signal
 import socket
@@ -137,6 +138,7 @@ def make_app(studio, port, password=""):
 
     # Gradio would fetch whatever address a request names as a file, by one of these two.
     safehttpx.get = safehttpx.async_validate_url = _ask_nobody
+    _replace_under_own_number(gradio.state_holder.SessionState)
     blocks = page.make_page(studio, alone=not password)
     # Set by Gradio's own `launch`, and without it a job takes any file of the machine for a photo
     # that was sent.
@@ -163,6 +165,28 @@ def make_app(studio, port, password=""):
     if password:
         return Guard(app, port, (host, f"{host}.local"))
     return Guard(Cached(app), port)
+
+
+def _replace_under_own_number(state):
+    """Let components that an update makes anew keep the number of the one they replace.
+
+    Gradio gives them another, under which the next value is filed as well, and so would be every
+    job's whole gallery for as long as a visit lasts.
+
+    Args:
+        state: Gradio's class `SessionState`.
+    """
+    put = state.__setitem__
+    if getattr(put, "__wrapped__", None):
+        return  # by an earlier app of this process
+
+    @functools.wraps(put)
+    def put_under_own_number(self, key, value):
+        if key in self.blocks_config.blocks and hasattr(value, "_id"):
+            value._id = key
+        put(self, key, value)
+
+    state.__setitem__ = put_under_own_number
 
 
 async def _ask_nobody(address, **_):
