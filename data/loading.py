@@ -6,11 +6,13 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 LONGEST = 8  # times as long as wide: no window of such a strip shows a face
+CHANGES = 3  # of the seed of captions' wording
 DRAFT = 2  # a large JPEG is decoded at a fraction of its size, at least so many times that wanted
 
 
@@ -28,6 +30,8 @@ class Pictures:
         labels: uint8 (N, H, W), the part maps of a dataset made here, memory-mapped; else None.
         sizes: int32 (N, 2), height and width of the pictures as they were found; None where all
             were cut to one size.
+        records: list of N dictionaries, the lines of a dataset's faces.jsonl; None of other
+            pictures.
     """
 
     images: np.ndarray
@@ -37,9 +41,24 @@ class Pictures:
     skipped: list = field(default_factory=list)
     sizes: np.ndarray | None = None
     labels: np.ndarray | None = None
+    records: list | None = None
 
     def __len__(self):
         return len(self.images)
+
+    @cached_property
+    def changes(self):
+        """Captions of what differs between pictures of one person: list of N strings, or None where
+        nothing tells."""
+        from data.people.changes import describe_changes
+
+        try:
+            return [
+                describe_changes(record, np.random.default_rng([CHANGES, i]))
+                for i, record in enumerate(self.records or ())
+            ] or None
+        except KeyError:  # records of another kind
+            return None
 
 
 def load_images(folder, size):
@@ -148,6 +167,7 @@ def _load_dataset(folder, size):
         identities=identities,
         names=[f"{i:06d}" for i in range(len(images))],
         labels=labels,
+        records=records,
     )
 
 

@@ -66,10 +66,10 @@ def _sentence(person, view, seen, rng):
     form = rng.integers(3)
     withs = _features(person, view, seen, rng)
     if form == 1 and nouns and (view.expression != "neutral" or rng.random() < 0.3):
-        withs.insert(0, _one(rng, nouns))
-    mood = _one(rng, before) if form == 0 and before else ""
+        withs.insert(0, pick(rng, nouns))
+    mood = pick(rng, before) if form == 0 and before else ""
     lead, framing = _framing(view, rng)
-    text = lead + _a(_subject(person, view, mood, seen, rng))
+    text = lead + with_article(_subject(person, view, mood, seen, rng))
     text = _with_decade(text, person, rng)
     if "bearded" in text:
         withs = [words for words in withs if "beard" not in words]
@@ -77,11 +77,11 @@ def _sentence(person, view, seen, rng):
         text += " with " + _joined(withs)
     clauses = []
     if after and (form == 2 or (form == 0 and not before)):
-        clauses.append(_one(rng, after).format(their=_possessive(person)))
+        clauses.append(pick(rng, after).format(their=_possessive(person)))
     clauses += _direction(view, rng)
     worn = _worn(person, view, seen, rng)
     if worn:
-        clauses.append(_one(rng, ("wearing ", "in ")) + _joined(worn))
+        clauses.append(pick(rng, ("wearing ", "in ")) + _joined(worn))
     clauses += _surroundings(view, rng) + framing
     return ", ".join([text, *clauses])
 
@@ -94,12 +94,12 @@ def _keywords(person, view, seen, rng):
     items = [_without_article(words) for words in _features(person, view, seen, rng)]
     items += [_without_article(words) for words in _worn(person, view, seen, rng)]
     if moods and (view.expression != "neutral" or rng.random() < 0.2):
-        items.append(_one(rng, moods))
+        items.append(pick(rng, moods))
     items += _direction(view, rng) + _surroundings(view, rng)
     if view.shot.framing in FRAMING_WORDS:
         items.append(FRAMING_WORDS[view.shot.framing][0])
     kept = [items[i] for i in sorted(rng.permutation(len(items))[: rng.integers(1, 4)])]
-    style = _one(rng, STYLE_KEYWORDS[view.style])
+    style = pick(rng, STYLE_KEYWORDS[view.style])
     subject = _subject(person, view, "", seen, rng)
     words = [subject, *kept, style] if rng.random() < 0.5 else [style, subject, *kept]
     return ", ".join(word for word in words if word)
@@ -164,13 +164,13 @@ def _subject(person, view, mood, seen, rng):
     words = [mood] if mood else []
     words += _age_words(person.shape.age, rng)
     if person.shape.weight > 0.45 and rng.random() < 0.35:
-        words.append(_one(rng, ("heavy", "plump", "fat")))
+        words.append(pick(rng, ("heavy", "plump", "fat")))
     elif person.shape.weight < -0.75 and rng.random() < 0.35:
-        words.append(_one(rng, ("thin", "slim")))
+        words.append(pick(rng, ("thin", "slim")))
     beard = BEARD_ADJECTIVES.get(person.beard) if person.noun == "man" else None
     shown = "facial hair" in seen if "beard" in person.beard else "hat" not in seen
     if beard and shown and rng.random() < 0.15:
-        words.append(_one(rng, beard))
+        words.append(pick(rng, beard))
     if view.cut == "bald" and not view.hat and rng.random() < 0.4:
         words.append("bald")
     share, origin = max(zip(person.shape.origin, ORIGINS, strict=True))
@@ -184,17 +184,17 @@ def _framing(view, rng):
     """How a sentence begins, and the clauses that say how much of somebody is seen, if any."""
     framing = view.shot.framing
     if framing not in FRAMING_WORDS or rng.random() < 0.4:
-        return _one(rng, LEADS[view.style]), []
+        return pick(rng, LEADS[view.style]), []
     if view.style == "photo" and rng.random() < 0.6:
-        return _one(rng, FRAMING_LEADS[framing]), []
-    return _one(rng, LEADS[view.style]), [_one(rng, FRAMING_WORDS[framing])]
+        return pick(rng, FRAMING_LEADS[framing]), []
+    return pick(rng, LEADS[view.style]), [pick(rng, FRAMING_WORDS[framing])]
 
 
 def _age_words(age, rng):
     fitting = [words for low, high, words in AGE_WORDS if low <= age < high]
     if not fitting or rng.random() < 0.45:
         return []
-    return [_one(rng, fitting[-1])]
+    return [pick(rng, fitting[-1])]
 
 
 def _with_decade(text, person, rng):
@@ -218,7 +218,7 @@ def _features(person, view, seen, rng):
         features.append(_hair_words(person, view, rng))
     features = [words for words in features if words != "hair"]
     if person.beard and (person.beard == "stubble" or "facial hair" in seen) and rng.random() < 0.9:
-        features.append(_one(rng, BEARD_WORDS[person.beard]))
+        features.append(pick(rng, BEARD_WORDS[person.beard]))
     if person.blush > 0.85 and view.style not in GREY and rng.random() < 0.3:
         features.append("rosy cheeks")
     shut = view.expression == "eyes closed" or (view.glasses and person.dark_lenses)
@@ -227,7 +227,7 @@ def _features(person, view, seen, rng):
         features.append("dark eyes" if dark else f"{person.eyes} eyes")
     if view.style not in GREY and rng.random() < 0.3:
         tone = TONES[min(int(person.tone * len(TONES)), len(TONES) - 1)]
-        features.append(f"{_one(rng, tone)} skin")
+        features.append(f"{pick(rng, tone)} skin")
     features += _face_words(person, rng)
     if person.freckles > 0.3 and rng.random() < 0.7:
         features.append("freckles")
@@ -236,7 +236,7 @@ def _features(person, view, seen, rng):
     brows = person.brows
     thick, thin = brows.thickness > 1.35 or brows.bushy > 0.65, brows.thickness < 0.6
     if (thick or thin) and rng.random() < 0.25:
-        features.append(_one(rng, ("bushy", "thick") if thick else ("thin",)) + " eyebrows")
+        features.append(pick(rng, ("bushy", "thick") if thick else ("thin",)) + " eyebrows")
     if person.complexion.dimples > 0.6 and "smile" in view.expression and rng.random() < 0.4:
         features.append("dimples")
     if person.shadows > 0.7 and "eyes" in seen and not shut and rng.random() < 0.25:
@@ -247,7 +247,7 @@ def _features(person, view, seen, rng):
         features.append(_glasses_words(person, view, rng))
     if person.earrings and "ears" in seen and rng.random() < 0.8:
         jewel = "" if view.style in GREY else f"{person.jewel} "
-        features.append(f"{jewel}{_one(rng, EARRING_WORDS[person.earrings])}")
+        features.append(f"{jewel}{pick(rng, EARRING_WORDS[person.earrings])}")
     return features
 
 
@@ -259,22 +259,22 @@ def _face_words(person, rng):
         for name, sign, bound, words in FACE_WORDS
         if sign * values.get(name, 0.0) > sign * bound
     ]
-    return [_one(rng, _one_of(rng, found))] if found and rng.random() < 0.3 else []
+    return [pick(rng, _one_of(rng, found))] if found and rng.random() < 0.3 else []
 
 
 def _hair_words(person, view, rng):
     """Cut and colour, or one of the two."""
-    colour = _one(rng, HAIR_NAMES.get(person.hair, (person.hair,)))
+    colour = pick(rng, HAIR_NAMES.get(person.hair, (person.hair,)))
     if person.dyed and rng.random() < 0.4:
         colour = f"dyed {colour}"
     if person.greying > 0.18 and person.hair not in ("", "grey", "white"):
         colour = f"greying {colour}"
     cuts = HIDDEN_CUT if view.hat or rng.random() < 0.15 else CUT_WORDS[view.cut]
     cuts = CUT_WORDS["bald"] if view.cut == "bald" and not view.hat else cuts
-    words = _one(rng, cuts).format(colour if rng.random() < 0.85 else "")
+    words = pick(rng, cuts).format(colour if rng.random() < 0.85 else "")
     if not words.strip().removeprefix("hair"):
         words = f"{colour} hair"
-    return _a(words[2:]) if words.startswith("a ") else words
+    return with_article(words[2:]) if words.startswith("a ") else words
 
 
 def _glasses_words(person, view, rng):
@@ -285,17 +285,17 @@ def _glasses_words(person, view, rng):
     by_frame = (f"{frame}-framed glasses", f"{frame} glasses")
     by_frame = by_frame[1:] if frame == "tortoiseshell" else by_frame
     words = ["glasses", "glasses", f"{person.glasses} glasses"]
-    return _one(rng, words if view.style in GREY else [*words, _one(rng, by_frame)])
+    return pick(rng, words if view.style in GREY else [*words, pick(rng, by_frame)])
 
 
 def _direction(view, rng):
     """Where the face is turned, or that it looks at the camera: at most one clause."""
     turned = direction_words(view.pose.yaw, view.pose.pitch)
     if turned:
-        return [_one(rng, ("facing ", "turned ", "looking ")) + turned]
+        return [pick(rng, ("facing ", "turned ", "looking ")) + turned]
     away = max(abs(view.pose.gaze[0] + view.pose.yaw), abs(view.pose.gaze[1] + view.pose.pitch))
     if away < 4 and view.expression != "eyes closed" and rng.random() < 0.2:
-        return [_one(rng, ("looking at the camera", "facing the camera"))]
+        return [pick(rng, ("looking at the camera", "facing the camera"))]
     return []
 
 
@@ -303,16 +303,16 @@ def _worn(person, view, seen, rng):
     """Clothes, hat and scarf, some of those that are seen."""
     worn = []
     if "clothes" in seen and rng.random() < 0.6:
-        garment = _one(rng, GARMENT_WORDS[view.garment])
+        garment = pick(rng, GARMENT_WORDS[view.garment])
         garment = "shirt" if garment == "blouse" and person.noun == "man" else garment
         pattern = ""
         if "pattern" in seen and rng.random() < 0.7:
-            pattern = _one(rng, PATTERN_WORDS[pattern_of(view)])
-        worn.append(_a(f"{view.cloth} {pattern} {garment}"))
+            pattern = pick(rng, PATTERN_WORDS[pattern_of(view)])
+        worn.append(with_article(f"{view.cloth} {pattern} {garment}"))
     if view.hat and "hat" in seen and rng.random() < 0.9:
-        worn.append(_a(f"{view.hat_cloth} {_one(rng, HAT_WORDS[view.hat])}"))
+        worn.append(with_article(f"{view.hat_cloth} {pick(rng, HAT_WORDS[view.hat])}"))
     if view.scarf and rng.random() < 0.9:
-        worn.append(_a(f"{view.scarf} scarf"))
+        worn.append(with_article(f"{view.scarf} scarf"))
     return worn
 
 
@@ -322,10 +322,10 @@ def _surroundings(view, rng):
         return []
     clauses = []
     if rng.random() < 0.3:
-        words = _one(rng, LIGHT_WORDS.get(view.light.name, (view.light.name,)))
-        clauses.append(_one(rng, ("in ", "")) + words)
+        words = pick(rng, LIGHT_WORDS.get(view.light.name, (view.light.name,)))
+        clauses.append(pick(rng, ("in ", "")) + words)
     if rng.random() < 0.5:
-        words = _one(rng, BACKDROP_WORDS[view.backdrop.kind])
+        words = pick(rng, BACKDROP_WORDS[view.backdrop.kind])
         clauses.append(words.format(view.backdrop.colour_name))
     return clauses
 
@@ -343,7 +343,7 @@ def _one_of(rng, choices):
     return choices[rng.integers(len(choices))]
 
 
-def _one(rng, words):
+def pick(rng, words):
     """One of several ways to say something."""
     return str(_one_of(rng, words))
 
@@ -352,7 +352,8 @@ def _joined(words):
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
-def _a(words):
+def with_article(words):
+    """Words behind "a" or "an"."""
     words = words.strip()
     vowel = words[0].lower() in "aeiou" and not words.startswith("Eu")
     return ("an " if vowel else "a ") + words

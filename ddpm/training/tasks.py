@@ -115,7 +115,8 @@ class DataSource:
 
     Args:
         load: (folder or None, preset) -> (pictures, folder): pictures have `images`, `captions`,
-            `sizes` as a `conditions.Source` wants them.
+            `sizes` as a `conditions.Source` wants them, and for a hypernetwork `changes`: captions
+            of what differs between pictures of one person, or None.
         hints: (images, path of a cache) -> `Source.make_hints`.
         masks: (images, path of a cache, side of the masks) -> `Source.make_mask`.
         others: (folder, preset) -> pictures that are no faces, as `images`.
@@ -544,6 +545,8 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None, watch=None)
     fingerprint = _fingerprint(run, pictures, folder)
     if run.task in PERSONAL:
         run, pictures = with_trigger(run, pictures, folder)
+    if run.task == "hyper" and pictures.changes:  # who it is, the face alone is to say
+        pictures = replace(pictures, captions=pictures.changes)
     run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
     machine = _start_backend(run)
     parts = make(run, machine.dtype, pictures)
