@@ -1304,7 +1304,7 @@ def test_a_visit_from_the_prompt_to_the_recipe(served, visit, tmp_path):
     wrong.wait_for(state="detached")
     page.get_by_role("tab", name="How it works").click()
     page.get_by_role("button", name="Draw its way").click()
-    page.get_by_text("Move the slider.").wait_for()
+    page.get_by_text("Move the slider.", exact=True).wait_for()
     page.locator(".equations p").filter(has_text="t = 199:").wait_for()
     picture = tmp_path / "a.png"
     save_png(np.zeros((8, 8, 3), np.uint8), picture, {"prompt": "a blue disc", "seed": 77, "n": 1})
@@ -1543,7 +1543,32 @@ def test_the_brush_paints(served, visit, tmp_path, photo):
     said.wait_for()
     page.locator(".notice:visible").filter(has_text=re.compile("picture|brush|strength")).wait_for()
     assert said.inner_text() == "1 picture."
+    for _ in range(4):  # the canvas says that it was changed whenever it is shown again
+        page.get_by_role("tab", name="Faces").click()
+        sleep(0.5)
+        page.get_by_role("tab", name="Paint in").click()
+        sleep(0.5)
+        assert page.locator(".notice:visible").all_inner_texts() == ["1 picture."]
     assert foreign == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_problem_goes_when_a_field_changes_and_comes_again(served, visit):
+    page, foreign = visit
+    page.goto(served)
+    problem = page.locator(".notice.problem:visible")
+    page.get_by_label("Pictures", exact=True).first.fill("0")
+    for _ in range(2):
+        page.get_by_role("button", name="Draw", exact=True).click()
+        problem.wait_for()
+        page.get_by_label("Prompt", exact=True).first.press("a")
+        problem.wait_for(state="hidden")
+    page.get_by_label("Prompt", exact=True).first.fill("a red disc")
+    page.get_by_label("Pictures", exact=True).first.fill("1")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_text("1 picture.", exact=True).wait_for()
+    assert problem.count() == 0 and foreign == []
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ from docs.shared import ROOT, Page, save_picture, table
 BROWSER = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 BROWSER += ("--disable-component-update", "--disable-sync")
 WIDTH, HEIGHT = 1280, 900
+TABS = ("Draw", "Portrait", "Paint in", "Faces", "People", "How it works", "PNG info")
+PICTURES = "button.gallery-item img, button.thumbnail-item img"
 PROMPT = "a smiling woman with long straight black hair and glasses"
 
 
@@ -94,14 +96,27 @@ def visit(browser, url, folder):
     page.locator("input[type=file]").last.set_input_files(str(picture))
     page.locator("dl.recipe:visible").wait_for()
     _take(page, "studio_info")
+    _dark(page)
     page.goto(f"{url}?__theme=dark")
-    page.get_by_role("button", name="Draw", exact=True).wait_for()
     page.set_viewport_size({"width": 390, "height": 844})
-    _take(page, "studio_narrow", full=False)
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    page.get_by_role("tab", name="Portrait").click()
-    page.locator(".photos figure").first.wait_for()  # the work is there again
-    _take(page, "studio_dark", full=False, photographs=True)
+    page.locator(PICTURES).first.wait_for()  # the work is there again
+    _take(page, "studio_narrow", full=False, photographs=True)
+
+
+def _dark(page):
+    """One picture of the top of every tab in dark colours, with the work that is in them."""
+    page.evaluate("document.body.classList.add('dark')")
+    shots = []
+    for name in TABS:
+        page.get_by_role("tab", name=name).click()
+        time.sleep(1.5)
+        page.evaluate("scrollTo(0, 0)")
+        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        shots.append(shot.resize((WIDTH // 2, HEIGHT // 2), Image.Resampling.LANCZOS))
+    sheet = Image.new("RGB", (WIDTH, -(-len(TABS) // 2) * HEIGHT // 2))
+    for i, shot in enumerate(shots):
+        sheet.paste(shot, (i % 2 * WIDTH // 2, i // 2 * HEIGHT // 2))
+    _save(sheet, "studio_dark", photographs=True)
 
 
 def _album(folder):
@@ -120,7 +135,7 @@ def _draw(page, folder):
     page.get_by_label("A new seed each time").first.uncheck()
     page.get_by_role("button", name="Draw", exact=True).click()
     page.get_by_text("4 pictures.", exact=True).wait_for()
-    made = page.locator("button.gallery-item img, button.thumbnail-item img").first
+    made = page.locator(PICTURES).first
     picture = folder / "picture.png"
     picture.write_bytes(urllib.request.urlopen(made.get_attribute("src")).read())
     page.locator("button.label-wrap:visible", has_text="A grid of two settings").click()
@@ -179,7 +194,7 @@ def _lecture(page):
         "a woman with a red hat and glasses"
     )
     page.get_by_role("button", name="Draw its way").click()
-    page.get_by_text("Move the slider.").wait_for()
+    page.get_by_text("Move the slider.", exact=True).wait_for()
     time.sleep(2)  # until the slider has its new length
     level = page.get_by_label("Level, from noise to picture").last
     level.focus()
@@ -211,7 +226,11 @@ def _take(page, name, full=True, photographs=False):
     """Write docs/pictures/NAME.png, in 255 colours: a page has few, unless it shows photographs,
     for which they are mixed."""
     time.sleep(1.5)  # until what was drawn last is shown
-    taken = Image.open(io.BytesIO(page.screenshot(full_page=full))).convert("RGB")
+    _save(Image.open(io.BytesIO(page.screenshot(full_page=full))).convert("RGB"), name, photographs)
+
+
+def _save(taken, name, photographs):
+    """See `_take`."""
     if photographs:
         palette = taken.quantize(255, method=Image.Quantize.MAXCOVERAGE)
         taken = taken.quantize(255, palette=palette, dither=Image.Dither.FLOYDSTEINBERG)

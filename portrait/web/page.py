@@ -17,6 +17,7 @@ CSS = """
 .notice { border-left: 4px solid #2a6fb0; padding: 4px 12px; margin: 4px 0;
   background: var(--background-fill-secondary); }
 .notice.problem { border-left-color: #b7791f; }
+.notice[hidden] { display: none; }
 .toast-body.error { background: var(--background-fill-secondary) !important;
   border: 0 !important; border-left: 4px solid #b7791f !important; }
 .toast-body.error :is(.toast-title, .toast-icon) { display: none !important; }
@@ -51,13 +52,18 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 dl.recipe { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 6px 0; }
 dl.recipe dt { opacity: 0.75; } dl.recipe dd { margin: 0; overflow-wrap: anywhere; }
 """
-# Ctrl-Enter presses the main button of the tab that is shown; arrow keys go from tab to tab.
+# Ctrl-Enter presses the main button of the tab that is shown; a job shows the problems that a
+# changed field has hidden; arrow keys go from tab to tab.
 HEAD = """<script>
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   const shown = [...document.querySelectorAll(".begin button, button.begin")]
     .find((button) => button.offsetParent !== null);
   if (shown) { event.preventDefault(); shown.click(); }
+});
+document.addEventListener("click", (event) => {
+  if (!event.target.closest(".begin")) return;  // the same sentence may come again
+  document.querySelectorAll(".notice.problem[hidden]").forEach((one) => { one.hidden = false; });
 });
 document.addEventListener("keydown", (event) => {
   const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -16,8 +16,11 @@ from portrait.web.markup import NONE
 # All that draws waits in one queue, for there is one model; what measures photos in another.
 MODEL, PHOTOS = "model", "photos"
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}  # of events without a job
-# In the browser: a sentence about what was wrong goes as soon as a field is changed.
-_WITHOUT_PROBLEM = """(shown) => (shown || "").includes('class="notice problem"') ? "" : shown"""
+# In the browser: a sentence about what was wrong goes as soon as a field is changed. It is hidden,
+# not written over: a canvas that is shown again says that it was changed, too, and what a script is
+# given of the page may be older than what is seen. `page.HEAD` shows it when a job begins.
+_HIDE_PROBLEMS = """() => { for (const one of document.querySelectorAll(".notice.problem"))
+  if (one.offsetParent !== null) one.hidden = true; }"""
 
 
 def check_nothing():
@@ -57,14 +60,13 @@ def job_buttons(studio, run, word, queue=MODEL, halted="Stop", lasting=False):
         begins(studio, begin.click, run, inputs, outputs, queue, lasting)
         stop.click(halt, queue=False, **QUICK)
         cancel.click(cancel_last, **QUICK)  # in Gradio's queue, without which it tells nothing
-        said = said_of(outputs)
         changed = [
             getattr(one, name)
             for one in inputs
             for name in ("input", "upload", "clear")
             if hasattr(one, name)
         ]
-        gr.on(changed, None, said, said, js=_WITHOUT_PROBLEM, queue=False, **QUICK)
+        gr.on(changed, None, js=_HIDE_PROBLEMS, queue=False, **QUICK)
 
     return begin, connect
 
