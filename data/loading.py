@@ -30,8 +30,8 @@ class Pictures:
         labels: uint8 (N, H, W), the part maps of a dataset made here, memory-mapped; else None.
         sizes: int32 (N, 2), height and width of the pictures as they were found; None where all
             were cut to one size.
-        records: list of N dictionaries, the lines of a dataset's faces.jsonl; None of other
-            pictures.
+        records: a dataset's faces.jsonl, a path; None of other pictures. It is read
+            when `changes` are asked for: its points take 24 KB of memory a picture.
     """
 
     images: np.ndarray
@@ -41,7 +41,7 @@ class Pictures:
     skipped: list = field(default_factory=list)
     sizes: np.ndarray | None = None
     labels: np.ndarray | None = None
-    records: list | None = None
+    records: Path | None = None
 
     def __len__(self):
         return len(self.images)
@@ -52,11 +52,13 @@ class Pictures:
         nothing tells."""
         from data.people.changes import describe_changes
 
+        if self.records is None:
+            return None
         try:
             return [
                 describe_changes(record, np.random.default_rng([CHANGES, i]))
-                for i, record in enumerate(self.records or ())
-            ] or None
+                for i, record in enumerate(_read_records(self.records))
+            ]
         except KeyError:  # records of another kind
             return None
 
@@ -139,8 +141,7 @@ def _load_dataset(folder, size):
         images = np.load(folder / "images.npy", mmap_mode="r")
         maps = folder / "labels.npy"
         labels = np.load(maps, mmap_mode="r") if maps.exists() else None
-        with open(folder / "faces.jsonl") as file:
-            records = [json.loads(line) for line in file]
+        records = list(_read_records(folder / "faces.jsonl"))
         captions = [record["caption"] for record in records]
         identities = np.array([record["identity"] for record in records], np.int32)
     except (OSError, ValueError, KeyError, EOFError) as error:
@@ -167,8 +168,14 @@ def _load_dataset(folder, size):
         identities=identities,
         names=[f"{i:06d}" for i in range(len(images))],
         labels=labels,
-        records=records,
+        records=folder / "faces.jsonl",
     )
+
+
+def _read_records(path):
+    """The lines of a faces.jsonl, one dictionary after the other."""
+    with open(path) as file:
+        yield from map(json.loads, file)
 
 
 def _load_plain(folder, read):
