@@ -47,7 +47,9 @@ def run(word, options):
         options["out"] = options["out"] or Path("runs") / word
     known = {field.name for field in fields(Options)}
     options = Options(**{name: value for name, value in options.items() if name in known})
-    source = DataSource(load_pictures, hints, masks, load_others, embeddings, faces, face_shape)
+    source = DataSource(
+        load_pictures, hints, masks, load_others, embeddings, faces, face_shape, changes
+    )
     done = TASKS[word](options, source)
     sys.exit(0 if done else STOPPED)
 
@@ -144,6 +146,13 @@ def face_shape():
     from portrait.supervision import features_shape
 
     return features_shape()
+
+
+def changes(pictures):
+    """Captions of what differs between pictures of one person; see `data.people.changes`."""
+    from data.people.changes import captions_of
+
+    return captions_of(pictures.records)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 LONGEST = 8  # times as long as wide: no window of such a strip shows a face
-CHANGES = 3  # of the seed of captions' wording
 DRAFT = 2  # a large JPEG is decoded at a fraction of its size, at least so many times that wanted
 
 
@@ -30,8 +28,8 @@ class Pictures:
         labels: uint8 (N, H, W), the part maps of a dataset made here, memory-mapped; else None.
         sizes: int32 (N, 2), height and width of the pictures as they were found; None where all
             were cut to one size.
-        records: a dataset's faces.jsonl, a path; None of other pictures. It is read
-            when `changes` are asked for: its points take 24 KB of memory a picture.
+        records: a dataset's faces.jsonl, a path; None of other pictures. Whoever wants more of it
+            than captions reads it again: its points take 24 KB of memory a picture.
     """
 
     images: np.ndarray
@@ -45,22 +43,6 @@ class Pictures:
 
     def __len__(self):
         return len(self.images)
-
-    @cached_property
-    def changes(self):
-        """Captions of what differs between pictures of one person: list of N strings, or None where
-        nothing tells."""
-        from data.people.changes import describe_changes
-
-        if self.records is None:
-            return None
-        try:
-            return [
-                describe_changes(record, np.random.default_rng([CHANGES, i]))
-                for i, record in enumerate(_read_records(self.records))
-            ]
-        except KeyError:  # records of another kind
-            return None
 
 
 def load_images(folder, size):
@@ -141,7 +123,7 @@ def _load_dataset(folder, size):
         images = np.load(folder / "images.npy", mmap_mode="r")
         maps = folder / "labels.npy"
         labels = np.load(maps, mmap_mode="r") if maps.exists() else None
-        records = list(_read_records(folder / "faces.jsonl"))
+        records = list(read_records(folder / "faces.jsonl"))
         captions = [record["caption"] for record in records]
         identities = np.array([record["identity"] for record in records], np.int32)
     except (OSError, ValueError, KeyError, EOFError) as error:
@@ -172,7 +154,7 @@ def _load_dataset(folder, size):
     )
 
 
-def _read_records(path):
+def read_records(path):
     """The lines of a faces.jsonl, one dictionary after the other."""
     with open(path) as file:
         yield from map(json.loads, file)

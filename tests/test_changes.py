@@ -2,14 +2,13 @@
 
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from data import load_images, make_faces
 from data.people import wording
-from data.people.changes import describe_changes
+from data.people.changes import captions_of, describe_changes
 
 N = 12
 
@@ -52,12 +51,13 @@ def test_what_differs_is_said(folder):
 
 def test_a_set_has_them_and_a_plain_folder_has_none(folder, tmp_path):
     pictures = load_images(folder, 32)
-    assert len(pictures.changes) == N and pictures.changes != pictures.captions
-    assert load_images(folder, 32).changes == pictures.changes
+    changes = captions_of(pictures.records)
+    assert len(changes) == N and changes != pictures.captions
+    assert captions_of(load_images(folder, 32).records) == changes
     from common.images import write_image
 
     write_image(pictures.images[0], tmp_path / "a.png")
-    assert load_images(tmp_path, 32).changes is None
+    assert captions_of(load_images(tmp_path, 32).records) is None
 
 
 def test_records_of_another_kind_have_none(folder, tmp_path):
@@ -65,4 +65,4 @@ def test_records_of_another_kind_have_none(folder, tmp_path):
     records[3].pop("attributes")
     other = tmp_path / "faces.jsonl"
     other.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-    assert replace(load_images(folder, 32), records=other).changes is None
+    assert captions_of(other) is None

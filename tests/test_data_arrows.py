@@ -10,7 +10,7 @@ FOLDER = Path(data.__file__).parent
 BELOW = {
     "shape": set(),
     "light": {"shape"},
-    "people": {"light", "shape"},
+    "people": {"light", "loading", "shape"},
     "faces": {"people", "light", "shape"},
     "loading": set(),
 }

@@ -4,6 +4,9 @@ Who learns a person from such captions has to take from elsewhere what always is
 here says an age, an origin, a face or hair.
 """
 
+import numpy as np
+
+from data.loading import read_records
 from data.people.captions import direction_words, pick, with_article
 from data.people.wording import (
     BACKDROP_WORDS,
@@ -16,7 +19,28 @@ from data.people.wording import (
 )
 
 P_WORN, P_LIGHT, P_BACKDROP = 0.5, 0.3, 0.7  # how often clothes, light and background are named
+SEED = 3  # of the wording
 P_NOUN = 0.5  # share that names the person by the noun before it says what they are
+
+
+def captions_of(records):
+    """Captions of what differs, of every picture of a dataset.
+
+    Args:
+        records: the dataset's faces.jsonl, a path; None of other pictures.
+
+    Returns:
+        list of N strings, the same whenever it is asked; None where nothing tells.
+    """
+    if records is None:
+        return None
+    try:
+        return [
+            describe_changes(record, np.random.default_rng([SEED, i]))
+            for i, record in enumerate(read_records(records))
+        ]
+    except KeyError:  # records of another kind
+        return None
 
 
 def describe_changes(record, rng):

@@ -115,8 +115,7 @@ class DataSource:
 
     Args:
         load: (folder or None, preset) -> (pictures, folder): pictures have `images`, `captions`,
-            `sizes` as a `conditions.Source` wants them, and for a hypernetwork `changes`: captions
-            of what differs between pictures of one person, or None.
+            `sizes` as a `conditions.Source` wants them.
         hints: (images, path of a cache) -> `Source.make_hints`.
         masks: (images, path of a cache, side of the masks) -> `Source.make_mask`.
         others: (folder, preset) -> pictures that are no faces, as `images`.
@@ -126,6 +125,8 @@ class DataSource:
             picture and in its mirror image, M tokens of which the last one is the whole face's, NaN
             where no face was found.
         face_shape: () -> (M, F).
+        changes: pictures -> captions of what differs between pictures of one person, a list of N
+            strings, or None where nothing tells.
     """
 
     load: Callable
@@ -135,6 +136,7 @@ class DataSource:
     embeddings: Callable | None = None
     faces: Callable | None = None
     face_shape: Callable | None = None
+    changes: Callable = lambda pictures: None
 
 
 @dataclass(frozen=True)
@@ -545,8 +547,9 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None, watch=None)
     fingerprint = _fingerprint(run, pictures, folder)
     if run.task in PERSONAL:
         run, pictures = with_trigger(run, pictures, folder)
-    if run.task == "hyper" and pictures.changes:  # who it is, the face alone is to say
-        pictures = replace(pictures, captions=pictures.changes)
+    changes = data.changes(pictures) if run.task == "hyper" else None
+    if changes:  # who it is, the face alone is to say
+        pictures = replace(pictures, captions=changes)
     run = replace(run, preset=_fit_to_pictures(run, pictures, folder))
     machine = _start_backend(run)
     parts = make(run, machine.dtype, pictures)
