@@ -50,6 +50,7 @@ OWN = f"127.0.0.1:{PORT}"
 PICTURES = ".grid-container button"  # of Draw's gallery
 TABS = ("Draw", "Portrait", "Paint in", "Faces", "People", "How it works", "PNG info")
 OF_GRADIO = ("aria-prohibited-attr",)  # an empty gallery and an empty canvas are labelled <div>s
+SIZE = 32  # of the pictures that the model of the tests makes
 FORM = Form("a red disc", n=3, seed=5, steps=4)
 
 
@@ -299,6 +300,29 @@ def test_bad_input_is_one_sentence(studio, change, sentence):
     assert list(studio.folder.iterdir()) == []
 
 
+def test_what_a_server_draws_first_has_compiled_what_users_draw(studio, monkeypatch):
+    drawn = []
+    kept = studio.pipeline.draw
+    monkeypatch.setattr(
+        studio.pipeline, "draw", lambda request, *_: drawn.append(request) or kept(request, *_)
+    )
+    drawing.warm_up(studio)
+    end = monotonic() + 60
+    while studio.jobs._of and monotonic() < end:
+        sleep(0.05)
+    assert [bool(request.prompts) for request in drawn] == [True, False] and not studio.jobs._of
+    asked = drawing.request_of(Form(prompt="disc"))
+    assert {each.batch_size for each in drawn} == {asked.batch_size}
+    assert {each.guidance for each in drawn} == {asked.guidance}
+
+
+def test_who_waits_for_the_model_is_told(studio):
+    with studio.model:
+        views = drawing.draw(studio, replace(FORM, n=1, steps=1), Job())
+        assert next(views).status == "Waiting for the model ..."
+    assert len(list(views)[-1].files) == 1
+
+
 def test_unknown_words_are_told(studio):
     form = replace(FORM, prompt="a red disc, qwertz", n=1, steps=1)
     assert "qwertz" in list(drawing.draw(studio, form, Job()))[-1].notes[0]
@@ -336,6 +360,19 @@ def test_a_framing_without_a_word_comes_back_as_numbers(pipeline):
     # Of a model whose size is not known, no word says how large a share of it the window is.
     for preset in ("unheard of", ["portraits64"]):
         assert drawing.form_of(recipe | {"preset": preset}) == form
+
+
+def test_a_framing_by_numbers_is_scaled_to_the_studios_size(pipeline):
+    numbers = {"original_size": "20,30", "crop": "1,2", "target_size": "48,40"}
+    form = replace(FORM, framing=framing.BY_NUMBERS, **numbers)
+    recipe = pipeline.recipe(drawing.request_of(form)) | {"prompt": FORM.prompt}
+    assert sending.read(recipe, SIZE).notes == ()
+    sent = sending.read(recipe, 2 * SIZE)
+    scaled = {"original_size": "40,60", "crop": "2,4", "target_size": "96,80"}
+    assert sent.values == vars(replace(form, **scaled))
+    assert f"scaled from {SIZE} px to the {2 * SIZE} px" in sent.after[1] == sent.before[1]
+    smallest = sending.read(recipe | {"original_size": [1, 1]}, 8).values
+    assert smallest["original_size"] == "1,1" and smallest["crop"] == "0,0"
 
 
 def test_variations_grids_and_paintings_have_the_framing(studio, photo):
@@ -503,7 +540,7 @@ def test_a_recipe_that_does_not_fit_is_one_sentence(recipe, sentence):
 
 def test_a_recipe_goes_to_the_tab_that_makes_such_pictures(studio, held, photo):
     drawn = read_recipe(list(drawing.draw(studio, FORM, Job()))[-1].files[0])
-    sent = sending.read(drawn)
+    sent = sending.read(drawn, SIZE)
     assert (sent.tab, sent.values) == ("draw", vars(FORM))
     assert sent.before == ["It goes to the tab Draw."]
     assert sent.after == ["The fields are those of the picture: press Draw."]
@@ -513,7 +550,7 @@ def test_a_recipe_goes_to_the_tab_that_makes_such_pictures(studio, held, photo):
     form = PaintForm(**vars(FORM), canvas=canvas, strength=0.75, whole=True, tile=0.5)
     form = replace(form, n=2, framing="close-up")
     painted = read_recipe(list(painting.paint(held, form, Job()))[-1].files[1])
-    sent = sending.read(painted)
+    sent = sending.read(painted, SIZE)
     values = {name: value for name, value in vars(form).items() if name != "canvas"}
     assert (sent.tab, sent.values) == ("paint", values)
     assert sent.before[0] == "It goes to the tab Paint in."
@@ -521,10 +558,10 @@ def test_a_recipe_goes_to_the_tab_that_makes_such_pictures(studio, held, photo):
     assert painting.form_of({"init": "a.png"}) == PaintForm()  # of another program
 
     settings = Settings(prompt="old", steps=7, retouch=0.5, seed=3).to_dict()
-    sent = sending.read({"template": "a.png", "faces": ["b.png"], "weights": "x", **settings})
+    sent = sending.read({"template": "a.png", "faces": ["b.png"], "weights": "x", **settings}, SIZE)
     assert (sent.tab, sent.values) == ("portrait", settings)
     assert "holds no photos" in sent.before[1] == sent.after[1]
-    lacking = sending.read({"template": "a.png", "faces": [], "share": 0.25})
+    lacking = sending.read({"template": "a.png", "faces": [], "share": 0.25}, SIZE)
     assert lacking.values == Settings(share=0.25).to_dict()
 
 
@@ -557,7 +594,7 @@ PORTRAIT = {"template": "a.png", "faces": ["b.png"]}
 )
 def test_a_recipe_that_goes_nowhere_is_one_sentence(recipe, sentence):
     with pytest.raises(ValueError) as error:
-        sending.read(recipe)
+        sending.read(recipe, SIZE)
     assert str(error.value).startswith(sentence)
 
 

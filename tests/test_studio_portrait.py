@@ -133,7 +133,7 @@ def test_stages_appear_one_by_one_with_their_masks(studio, form, photos):
     assert result.shape == template.shape and 0.02 < (result != template).any(-1).mean() < 0.5
     recipe = read_recipe(shown.file)
     assert recipe["faces"] == ["hopper.png"]
-    sent = sending.read(recipe)
+    sent = sending.read(recipe, 32)
     assert (sent.tab, sent.values) == ("portrait", form.settings)
     np.testing.assert_array_equal(read_image(shown.after), portraying.smaller(result))
     assert 40 < shown.middle < 47  # of the face, percent

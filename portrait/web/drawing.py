@@ -9,6 +9,7 @@ from common.cli import count, describe
 from common.images import read_image
 from common.sheets import fitting_zoom, grid, read_recipe
 from ddpm import cli
+from ddpm.bundle import vocabulary_of
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from ddpm.pipeline import Request, check_request
@@ -19,6 +20,7 @@ MAX_PICTURES = 64  # of a request
 SEEDS = 2**31  # random ones are smaller
 UNKNOWN = 128  # grey of a picture that has not begun
 MAX_QUOTED = 60  # characters of a recipe's value in a sentence
+WARMING = "warming up"  # the page of a job that no page has asked for
 # What is taken over from a recipe, and its type.
 RECIPE = {"prompt": str, "negative": str, "n": int, "seed": int, "steps": int}
 RECIPE |= {"guidance": (int, float), "sampler": str, "spacing": str}
@@ -120,6 +122,25 @@ def _draw(studio, form, job):
     yield from kept(studio, request, job, tuple(pipeline.notes(request)), save)
 
 
+def warm_up(studio):
+    """Draw what nobody sees, in a thread: the first drawing with a prompt and the first one without
+    compile networks, for which nobody should have to wait.
+
+    Args:
+        studio: `studio.Studio`.
+    """
+    studio.jobs.exhaust(_warm_up(studio, studio.jobs.begin(WARMING)))
+
+
+def _warm_up(studio, job):
+    words = vocabulary_of(studio.pipeline.model.preset)
+    try:
+        for prompt in (*words[:1], ""):
+            yield from steps_of(studio, request_of(Form(prompt=prompt, steps=1)), job)
+    finally:
+        studio.jobs.end(WARMING, job)
+
+
 def settled(form):
     """The form with the seed that it asks for."""
     return replace(form, seed=secrets.randbelow(SEEDS)) if form.new_seed else form
@@ -209,6 +230,8 @@ def steps_of(studio, request, job, pipeline=None):
         (`View`, pictures): uint8 (total, S, S, 3) with the last view, those that had begun where
         the job was stopped; else None.
     """
+    if studio.model.locked():
+        yield View("Waiting for the model ...", 0.0), None
     with studio.model:
         if job.stopped:
             yield View("Stopped before it began."), None

@@ -89,6 +89,24 @@ def of_recipe(recipe):
     return {"framing": BY_NUMBERS, **texts} if given else {}
 
 
+def scaled(recipe, size):
+    """The numbers of a recipe's framing for a model of another size.
+
+    Args:
+        recipe: dict that `of_recipe` takes, of a model whose size is known.
+        size: height and width of the model's pictures, pixels.
+
+    Returns:
+        {name of `SIZE_CROP`: text}.
+    """
+    zoom = size / size_of(recipe)
+    return {
+        name: ",".join(str(max(least, round(number * zoom))) for number in recipe[name])
+        for name, (_, least) in SIZE_CROP.items()
+        if name in recipe
+    }
+
+
 def size_of(recipe):
     """Height and width of the pictures of a recipe's model, pixels; None where it is not known."""
     name = recipe.get("preset")

@@ -121,12 +121,20 @@ class Jobs:
             for step in steps:  # noqa: UP028 - `yield from` would close them
                 yield step
         except GeneratorExit:
-            with self._lock:
-                self._threads = [one for one in self._threads if one.is_alive()]
-                if not self._closed:
-                    self._threads.append(Thread(target=deque, args=(steps, 0), daemon=True))
-                    self._threads[-1].start()
+            self.exhaust(steps)
             raise
+
+    def exhaust(self, steps):
+        """Let a thread do what a job yields, unless everything ends already; `close` waits for it.
+
+        Args:
+            steps: generator.
+        """
+        with self._lock:
+            self._threads = [one for one in self._threads if one.is_alive()]
+            if not self._closed:
+                self._threads.append(Thread(target=deque, args=(steps, 0), daemon=True))
+                self._threads[-1].start()
 
     def close(self):
         """Stop every job, and wait for those whose pages have left."""

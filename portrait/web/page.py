@@ -130,7 +130,8 @@ def make_page(studio, alone=True):
             with gr.Tab("How it works", id="lecture"):
                 lecture.tab(studio)
             with gr.Tab("PNG info", id="info"):
-                info.tab(tabs, {"draw": to_draw, "portrait": to_portrait, "paint": to_paint})
+                goals = {"draw": to_draw, "portrait": to_portrait, "paint": to_paint}
+                info.tab(studio, tabs, goals)
         for restore, outputs in (drawn, painted, filled_in, sorted_out):
             page.load(restored(studio, restore), None, outputs, **QUICK)
         page.unload(leaving(studio))

@@ -86,6 +86,7 @@ def run(place, weights, open_browser, people, password=""):
 
     from ddpm.bundle import default_weights, find_bundle
     from ddpm.pipeline import Pipeline
+    from portrait.web import drawing
     from portrait.web.studio import Studio
 
     port = place.getsockname()[1]
@@ -96,6 +97,7 @@ def run(place, weights, open_browser, people, password=""):
         settings = uvicorn.Config(
             make_app(studio, port, password), log_level="warning", timeout_graceful_shutdown=2
         )
+        drawing.warm_up(studio)
         url = f"http://{ADDRESS}:{port}"
         click.echo(f"The studio, with {studio.name}: {url}  (Ctrl-C ends it)")
         if password:

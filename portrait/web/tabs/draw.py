@@ -104,7 +104,7 @@ def _chosen(studio, gallery, inputs, outputs):
 
     def use(path):
         try:
-            sent = sending.read(drawing.look(path)[1])
+            sent = sending.read(drawing.look(path)[1], studio.pipeline.size)
         except (ValueError, OSError) as error:
             said = markup.notice([describe(error)], problem=True)
             return said, *[gr.skip()] * len(inputs)

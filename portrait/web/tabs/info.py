@@ -10,10 +10,11 @@ from portrait.web.tabs.parts import QUICK, filled
 SEND = "Send to its tab"  # while it is not known which
 
 
-def tab(tabs, goals):
+def tab(studio, tabs, goals):
     """The tab "PNG info". It fills the fields of the tab that makes such pictures.
 
     Args:
+        studio: `studio.Studio`.
         tabs: `gr.Tabs`.
         goals: {id of a tab: (a place for sentences, {name: field})}.
     """
@@ -30,7 +31,7 @@ def tab(tabs, goals):
         if recipe is None:
             return None, markup.notice(["drop a picture first."], problem=True)
         try:
-            sent = sending.read(recipe)
+            sent = sending.read(recipe, studio.pipeline.size)
         except (ValueError, OSError) as error:
             return None, markup.notice([describe(error)], problem=True)
         return sent, markup.notice(sent.before)
