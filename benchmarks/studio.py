@@ -1,7 +1,10 @@
 """The studio under load. Written to benchmarks/results/studio.json.
 
     pip install -e ".[studio]"
-    python -m benchmarks.studio                        # 20 users, five minutes; then 200 jobs
+    python -m benchmarks.studio          # three starts; 20 users, five minutes; then 200 jobs
+
+Of a start: how long until the page answers, beside how long it takes to load the model alone; then,
+on a page that is there for a while, how long after a press the first preview comes.
 
 The server is a process of its own, `python -m portrait studio`, on loopback. Each user has a
 cookie of their own, as a browser has, and presses Draw for one picture after the other, with a seed
@@ -28,11 +31,17 @@ from benchmarks.common import RESULTS, ROOT, machine, merge_json
 from common.cli import sentences
 from common.sheets import read_recipe
 
-PARTS = ("crowd", "alone")
+PARTS = ("start", "crowd", "alone")
 LOOKED_AT = ("/", "/theme.css?v=1", "/gradio_api/startup-events")  # and the page's own assets
 ASSETS = re.compile(r'(?:src|href)="\./(assets/[^"]+)"')
 FULL = re.compile(r"queue is full.*\d", re.IGNORECASE)
 STEPS, EVERY, PAUSE = 4, 10, 1.0  # of a drawing; jobs between two readings; seconds between looks
+STARTS, READ = 3, 30.0  # starts; seconds from the page to the first press
+LOAD = """
+from ddpm.bundle import default_weights, find_bundle
+from ddpm.pipeline import Pipeline
+Pipeline.load(find_bundle({} or default_weights(words=True)))
+"""
 
 
 class Server:
@@ -91,7 +100,7 @@ class Page:
             except httpx.TransportError:
                 if process.poll() is not None or time.monotonic() > end:
                     raise ValueError("the studio did not start; see its log.") from None
-                time.sleep(0.5)
+                time.sleep(0.1)
         self.paths = (*LOOKED_AT, *(f"/{path}" for path in ASSETS.findall(httpx.get(url).text)))
         self.components = {one["id"]: one for one in config["components"]}
         button = next(
@@ -135,11 +144,8 @@ class User:
         """Draw one picture on the user's one page, and see whether it is one's own."""
         seed, session = self.number * 100_000 + k, f"user{self.number}"
         given = {"Pictures": 1, "Seed": seed, "A new seed each time": False, "Steps": STEPS}
-        job = {"fn_index": self.page.draw["id"], "session_hash": session}
         began = time.monotonic()
-        answer = self.client.post(
-            "/gradio_api/queue/join", json={**job, "data": self.page.fields(**given)}
-        )
+        answer = self._join(session, given)
         if answer.status_code != 200:
             self._note(answer.text)
             return
@@ -155,6 +161,23 @@ class User:
         self.drawn += 1
         self.seconds.append(time.monotonic() - began)
 
+    def seconds_to_preview(self, prompt):
+        """From the press of Draw, the form as it stands, to the first x0_hat."""
+        session, began = f"preview{self.number}{prompt}", time.monotonic()
+        self._join(session, {"Prompt": prompt}).raise_for_status()
+        message = {}
+        for line, message in self._lines(session):  # noqa: B007 - the last one is wanted
+            if "Step 1 of" in line:
+                seconds = time.monotonic() - began
+        if not message.get("success"):
+            raise ValueError(f"no preview came: {json.dumps(message)[:300]}")
+        return seconds  # after the end, for whoever leaves before it leaves a job behind
+
+    def _join(self, session, given):
+        job = {"fn_index": self.page.draw["id"], "session_hash": session}
+        job["data"] = self.page.fields(**given)
+        return self.client.post("/gradio_api/queue/join", json=job)
+
     def _seed_of(self, url):
         """The seed that a picture says."""
         with NamedTemporaryFile(suffix=".png") as file:
@@ -164,14 +187,20 @@ class User:
 
     def _listen(self, session):
         """The last message about a job."""
+        *_, (_, last) = self._lines(session)
+        return last
+
+    def _lines(self, session):
+        """The messages about a job, to its last: (as they are sent, as dictionaries)."""
         with self.client.stream(
             "GET", "/gradio_api/queue/data", params={"session_hash": session}
         ) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line.removeprefix("data:")) if line else {}
+                yield line, message
                 if message.get("msg") in ("process_completed", "unexpected_error"):
-                    return message
-        return {"error": "the connection was closed"}
+                    return
+        yield "", {"error": "the connection was closed"}
 
     def _note(self, said):
         if FULL.search(said):
@@ -202,6 +231,24 @@ class User:
                 break
             self.press(k)
         looking.join()
+
+
+def start(weights, folder):
+    """A server that begins, some times: a dict for the result file."""
+    found = {"load_s": [], "page_s": [], "preview_s": [], "preview_without_a_prompt_s": []}
+    for _ in range(STARTS):
+        began = time.monotonic()
+        load = LOAD.format(weights and repr(str(weights)))
+        subprocess.run([sys.executable, "-c", load], cwd=ROOT, check=True)
+        found["load_s"].append(time.monotonic() - began)
+        began = time.monotonic()
+        with Server(weights, folder) as server:
+            found["page_s"].append(time.monotonic() - began)
+            time.sleep(READ)
+            user = User(server.page, 0)
+            found["preview_s"].append(user.seconds_to_preview("a woman"))
+            found["preview_without_a_prompt_s"].append(user.seconds_to_preview(""))
+    return found
 
 
 def crowd(page, users, seconds):
@@ -248,11 +295,15 @@ def alone(server, jobs):
 def main(weights, users, seconds, jobs, parts, out):
     """Measure the studio under load."""
     result = {"machine": machine()}
-    with TemporaryDirectory() as folder, Server(weights, Path(folder)) as server:
-        if "crowd" in parts:
-            result["crowd"] = crowd(server.page, users, seconds)
-        if "alone" in parts:
-            result["alone"] = alone(server, jobs)
+    with TemporaryDirectory() as folder:
+        if "start" in parts:
+            result["start"] = start(weights, Path(folder))
+        if {"crowd", "alone"}.intersection(parts):
+            with Server(weights, Path(folder)) as server:
+                if "crowd" in parts:
+                    result["crowd"] = crowd(server.page, users, seconds)
+                if "alone" in parts:
+                    result["alone"] = alone(server, jobs)
     merge_json(result, out)
     click.echo(json.dumps(result, indent=1))
 

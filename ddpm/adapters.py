@@ -17,6 +17,10 @@ is an adapter of rank 1 like others.
     lidb_down                                                 (L, A)
     lidb_up                                                   (L, B)
 
+Over a model with identities, an adapter may say by the face itself whom it draws (`ddpm/hyper.py`):
+
+    identity                                                  (D,), of length 1
+
 Files of learned words (`ddpm/tokens.py`) are taken wherever adapters are, but have no strength.
 
     python -m ddpm.adapters show anna.safetensors
@@ -44,6 +48,7 @@ KIND, LIGHT = "adapter", "lidb"
 _TEXT = "conditioner/text/"
 _PARTS = ("lora_down.weight", "lora_up.weight", "alpha")
 _LIGHT_PARTS = ("lidb_down", "lidb_up")
+_FACE = "identity"
 _BUNDLED = ("bundle_emb.", ".string_to_param.*")  # before and behind a token
 
 
@@ -60,6 +65,8 @@ class AdapterFile:
         words: {token: float32 (vectors, width)}, words that the model does not know.
         form: `LightForm` of a light adapter, else None.
         numbers: of a light adapter, float32 (L, A + B); its `factors` follow from them.
+        face: float32 (D,), of length 1, whom a model with identities is to draw where it is used;
+            None where the adapter alone says it.
     """
 
     factors: dict
@@ -70,6 +77,7 @@ class AdapterFile:
     words: dict = field(default_factory=dict)
     form: LightForm | None = None
     numbers: np.ndarray | None = None
+    face: np.ndarray | None = None
 
     @property
     def ranks(self):
@@ -93,6 +101,11 @@ class AdapterAddOn(LearnedAddOn):
     def settings(self):
         """How it is used, for the recipe."""
         return {"strength": self.strength}
+
+    @property
+    def face(self):
+        """As of `AdapterFile`; None also where the strength is 0 or less."""
+        return self.file.face if self.strength > 0 else None
 
     def apply(self, network):
         """The network with the adapter on it.
@@ -148,7 +161,7 @@ def key_of(name):
     return prefix + name.replace("/", "_")
 
 
-def save_adapter(factors, path, base_digest, about=None, half=True, words=None):
+def save_adapter(factors, path, base_digest, about=None, half=True, words=None, face=None):
     """Write an adapter, whole or not at all.
 
     Args:
@@ -157,7 +170,7 @@ def save_adapter(factors, path, base_digest, about=None, half=True, words=None):
         base_digest: of the model that it was trained over.
         about: what else the header is to say, as JSON can hold it.
         half: store float16; words are float32 all the same.
-        words: as of `AdapterFile`.
+        words, face: as of `AdapterFile`.
 
     Raises:
         ValueError: for another ending.
@@ -175,10 +188,10 @@ def save_adapter(factors, path, base_digest, about=None, half=True, words=None):
             arrays[f"{key}.{part}"] = np.array(value, order="C")
     header = {"kind": KIND, "base_digest": base_digest, "about": about or {}}
     header |= {"names": {key_of(name): name for name in factors}}
-    _write(arrays, header, words, path)
+    _write(arrays, header, words, face, path)
 
 
-def save_light(numbers, form, path, base_digest, about=None, words=None):
+def save_light(numbers, form, path, base_digest, about=None, words=None, face=None):
     """Write a light adapter as float16, whole or not at all.
 
     Args:
@@ -191,14 +204,16 @@ def save_light(numbers, form, path, base_digest, about=None, words=None):
     header = {"kind": LIGHT, "base_digest": base_digest, "about": about or {}}
     header |= {"kernels": form.shapes, "seed": form.seed}
     header |= {"scales": form.scales} if form.scales else {}
-    _write(arrays, header, words, path)
+    _write(arrays, header, words, face, path)
 
 
-def _write(arrays, header, words, path):
-    """Write arrays and, beside them, the vectors of words."""
+def _write(arrays, header, words, face, path):
+    """Write arrays and, beside them, the vectors of words and of a face."""
     for token, vectors in (words or {}).items():
         arrays[token.join(_BUNDLED)] = np.array(vectors, np.float32)
     header |= {"words": list(words)} if words else {}
+    if face is not None:
+        arrays[_FACE] = np.array(face, np.float32)
     write_tensors(arrays, header, path)
 
 
@@ -258,6 +273,7 @@ def _adapter_of(path, header, arrays):
         names = {token: token.join(_BUNDLED) for token in header.get("words", ())}
         bundled = {token: arrays.pop(key) for token, key in names.items()}
         words = checked_words(names, bundled) if names else {}
+        face = _checked_face(arrays.pop(_FACE)) if _FACE in arrays else None
         form = numbers = None
         if header["kind"] == LIGHT:
             form, numbers = _light(header, arrays)
@@ -266,7 +282,14 @@ def _adapter_of(path, header, arrays):
     except Exception as error:  # settings of another make surface as almost any type
         raise ValueError(OTHER.format(path)) from error
     digest = sha256(path)
-    return AdapterFile(factors, base_digest, about, Path(path), digest, words, form, numbers)
+    return AdapterFile(factors, base_digest, about, Path(path), digest, words, form, numbers, face)
+
+
+def _checked_face(face):
+    """A vector of length 1."""
+    if face.ndim != 1 or not abs(np.linalg.norm(face.astype(np.float32)) - 1) < 1e-2:
+        raise ValueError("no unit vector")
+    return mean_face([face], [1.0])
 
 
 def _light(header, arrays):
@@ -359,6 +382,18 @@ def joined(*parts):
         up = np.concatenate([up for _, up, _ in own], axis=0)
         found[name] = (down.astype(np.float32), up.astype(np.float32), float(up.shape[0]))
     return found
+
+
+def mean_face(faces, shares):
+    """The mean of faces by shares, again of length 1; None where none is known.
+
+    Args:
+        faces: list of float (D,), or None.
+        shares: a number for each.
+    """
+    known = [share * np.float32(f) for f, share in zip(faces, shares, strict=True) if f is not None]
+    total = np.sum(known, axis=0)
+    return total / np.linalg.norm(total) if np.any(total) else None
 
 
 def merge_checkpoints(files, shares, rank=None):
@@ -465,6 +500,8 @@ def show(path):
     if getattr(file, "form", None):
         a, b = file.form.numbers
         lines.append(f"light: {a} + {b} numbers a kernel at most, seed {file.form.seed}")
+    if getattr(file, "face", None) is not None:
+        lines.append(f"face: {count(file.face.size, 'number')}, for the model's identities")
     for token, vectors in file.words.items():
         lengths = ", ".join(f"{length:.3g}" for length in np.linalg.norm(vectors, axis=1))
         rows = count(len(vectors), "vector")
@@ -513,7 +550,10 @@ def merge_command(adapters, rank, out):
     about = {
         "merged": [{"sha256": f.digest, "share": s} for f, s in zip(files, shares, strict=True)]
     }
-    save_adapter(factors, out, bases[0], about, words=words)
+    faces = [file.face for file in files]
+    if len({np.shape(face) for face in faces if face is not None}) > 1:
+        raise ValueError("the adapters' faces are of several encoders, and have no mean.")
+    save_adapter(factors, out, bases[0], about, words=words, face=mean_face(faces, shares))
     click.echo(f"{printable(out)}: {max(lost.values()):.1%} of a kernel's change lost at most.")
 
 

@@ -40,7 +40,8 @@ def predict(hyper, faces):
 def write_person(path, hyper_path, faces, model, trigger, noun=None):
     """Predict a person's adapter and write it.
 
-    The word's vector is that of its noun: who the person is, is said by the adapter alone.
+    The word's vector is that of its noun: who the person is, is said by the adapter, and over a
+    model with identities by the face beside it.
 
     Args:
         path: of the adapter file.
@@ -62,7 +63,18 @@ def write_person(path, hyper_path, faces, model, trigger, noun=None):
         )
     about = {"trigger": trigger, "hyper": hyper.digest, "preset": model.preset.name}
     words = {trigger: _vector_of(model, noun)}
-    save_light(predict(hyper, faces), hyper.network.form, path, model.digest, about, words)
+    numbers, form = predict(hyper, faces), hyper.network.form
+    save_light(numbers, form, path, model.digest, about, words, _face_of(model, faces))
+
+
+def _face_of(model, faces):
+    """The face that a model with identities is told, float32 (D,), the last of the features; None
+    of other models."""
+    identity = model.preset.network.conditions.get("identity")
+    if identity is None:
+        return None
+    face = np.float32(faces[-1, : identity.dimensions])
+    return face / np.linalg.norm(face)
 
 
 def _vector_of(model, noun):

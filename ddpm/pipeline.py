@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ddpm.adapters import load_addon
+from ddpm.adapters import load_addon, mean_face
 from ddpm.bundle import (
     default_control,
     default_guide,
@@ -473,6 +473,8 @@ class Pipeline:
         return self._last_fit[1]
 
     def _fit_anew(self, request):
+        if request.face is None and "identity" in self.conditions:
+            request = replace(request, face=self._face_of_addons())
         check_request(request, self.model.preset, self.model.path or self.model.preset.name)
         request = request.effective()
         method = request.inpaint
@@ -488,6 +490,11 @@ class Pipeline:
         if request.autoguidance != 1 and self.guide is None:
             raise ValueError("autoguidance needs a weaker version of the model; load a guide too.")
         return replace(request, image=image, mask=mask, inpaint=method)
+
+    def _face_of_addons(self):
+        """The face that the adapters draw, float32 (D,), of several ones their mean; or None."""
+        faces = [getattr(addon, "face", None) for addon in self.addons]
+        return mean_face(faces, [1.0] * len(faces))
 
     def _draw_batch(self, request, indices, observe):
         config, codec = self.model.config, self.model.codec

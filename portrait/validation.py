@@ -16,7 +16,13 @@ from common.cli import above_bars
 from common.files import copy_file, sha256, write_text
 from common.images import read_image
 from common.sheets import labelled_grid, save_png
-from ddpm.adapters import AdapterAddOn, load_adapter, merge_checkpoints, save_adapter
+from ddpm.adapters import (
+    AdapterAddOn,
+    load_adapter,
+    mean_face,
+    merge_checkpoints,
+    save_adapter,
+)
 from ddpm.pipeline import Pipeline, Request
 from ddpm.training.parts import ADAPTER
 from facekit import retouch
@@ -124,13 +130,15 @@ class Watcher:
             one["share"] = share
         used = [one for one in found if one["share"]]
         files = [load_adapter(self._adapter(one["step"])) for one in used]
-        factors, words, lost = merge_checkpoints(files, [one["share"] for one in used])
+        used_shares = [one["share"] for one in used]
+        factors, words, lost = merge_checkpoints(files, used_shares)
         about = {
             **files[-1].about,
             "merged": [{"step": one["step"], "share": one["share"]} for one in used],
         }
         adapter = self.out / person.ADAPTER
-        save_adapter(factors, adapter, files[0].base_digest, about, words=words)
+        who = mean_face([file.face for file in files], used_shares)
+        save_adapter(factors, adapter, files[0].base_digest, about, words=words, face=who)
         pipeline = Pipeline.load(self.plan.path, addons=[AdapterAddOn(load_adapter(adapter))])
         pictures = pipeline.draw(self.request)
         merged = summed(self.likeness(pictures))

@@ -11,7 +11,8 @@ import numpy as np
 
 from ddpm.conditions.record import Condition
 
-EMBEDDINGS, PEOPLE = "embeddings", "identities"  # the columns of a `Source` that `rows` needs
+# The columns of a `Source` that `rows` needs: the first two, or the vector that all pictures have.
+EMBEDDINGS, PEOPLE, FACE = "embeddings", "identities", "face"
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ def _negative(request, settings, n):
 
 
 def _rows(source, settings):
+    if FACE in source.columns:
+        face = np.float32(source.columns[FACE])
+        return lambda window: {"identity": face}
     embeddings = source.columns[EMBEDDINGS]
     others = others_of(np.asarray(source.columns[PEOPLE]), embeddings)
     nobody = np.zeros(settings.dimensions, np.float32)

@@ -159,7 +159,8 @@ def _low_rank(run, base, ranks, choice, start=None):
         if start is None:
             save_adapter(factors, *where, **words)
         else:  # float32, for what it began with is to be in it as it was
-            save_adapter(joined(start.factors, factors), *where, half=False, **words)
+            factors = joined(start.factors, factors)
+            save_adapter(factors, *where, half=False, face=start.face, **words)
 
     return make_adapter, save
 

@@ -54,7 +54,7 @@ from ddpm.bundle import (
 )
 from ddpm.conditions import NoSettings, Source
 from ddpm.conditions.hints import KINDS, HintSettings
-from ddpm.conditions.identity import EMBEDDINGS, PEOPLE
+from ddpm.conditions.identity import EMBEDDINGS, FACE, PEOPLE
 from ddpm.conditions.inpaint import always_same, often_full
 from ddpm.conditions.text import SPECIAL, TABLE, Tokenizer, word_of
 from ddpm.nets.lidb import ALL, ATTENTION, DENSE, NUMBERS, parse_numbers
@@ -569,7 +569,9 @@ def _train(run, data, use, begin=None, make=model_parts, hints=None, watch=None)
         found["fingerprint"] = fingerprint
         _write_config(run, machine, parts.base_digest, found)
         _bring_vae(run)
-        build = _batch_builder(run, run.out, pictures, data, hints, fingerprint, machine.dtype)
+        build = _batch_builder(
+            run, run.out, pictures, data, hints, fingerprint, machine.dtype, _known_face(run)
+        )
         if build and parts.preview is None:
             trainer.preview_condition = _preview_condition(build, len(pictures.images))
         if run.options.prior:
@@ -808,7 +810,9 @@ def _with_prior(run, build, data, dtype):
     place = run.out / "prior"
     place.mkdir(exist_ok=True)
     fingerprint = _fingerprint(own, pictures, folder)
-    prior = _batch_builder(own, place, pictures, data, None, fingerprint, dtype)
+    face = _known_face(run)  # which those of the class have not
+    nobody = None if face is None else np.zeros_like(face)
+    prior = _batch_builder(own, place, pictures, data, None, fingerprint, dtype, nobody)
     return WithPrior(build, prior, len(pictures.images))
 
 
@@ -850,9 +854,20 @@ def _known_adapters(folder, people, form, base_digest):
     return {who: file.numbers for who, file in files.items()}
 
 
-def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
+def _known_face(run):
+    """The face of whom a run goes on to learn, float32 (D,), where the adapter that it starts from
+    has one, else None."""
+    start = run.options.start_from if run.task in PERSONAL else None
+    return None if start is None or Path(start).suffix != ENDING else load_adapter(start).face
+
+
+def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype, face=None):
     """What makes batches with conditions, crops or latents, with its caches in a place; None where
-    there are none of these."""
+    there are none of these.
+
+    Args:
+        face: float32 (D,), who is in all of the pictures; None where that is not known.
+    """
     from ddpm.training.batches import BatchBuilder
 
     preset = run.preset
@@ -867,14 +882,20 @@ def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype):
     if hints is not None:
         conditions["hints"] = hints
         source = replace(source, make_hints=data.hints(pictures.images, cache))
-    # Of a person, what is learned is to say who it is; of pictures of anybody, nothing does.
-    if run.task in (*PERSONAL, "hyper") or pictures.identities is None:
+    # Of a person, what is learned is to say who it is; of pictures of anybody, nothing does. Of a
+    # hypernetwork's people and of those whom one has predicted, adapter and face say it together.
+    told = run.task == "hyper" or face is not None
+    if not told and (run.task in PERSONAL or pictures.identities is None):
         conditions.pop("identity", None)
+    elif told and "identity" in conditions:
+        conditions["identity"] = replace(conditions["identity"], p_drop=0.0, p_alone=0.0)
     if run.task == "hyper":  # the adapter is to know the person, whatever is known of a picture
         conditions.pop("inpaint", None)
     if "inpaint" in conditions:
         source = replace(source, make_mask=data.masks(pictures.images, cache, preset.size))
-    if "identity" in conditions:
+    if "identity" in conditions and face is not None:
+        source = replace(source, columns={FACE: face})
+    elif "identity" in conditions:
         known = data.embeddings(pictures.images, place)
         source = replace(source, columns={EMBEDDINGS: known, PEOPLE: pictures.identities})
     if preset.codec.kind == "vae":

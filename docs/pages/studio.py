@@ -256,7 +256,16 @@ def context(results):
          ""),
         (f"memory after {alone['jobs']} jobs", f"{memory[-1]:.0f} MB", "flat"),
     ]  # fmt: skip
+    began = {name: f"{np.median(times):.1f} s" for name, times in found["start"].items()}
+    soon = [
+        ("from the command to the page", began["page_s"], ""),
+        ("of these, Python and the model alone", began["load_s"], "all but 3 s"),
+        ("from a press to the first preview", began["preview_s"], "1 s"),
+        ("the same without a prompt", began["preview_without_a_prompt_s"], "1 s"),
+    ]
     return {
+        "starts": len(found["start"]["page_s"]),
+        "start": table(["what", "measured", "wanted"], soon),
         "users": crowd["users"],
         "minutes": f"{crowd['seconds'] / 60:g}",
         "jobs": alone["jobs"],
