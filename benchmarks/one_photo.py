@@ -2,6 +2,7 @@
 
     python -m benchmarks.one_photo --hyper runs/hyper --people 50
     python -m benchmarks.one_photo --hyper runs/hyper --once runs/hyper1 --row hyper --row fast
+    python -m benchmarks.one_photo --row hyper --snapshot 16000=A.weights.h5
 
 Rendered people whom no model has seen: one view of each to learn from, three others held out. What
 was trained, drawn and measured stays in --work, so the same command goes on where it was stopped,
@@ -11,6 +12,7 @@ words         the person in words, as who has seen the photo would describe them
 identity      the photo's vector, by the identity condition, where the model has one
 hyper         the hypernetwork's light adapter alone
 hyper once    the same of a hypernetwork without refinement (k = 1), where --once names one
+hyper after N the same of one that had seen so many pictures, where --snapshot names such
 fast          the hypernetwork, then --fast-steps with a LoRA of rank 4 beside its adapter
 light, lora   without a hypernetwork: as many steps of a light adapter or of a LoRA from zero
 lora full, dreambooth, inversion
@@ -168,7 +170,7 @@ def made(bench, person, row):
         there = "identity" in bench.preset.network.conditions
         face = bench.face_of(person) if there else None
         return None if face is None else (f"a {person.noun}", {"face": face}, NO_COST)
-    if row in ("hyper", "hyper once"):
+    if row.startswith("hyper"):
         found = bench.predict(person, row) if row in bench.hypers else None
         given = found and ({"adapters": [(found[0], 1.0)]}, found[1])
     elif row == "fast":
@@ -186,6 +188,18 @@ def rows_of(shares=SHARES):
     """The names of all rows; of what is trained from zero one for each share of the steps."""
     long = [f"{name} {share:g}" for name in LONG for share in shares]
     return ["words", "identity", "hyper", "hyper once", "fast", *SHORT, *long]
+
+
+def parse_snapshot(words):
+    """PICTURES=FILE -> (row, `Path`).
+
+    Raises:
+        ValueError: one sentence, for anything else.
+    """
+    pictures, found, file = words.partition("=")
+    if not (found and file and pictures.isdecimal()):
+        raise ValueError(f"a snapshot is PICTURES=FILE, such as 16000=a.h5. Received: {words!r}.")
+    return f"hyper after {int(pictures)}", find_hyper(Path(file))
 
 
 def split(row):
@@ -223,6 +237,10 @@ def measure(bench, person, rows):
 @click.command(context_settings={"show_default": True})
 @click.option("--hyper", type=Path, help="Hypernetwork.  [default: the shipped one]")
 @click.option("--once", type=Path, help="One that was trained with --refinements 1.")
+@click.option(
+    "--snapshot", "snapshots", multiple=True, metavar="PICTURES=FILE",
+    help="One after so many pictures; may be repeated.",
+)  # fmt: skip
 @click.option("--weights", type=Path, help="[default: the model that it was trained over]")
 @click.option("--people", "count", type=click.IntRange(1), default=50)
 @click.option("--row", "rows", type=click.Choice(rows_of()), multiple=True, default=rows_of())
@@ -233,21 +251,27 @@ def measure(bench, person, rows):
 @click.option("--work", type=Path, default=Path("runs") / "one_photo", help="What is kept.")
 @click.option("--out", type=Path, default=RESULTS / "one_photo.json")
 @sentences()
-def main(hyper, once, weights, count, rows, steps, fast_steps, sampling, rate, work, out):
+def main(
+    hyper, once, snapshots, weights, count, rows, steps, fast_steps, sampling, rate, work, out
+):
     """Measure ways to learn a person from one photograph."""
     hypers = {"hyper": find_hyper(hyper)}
     if once:
         hypers["hyper once"] = find_hyper(once)
+    after = dict(parse_snapshot(words) for words in snapshots)
+    hypers, rows = hypers | after, [*rows, *after]
     settings = Settings(steps, sampling, rate)
     bench = OnePhoto(weights or base_of(hypers["hyper"]), work, settings, hypers, fast_steps)
     found = []
-    persons = people(bench.set("people", count))
+    folder = bench.set("people", count)
+    persons = people(folder)
     for done, person in enumerate(persons, 1):
         found.append(measure(bench, person, rows))
         result = {"people": done, "seed": SEED, "rows": mean_rows(found)}
         result |= {"training_steps": steps, "fast_steps": fast_steps, "sampling": sampling}
         result |= {"rate": rate, "guidance": GUIDANCE, "copies": COPIES}
         result |= {"weights": bench.weights.name, "weights_sha256": bench.own.name}
+        result |= {"weights_bytes": bench.weights.stat().st_size, "set": Path(folder).name}
         result |= {"hyper": {row: path.name for row, path in hypers.items()}}
         result |= {"judges": bench.judges.accuracy(), "cores": core_count()}
         merge_json(result, out)

@@ -1,12 +1,22 @@
 """The measurement of ways to learn a person from one photo: its rows and its sums."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks import one_photo
-from benchmarks.one_photo import LONG, SHORT, OnePhoto, made, picture_similarity, rows_of, split
+from benchmarks.one_photo import (
+    LONG,
+    SHORT,
+    OnePhoto,
+    made,
+    parse_snapshot,
+    picture_similarity,
+    rows_of,
+    split,
+)
 
 PERSON = SimpleNamespace(noun="woman", looks="a young woman", subject="anna, a woman", number=0)
 
@@ -17,6 +27,14 @@ def test_rows_name_a_way_and_a_share_of_the_steps():
     assert "dreambooth 0.1" in rows and "lora full 1" in rows
     assert {split(row)[0] for row in rows if row[-1].isdigit()} == set(LONG)
     assert split("lora full 0.25") == ("lora full", 0.25)
+
+
+def test_snapshots_are_named_by_what_they_have_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(one_photo, "find_hyper", lambda path: path)
+    assert parse_snapshot("16000=a=b.h5") == ("hyper after 16000", Path("a=b.h5"))
+    for words in ("a.h5", "=a.h5", "16000=", "-1=a.h5"):
+        with pytest.raises(ValueError, match="PICTURES=FILE"):
+            parse_snapshot(words)
 
 
 def test_pictures_are_like_views_by_the_cosine_of_their_features():
@@ -55,6 +73,8 @@ def test_each_row_draws_in_its_way():
     assert made(bench, PERSON, "identity")[0] == "a woman"
     assert made(bench, PERSON, "hyper")[1] == {"adapters": [("a.safetensors", 1.0)]}
     assert made(bench, PERSON, "hyper once") is None  # none was named
+    bench.hypers["hyper after 16000"] = "h"
+    assert made(bench, PERSON, "hyper after 16000")[1] == {"adapters": [("a.safetensors", 1.0)]}
     assert made(bench, PERSON, "fast")[2] == {"seconds": 2.0}
     for row, steps in (("light", 40), ("lora", 40), ("dreambooth 0.1", 32), ("inversion 1", 320)):
         assert made(bench, PERSON, row)[0] == "anna, a woman"

@@ -31,6 +31,8 @@ from data.people.wording import (
     PATTERN_WORDS,
     STYLE_KEYWORDS,
     TONES,
+    TURNED,
+    possessive,
 )
 from data.shape.parts import PART
 
@@ -77,7 +79,7 @@ def _sentence(person, view, seen, rng):
         text += " with " + _joined(withs)
     clauses = []
     if after and (form == 2 or (form == 0 and not before)):
-        clauses.append(pick(rng, after).format(their=_possessive(person)))
+        clauses.append(pick(rng, after).format(their=possessive(person.noun)))
     clauses += _direction(view, rng)
     worn = _worn(person, view, seen, rng)
     if worn:
@@ -90,7 +92,7 @@ def _keywords(person, view, seen, rng):
     """A short list, most of it left out: "old man, beard, glasses"."""
     before, nouns, after = MOODS[view.expression]
     moods = [_without_article(words) for words in (*before, *nouns)]
-    moods += [words.format(their=_possessive(person)) for words in after]
+    moods += [words.format(their=possessive(person.noun)) for words in after]
     items = [_without_article(words) for words in _features(person, view, seen, rng)]
     items += [_without_article(words) for words in _worn(person, view, seen, rng)]
     if moods and (view.expression != "neutral" or rng.random() < 0.2):
@@ -203,11 +205,7 @@ def _with_decade(text, person, rng):
     said = {word for _, _, words in AGE_WORDS for word in words}
     if not decade or said.intersection(text.split()) or rng.random() < 0.4:
         return text
-    return f"{text} in {_possessive(person)} {decade}"
-
-
-def _possessive(person):
-    return "his" if person.noun == "man" else "her"
+    return f"{text} in {possessive(person.noun)} {decade}"
 
 
 def _features(person, view, seen, rng):
@@ -292,7 +290,7 @@ def _direction(view, rng):
     """Where the face is turned, or that it looks at the camera: at most one clause."""
     turned = direction_words(view.pose.yaw, view.pose.pitch)
     if turned:
-        return [pick(rng, ("facing ", "turned ", "looking ")) + turned]
+        return [pick(rng, TURNED) + turned]
     away = max(abs(view.pose.gaze[0] + view.pose.yaw), abs(view.pose.gaze[1] + view.pose.pitch))
     if away < 4 and view.expression != "eyes closed" and rng.random() < 0.2:
         return [pick(rng, ("looking at the camera", "facing the camera"))]

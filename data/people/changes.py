@@ -16,6 +16,8 @@ from data.people.wording import (
     LEADS,
     LIGHT_WORDS,
     MOODS,
+    TURNED,
+    possessive,
 )
 
 P_WORN, P_LIGHT, P_BACKDROP = 0.5, 0.3, 0.7  # how often clothes, light and background are named
@@ -63,7 +65,7 @@ def describe_changes(record, rng):
     who = f"{noun}, a {noun}" if rng.random() < P_NOUN else f"a {noun}"
     clauses = [pick(rng, LEADS[style]) + who, _mood(seen["expression"], noun, rng)]
     turned = direction_words(*record["pose"][:2])
-    clauses.append(turned and pick(rng, ("facing ", "turned ", "looking ")) + turned)
+    clauses.append(turned and pick(rng, TURNED) + turned)
     if seen["glasses"]:
         clauses.append("with sunglasses" if seen["sunglasses"] else "with glasses")
     if seen["hat"]:
@@ -89,4 +91,4 @@ def _mood(expression, noun, rng):
     if expression == "neutral":
         return f"with {pick(rng, nouns)}" if rng.random() < 0.3 else ""
     words = [*before, *(f"with {words}" for words in nouns), *after]
-    return pick(rng, words).format(their="his" if noun == "man" else "her")
+    return pick(rng, words).format(their=possessive(noun))

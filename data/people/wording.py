@@ -177,6 +177,7 @@ TONES = (
     ("dark brown", "dark", "brown"),
     ("deep brown", "dark", "black"),
 )
+TURNED = ("facing ", "turned ", "looking ")  # before the side
 # How a caption may begin in each style; "" leaves it open.
 LEADS = {
     "photo": ("", "", "", "a photo of ", "a portrait of ", "a photograph of ", "a picture of "),
@@ -229,3 +230,8 @@ AMERICAN = {
 }
 GREY = ("manga", "pencil")  # styles that show no colour
 COARSE = (*GREY, "pixel art")  # styles that show neither freckles nor the colour of eyes
+
+
+def possessive(noun):
+    """The possessive of "man" or "woman"."""
+    return "his" if noun == "man" else "her"
