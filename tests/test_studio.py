@@ -285,6 +285,7 @@ def test_a_page_that_is_closed_frees_the_model(studio):
         ({"n": 0}, "n must be a whole number from 1. Received: 0."),
         ({"n": None}, "n must be a whole number from 1. Received: None."),
         ({"n": 65}, "at most 64 pictures are drawn at once. Received: 65."),
+        ({"seed": 10**20}, "seed lies between 0 and 9007199254740991. Received: 1000000"),
         ({"seed": 1.5}, "seed must be a whole number from 0. Received: 1.5."),
         ({"steps": 10_000}, "the number of steps must lie in 1..200, one a level."),
         ({"guidance": float("nan")}, "guidance must be a number from 0 to 100. Received: nan."),
@@ -387,7 +388,7 @@ def test_variations_grids_and_paintings_have_the_framing(studio, photo):
     ):
         recipe = read_recipe(list(views)[-1].files[0])
         assert (recipe["crop"], recipe["target_size"]) == ([4, 4], [40, 40])
-    assert "<img" in painting.show_controls(studio, replace(painted, whole=True))
+    assert "<img" in painting.show_controls(studio, replace(painted, whole=True))[1]["canny"]
 
 
 @pytest.mark.parametrize(
@@ -693,12 +694,14 @@ def test_control_pictures_hold_the_painting(held, photo):
 
 def test_control_pictures_are_shown_before_anything_is_painted(studio, photo, photographs):
     form = PaintForm(canvas={"background": photo, "layers": []}, whole=True)
-    shown = painting.show_controls(studio, form)
-    assert shown.count("<img") == 3 and "no face is found in the square" in shown
+    said, shown = painting.show_controls(studio, form)
+    there = [kind for kind, picture in shown.items() if "<img" in picture]
+    assert there == ["canny", "colour", "tile"] and "no face is found in the square" in said
     face = replace(form, canvas={"background": photographs["astronaut"], "layers": []})
-    shown = painting.show_controls(studio, replace(face, whole=False))
-    assert shown.count("<img") == 4 and "no face" not in shown
-    assert "there is no picture to paint into" in painting.show_controls(studio, PaintForm())
+    said, shown = painting.show_controls(studio, replace(face, whole=False))
+    assert all("<img" in picture for picture in shown.values()) and said == markup.NONE
+    said, shown = painting.show_controls(studio, PaintForm())
+    assert "there is no picture to paint into" in said and not "".join(shown.values())
 
 
 def test_strengths_of_control_pictures_are_checked(studio, photo, monkeypatch):
@@ -883,6 +886,27 @@ def test_the_gallery_keeps_the_newest_pictures():
     for k in range(SHOWN + 3):
         *_, (_, gallery, *_) = _drawn(iter([View(files=(f"{k}.png",))]), desk, values)
     assert gallery == desk["draw"]["files"] == [f"{k}.png" for k in range(SHOWN + 2, 2, -1)]
+
+
+def test_a_reload_brings_back_the_form_that_was_drawn_with_its_seed(studio):
+    pytest.importorskip("gradio", reason="the page needs gradio: pip install -e '.[studio]'")
+    from portrait.web.tabs.draw import _drawn
+
+    desk = {}
+    list(_drawn(iter([View(), View(seed=77)]), desk, vars(FORM).values()))
+    assert desk["draw"]["form"] == replace(FORM, seed=77)
+    refused = replace(FORM, seed=10**20)
+    list(_drawn(drawing.draw(studio, refused, Job()), desk, vars(refused).values()))
+    assert desk["draw"]["form"] == replace(FORM, seed=77)
+
+
+def test_jobs_of_a_queue_are_counted_and_those_of_a_page_are_known():
+    jobs = Jobs()
+    for page in (("a", "model"), ("b", "model"), ("a", "photos"), "alone"):
+        jobs.ask(page)
+    jobs.begin(("a", "model"))
+    assert (jobs.count("model"), jobs.count("photos"), jobs.count("alone")) == (2, 1, 0)
+    assert jobs.has(("a", "photos")) and not jobs.has(("b", "photos")) and jobs.has("alone")
 
 
 @pytest.fixture(scope="module")
@@ -1549,10 +1573,10 @@ def test_jobs_are_cancelled_one_by_one_and_outlive_a_reload(served, visit):
     assert 8 <= before < 64
     draw.click()
     step.wait_for()
-    end = monotonic() + 120
-    while there.count() < before + 64 and monotonic() < end:
-        open_page()
-        there.nth(before - 1).wait_for()
+    page.reload()
+    page.get_by_text("What was begun before the reload goes on").first.wait_for()
+    there.nth(before + 63).wait_for(timeout=120_000)  # without another reload
+    page.get_by_text("What was begun before the reload goes on").first.wait_for(state="hidden")
     assert there.count() == before + 64
     assert page.locator(".toast-body.error").count() == 0 and foreign == []
 

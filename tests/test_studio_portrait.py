@@ -208,6 +208,7 @@ def test_a_learned_person_and_a_photo_in_one_picture(studio, form, photos, monke
     (
         ({"template": None}, "there is no photo to paint into; drop one as the template."),
         ({"picks": (STAY,)}, "no face of the template is to change; choose who it becomes."),
+        ({"picks": (STAY,), "references": ()}, "there is nobody to paint; drop a photo of a face"),
         ({"picks": ("photo 7: /etc/passwd",)}, "there is no 'photo 7: /etc/passwd'; choose who"),
         ({"picks": ("person: ../../root",)}, "there is no person '../../root'."),
         ({"settings": {"strength": None}}, "strength must be a number. Received: None."),
@@ -224,6 +225,8 @@ def test_what_cannot_be_painted_into_is_one_sentence(studio, form, change, sente
 def test_sentences_name_photos_without_their_folders(studio, form, photos):
     nobody = replace(form, template=photos["nobody"])
     assert portraying.check(studio, nobody) == ([], "nobody.png: no face found.")
+    ((view, _),) = portraying.paint(studio, replace(nobody, picks=(STAY,)), {}, Job())
+    assert view.problem == "nobody.png: no face found; drop another photo as the template."
 
 
 # --- Faces

@@ -18,6 +18,7 @@ from portrait.web.jobs import Clock, Watched
 
 MAX_PICTURES = 64  # of a request
 SEEDS = 2**31  # random ones are smaller
+MAX_SEED = 2**53 - 1  # beyond, a browser's numbers are not exact
 UNKNOWN = 128  # grey of a picture that has not begun
 MAX_QUOTED = 60  # characters of a recipe's value in a sentence
 WARMING = "warming up"  # the page of a job that no page has asked for
@@ -172,6 +173,8 @@ def request_of(form, size=None):
         seed=seed,
         **framing.asked(form, size),
     )
+    if seed > MAX_SEED:
+        raise ValueError(f"seed lies between 0 and {MAX_SEED}. Received: {seed}.")
     if n > MAX_PICTURES:
         raise ValueError(f"at most {MAX_PICTURES} pictures are drawn at once. Received: {n}.")
     return replace(request, batch_size=batch_size(n))

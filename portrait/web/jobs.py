@@ -51,6 +51,17 @@ class Jobs:
             self._of[page].append(Job())
             return self._of[page][-1]
 
+    def count(self, queue):
+        """How many jobs wait or run in a queue, of pages that are pairs (who, queue)."""
+        with self._lock:
+            pages = [page for page in self._of if isinstance(page, tuple) and page[1] == queue]
+            return sum(len(self._of[page]) for page in pages)
+
+    def has(self, page):
+        """Whether a job of a page waits or runs."""
+        with self._lock:
+            return bool(self._of.get(page))
+
     def begin(self, page):
         """The page's first job that has not begun; a new one where none was asked for."""
         with self._lock:

@@ -71,6 +71,8 @@ def _said(value):
         return ", ".join(map(_said, value))[:MAX_TEXT]
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_said(one)}" for name, one in value.items())[:MAX_TEXT]
     return str(value)[:MAX_TEXT] or "-"
 
 

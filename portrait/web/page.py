@@ -2,11 +2,23 @@
 
 import gradio as gr
 
+from portrait.web import markup
 from portrait.web.jobs import MAX_WAITING
+from portrait.web.markup import NONE
 from portrait.web.tabs import draw, faces, info, lecture, paint, people, portrait
-from portrait.web.tabs.parts import QUICK, check_nothing, desk_of, leaving
+from portrait.web.tabs.parts import (
+    MODEL,
+    QUICK,
+    browser_of,
+    check_nothing,
+    desk_of,
+    leaving,
+)
 
 TITLE = "Portraits from scratch"
+EVERY, LOOKS = 2.0, 3  # seconds between two looks for what an earlier page has begun; how many
+DONE = -1  # in place of looks: something went on
+GOES_ON = markup.notice(["What was begun before the reload goes on; its pictures will come here."])
 CSS = """
 .gradio-container { width: 100% !important; max-width: min(1180px, 100vw) !important;
   margin: 0 auto !important; }
@@ -37,6 +49,7 @@ figcaption code, .equations code { font-size: 0.7rem; opacity: 0.85; }
 .steps table { border-collapse: collapse; }
 .steps th, .steps td { padding: 4px 6px; text-align: left; vertical-align: top; }
 .steps td { width: 130px; min-width: 96px; }
+.control { width: 96px; image-rendering: pixelated; display: block; }
 .pair { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); }
 .pair figure { margin: 0; } .pair img { max-width: 100%; max-height: 340px; display: block; }
 .cells.photos img { image-rendering: auto; }
@@ -53,7 +66,7 @@ dl.recipe { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px
 dl.recipe dt { opacity: 0.75; } dl.recipe dd { margin: 0; overflow-wrap: anywhere; }
 """
 # Ctrl-Enter presses the main button of the tab that is shown; a job shows the problems that a
-# changed field has hidden; arrow keys go from tab to tab.
+# changed field has hidden; what answers a press is scrolled to; arrow keys go from tab to tab.
 HEAD = """<script>
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -62,9 +75,24 @@ document.addEventListener("keydown", (event) => {
   if (shown) { event.preventDefault(); shown.click(); }
 });
 document.addEventListener("click", (event) => {
-  if (!event.target.closest(".begin")) return;  // the same sentence may come again
-  document.querySelectorAll(".notice.problem[hidden]").forEach((one) => { one.hidden = false; });
+  pressed = event.target.closest("button") ? Date.now() : 0;
+  const begin = event.target.closest(".begin");
+  let block = begin;  // the same sentence may come again, where the button's own are
+  while (block && !block.matches("[role=tabpanel]") && !block.querySelector(".notice.problem")) {
+    block = block.parentElement;
+    const others = [...block.querySelectorAll(".begin")].filter((one) => !begin.contains(one));
+    if (others.some((one) => !one.contains(begin))) return;
+  }
+  block?.querySelectorAll(".notice.problem[hidden]").forEach((one) => { one.hidden = false; });
 });
+let pressed = 0;
+const SOON = 1500;  // milliseconds in which an answer is that of a press
+new MutationObserver((changes) => {
+  if (Date.now() - pressed > SOON) return;
+  const answers = changes.flatMap((change) => [...change.addedNodes])
+    .filter((node) => node.matches?.(".notice, .work") && node.offsetParent !== null);
+  answers.slice(0, 1).forEach((node) => node.scrollIntoView({ block: "nearest" }));
+}).observe(document, { childList: true, subtree: true });
 document.addEventListener("keydown", (event) => {
   const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   const list = way && event.target.closest("[role=tablist]");
@@ -97,6 +125,30 @@ def restored(studio, restore):
         return found if len(found) > 1 else found[0]  # as Gradio wants it
 
     return load
+
+
+def _follow(studio, places):
+    """After a reload, show what an earlier page has begun once it is done.
+
+    Args:
+        places: of tabs: (a place for sentences, restore, outputs), of which the first are pictures.
+    """
+    timer, left = gr.Timer(EVERY), gr.State(LOOKS)
+    outputs = [one for said, _, shown in places for one in (said, *shown)]
+
+    def look(left, request: gr.Request):
+        desk, goes_on = desk_of(studio, request), studio.jobs.has((browser_of(request), MODEL))
+        if goes_on:
+            told = [one for _, _, shown in places for one in (GOES_ON, *[gr.skip()] * len(shown))]
+            return gr.skip(), DONE, *told
+        if left not in (0, DONE):  # the earlier page may not have left yet
+            return gr.skip(), left - 1, *[gr.skip()] * len(outputs)
+        told = [one for _, restore, shown in places
+                for one in (NONE, *restore(desk)[: len(shown)])]  # fmt: skip
+        nothing = [gr.skip()] * len(outputs)
+        return gr.Timer(active=False), 0, *(told if left == DONE else nothing)
+
+    timer.tick(look, left, [timer, left, *outputs], queue=False, **QUICK)
 
 
 def _halves(parts):
@@ -134,6 +186,10 @@ def make_page(studio, alone=True):
                 info.tab(studio, tabs, goals)
         for restore, outputs in (drawn, painted, filled_in, sorted_out):
             page.load(restored(studio, restore), None, outputs, **QUICK)
+        _follow(
+            studio,
+            [(to_draw[0], drawn[0], drawn[1][:2]), (to_paint[0], filled_in[0], filled_in[1][:1])],
+        )
         page.unload(leaving(studio))
     # So long that the sentence about a full queue, `jobs.FULL`, comes before Gradio's.
     page.queue(default_concurrency_limit=8, max_size=8 * MAX_WAITING)

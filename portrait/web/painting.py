@@ -142,7 +142,8 @@ def controls_of(place, size, kinds):
 
 
 def show_controls(studio, form):
-    """The control pictures of a form, whatever their strengths: HTML."""
+    """The control pictures of a form, whatever their strengths: (HTML of sentences, {kind: HTML}),
+    those that cannot be made empty."""
     from portrait import photograph
 
     try:
@@ -153,14 +154,14 @@ def show_controls(studio, form):
         )
         made, missing = controls_of(place, studio.pipeline.size, CONTROLS)
     except (ValueError, OSError) as error:
-        return markup.notice([describe(error)], problem=True)
-    figures = [
-        markup.figure(
-            markup.picture(image, f"control picture: {kind}"), f"{kind}: {CONTROLS[kind]}"
-        )
-        for kind, image in made.items()
-    ]
-    return f'<div class="cells">{"".join(figures)}</div>' + markup.notice(missing)
+        return markup.notice([describe(error)], problem=True), dict.fromkeys(CONTROLS, markup.NONE)
+    shown = {
+        kind: markup.picture(made[kind], f"control picture: {CONTROLS[kind]}", "control")
+        if kind in made
+        else markup.NONE
+        for kind in CONTROLS
+    }
+    return markup.notice(missing), shown
 
 
 def request_of(form, size=None):

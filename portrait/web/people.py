@@ -363,6 +363,17 @@ def learn_fast(studio, form, desk, job):
     yield from drawing.explained(_learn_fast(studio, form, job), lambda view: (view, None))
 
 
+def can_learn_fast():
+    """Whether there is a hypernetwork, and its model."""
+    from ddpm.bundle import base_of, find_hyper
+
+    try:
+        base_of(find_hyper())
+    except ValueError:
+        return False
+    return True
+
+
 def _learn_fast(studio, form, job):
     from ddpm.bundle import find_hyper
     from portrait import learning, person

@@ -155,7 +155,7 @@ def session_of(studio, form):
     picks = form.picks[:there]  # the page has fields for more
     wanted = [SKIP if pick in (None, STAY) else _picked(studio, form, pick) for pick in picks]
     if all(one == SKIP for one in wanted):
-        raise ValueError("no face of the template is to change; choose who it becomes.")
+        raise ValueError(_why_nobody(studio, form))
     while len(wanted) > 2 and wanted[-1] == SKIP:
         del wanted[-1]
     try:
@@ -165,6 +165,15 @@ def session_of(studio, form):
         raise ValueError(
             markup.without_folder(str(error), form.template, *form.references)
         ) from None
+
+
+def _why_nobody(studio, form):
+    """Why no face of a form's template is to change, and what to do: a sentence."""
+    if not look(form.template).widths:
+        return f"{Path(form.template).name}: no face found; drop another photo as the template."
+    if not form.references and not list(studio.people.everybody()):
+        return "there is nobody to paint; drop a photo of a face, or learn a person."
+    return "no face of the template is to change; choose who it becomes."
 
 
 def _picked(studio, form, pick):

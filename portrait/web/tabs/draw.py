@@ -66,7 +66,7 @@ def tab(studio):
 
     def restore(desk):
         kept = desk.get(TAB)
-        if kept is None:
+        if kept is None or "form" not in kept:
             return [gr.skip()] * (2 + len(inputs))
         return [kept["files"], kept["files"], *vars(kept["form"]).values()]
 
@@ -76,8 +76,9 @@ def tab(studio):
 def _drawn(views, desk, values):
     """What a job shows, and keeps on the desk."""
     kept = desk.setdefault(TAB, {"files": []})
-    kept["form"] = Form(*values)
     for view in views:
+        if view.seed is not None:  # not where a value was refused, which may break the page again
+            kept["form"] = replace(Form(*values), seed=view.seed)
         gallery = gr.skip()
         if view.files:
             kept["files"] = gallery = [*map(str, view.files), *kept["files"]][:SHOWN]
@@ -91,7 +92,7 @@ def _chosen(studio, gallery, inputs, outputs):
         again = gr.Button("Use the settings of the chosen picture")
         with gr.Row():
             strength = gr.Slider(0.05, 0.95, 0.5, step=0.05, label="Strength of the variation",
-                                 min_width=160)  # fmt: skip
+                                 min_width=220)  # fmt: skip
             vary = gr.Button("Vary", min_width=90)
             enlarge = gr.Button("Enlarge 4 times", min_width=120)
     recipe = gr.HTML()

@@ -8,7 +8,7 @@ from portrait.web import painting
 from portrait.web.painting import PaintForm
 from portrait.web.tabs.parts import QUICK, by_name, job_buttons, settings_of, show
 
-TAB = "paint"  # in a browser's desk: paths of the pictures that were painted last
+TAB = "paint"  # in a browser's desk: {"form": PaintForm without its canvas, "files": list of paths}
 
 
 def tab(studio):
@@ -36,20 +36,20 @@ def tab(studio):
             negative = gr.Textbox(label="Negative prompt")
             strength = gr.Slider(0, 1, form.strength, step=0.05, label="Strength")
             with gr.Accordion("Control pictures: hold on to what was there", open=False):
-                held = [
-                    gr.Slider(0, 2, 0, step=0.1, label=f"{what.capitalize()} ({kind})")
-                    for kind, what in painting.CONTROLS.items()
-                ]
+                held, beside = zip(*map(_control, painting.CONTROLS.items()), strict=True)
                 look = gr.Button("Show the control pictures")
-                seen = gr.HTML()
+                said = gr.HTML()
             with gr.Accordion("More", open=False):
                 whole = gr.Checkbox(False, label="See all of the picture's middle, not the head")
                 settings = settings_of(replace(form, n=1))
         with gr.Column(scale=3, min_width=300):
 
             def run(job, desk, *values):
+                kept = desk.setdefault(TAB, {"files": []})
                 for view in painting.paint(studio, PaintForm(*values), job):
-                    files = desk[TAB] = list(map(str, view.files)) or desk.get(TAB, [])
+                    if view.seed is not None:  # not where a value was refused
+                        kept["form"] = replace(PaintForm(*values), seed=view.seed, canvas=None)
+                    files = kept["files"] = list(map(str, view.files)) or kept["files"]
                     yield show(view), files, gr.skip() if view.seed is None else view.seed
 
             _, connect = job_buttons(studio, run, "Paint", lasting=True)
@@ -59,10 +59,30 @@ def tab(studio):
                 object_fit="contain",
             )  # fmt: skip
     inputs = [prompt, negative, *settings, canvas, strength, whole, *held]
-    look.click(
-        lambda *values: painting.show_controls(studio, PaintForm(*values)), inputs, seen, **QUICK
-    )
+
+    def controls(*values):
+        missing, shown = painting.show_controls(studio, PaintForm(*values))
+        return missing, *shown.values()
+
+    look.click(controls, inputs, [said, *beside], **QUICK)
     connect(inputs, [work, gallery, settings[1]])
     named = by_name(PaintForm, inputs)
     del named["canvas"]
-    return work, named, lambda desk: [desk.get(TAB, [])], [gallery]
+
+    def restore(desk):
+        kept = desk.get(TAB)
+        if kept is None or "form" not in kept:
+            return [gr.skip()] * (1 + len(named))
+        return [kept["files"], *(getattr(kept["form"], name) for name in named)]
+
+    return work, named, restore, [gallery, *named.values()]
+
+
+def _control(pair):
+    """The strength of a control picture, and a place for the picture beside it."""
+    kind, what = pair
+    with gr.Row():
+        strength = gr.Slider(0, 2, 0, step=0.1, label=f"{what.capitalize()} ({kind})", scale=3)
+        with gr.Column(scale=1, min_width=96):
+            picture = gr.HTML()
+    return strength, picture

@@ -4,11 +4,12 @@ import dataclasses
 
 import gradio as gr
 
-from common.cli import describe
+from common.cli import count, describe
 from ddpm.cli import SIZE_CROP
 from ddpm.core.samplers import SAMPLERS
 from ddpm.core.schedule import SPACINGS
 from portrait.web import guard, markup
+from portrait.web.drawing import View
 from portrait.web.framing import BY_NUMBERS, FRAMINGS
 from portrait.web.jobs import FULL
 from portrait.web.markup import NONE
@@ -86,10 +87,14 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL, lasting=False):
     """
 
     def ask(request: gr.Request):
+        before = studio.jobs.count(queue)
         try:
             studio.jobs.ask((request.session_hash, queue))
         except ValueError as error:  # without a toast; `refuse` says it
             raise gr.Error(describe(error), visible=False, print_exception=False) from None
+        if not before:
+            return gr.skip()
+        return show(View(f"Waiting; {count(before, 'job')} before this one.", 0.0))
 
     def work(request: gr.Request, *values):
         page = request.session_hash, queue
@@ -113,7 +118,7 @@ def begins(studio, event, run, inputs, outputs, queue=MODEL, lasting=False):
         gr.Warning(FULL)  # too, for a job of the page that runs writes over the sentence
         return markup.notice([FULL], problem=True)
 
-    asked = event(ask, queue=False, **QUICK)
+    asked = event(ask, None, said_of(outputs), queue=False, **QUICK)
     asked.failure(refuse, None, said_of(outputs), **QUICK)
     worked = asked.success(
         work,

@@ -9,6 +9,7 @@ from portrait.web.people import PersonForm
 from portrait.web.tabs.parts import PHOTOS, QUICK, begins, job_buttons, show
 
 NOUNS = [("no word", ""), "woman", "man", "girl", "boy"]
+QUICKLY = " One photograph, or the best of several, is enough, in a minute, less exactly."
 EVERY = 2.0  # seconds between two looks at a training
 
 
@@ -17,8 +18,8 @@ def tab(studio):
     gr.Markdown(
         "Drop at least five photographs of one person: the table says which count, and why the "
         "others do not. Then give the person a name, which is their word in prompts, and press "
-        "**Learn**. It takes some minutes and goes on when this page is closed. One photograph, or "
-        "the best of several, is enough to learn a person in a minute, less exactly."
+        "**Learn**. It takes some minutes and goes on when this page is closed."
+        + (QUICKLY if people.can_learn_fast() else "")
     )
     with gr.Row():
         files = gr.File(
@@ -45,7 +46,7 @@ def tab(studio):
     _, connect = job_buttons(
         studio, run(people.learn), "Learn", PHOTOS, "Stop looking at photographs"
     )
-    quick = gr.Button("Learn from one photograph")
+    quick = gr.Button("Learn from one photograph", visible=people.can_learn_fast())
     work = gr.HTML()
     training = gr.HTML()
     with gr.Row():
