@@ -38,6 +38,7 @@ import numpy as np
 
 from common.cli import count, printable, sentences
 from common.files import sha256
+from common.vectors import unit
 from ddpm.nets.lidb import LightForm
 from ddpm.nets.ranks import block_of
 from ddpm.tensors import ENDING, OTHER, read_tensors, write_tensors
@@ -289,7 +290,7 @@ def _checked_face(face):
     """A vector of length 1."""
     if face.ndim != 1 or not abs(np.linalg.norm(face.astype(np.float32)) - 1) < 1e-2:
         raise ValueError("no unit vector")
-    return mean_face([face], [1.0])
+    return unit(face.astype(np.float32))
 
 
 def _light(header, arrays):
@@ -393,7 +394,7 @@ def mean_face(faces, shares):
     """
     known = [share * np.float32(f) for f, share in zip(faces, shares, strict=True) if f is not None]
     total = np.sum(known, axis=0)
-    return total / np.linalg.norm(total) if np.any(total) else None
+    return unit(total) if np.any(total) else None
 
 
 def merge_checkpoints(files, shares, rank=None):

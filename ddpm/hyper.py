@@ -10,6 +10,7 @@ import numpy as np
 
 from common.cli import printable, sentences
 from common.devices import start_backend
+from common.vectors import unit
 from ddpm.adapters import save_light
 from ddpm.bundle import load_hyper, save_hyper
 from ddpm.conditions.text import SPECIAL, TABLE, tokenizer_of
@@ -73,8 +74,7 @@ def _face_of(model, faces):
     identity = model.preset.network.conditions.get("identity")
     if identity is None:
         return None
-    face = np.float32(faces[-1, : identity.dimensions])
-    return face / np.linalg.norm(face)
+    return unit(np.float32(faces[-1, : identity.dimensions]))
 
 
 def _vector_of(model, noun):

@@ -810,8 +810,8 @@ def _with_prior(run, build, data, dtype):
     place = run.out / "prior"
     place.mkdir(exist_ok=True)
     fingerprint = _fingerprint(own, pictures, folder)
-    face = _known_face(run)  # which those of the class have not
-    nobody = None if face is None else np.zeros_like(face)
+    identity = build.conditions.get("identity")  # there where the person's face is told
+    nobody = None if identity is None else np.zeros(identity.dimensions, np.float32)
     prior = _batch_builder(own, place, pictures, data, None, fingerprint, dtype, nobody)
     return WithPrior(build, prior, len(pictures.images))
 
@@ -857,8 +857,8 @@ def _known_adapters(folder, people, form, base_digest):
 def _known_face(run):
     """The face of whom a run goes on to learn, float32 (D,), where the adapter that it starts from
     has one, else None."""
-    start = run.options.start_from if run.task in PERSONAL else None
-    return None if start is None or Path(start).suffix != ENDING else load_adapter(start).face
+    start = run.options.start_from if run.task == "lora" else None
+    return None if start is None else load_adapter(start).face
 
 
 def _batch_builder(run, place, pictures, data, hints, fingerprint, dtype, face=None):

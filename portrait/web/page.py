@@ -80,8 +80,8 @@ document.addEventListener("click", (event) => {
   let block = begin;  // the same sentence may come again, where the button's own are
   while (block && !block.matches("[role=tabpanel]") && !block.querySelector(".notice.problem")) {
     block = block.parentElement;
-    const others = [...block.querySelectorAll(".begin")].filter((one) => !begin.contains(one));
-    if (others.some((one) => !one.contains(begin))) return;
+    const others = [...block.querySelectorAll(".begin")];
+    if (others.some((one) => !begin.contains(one) && !one.contains(begin))) return;
   }
   block?.querySelectorAll(".notice.problem[hidden]").forEach((one) => { one.hidden = false; });
 });

@@ -65,8 +65,8 @@ def tab(studio):
     _plot(studio, inputs)
 
     def restore(desk):
-        kept = desk.get(TAB)
-        if kept is None or "form" not in kept:
+        kept = desk.get(TAB, {})
+        if "form" not in kept:
             return [gr.skip()] * (2 + len(inputs))
         return [kept["files"], kept["files"], *vars(kept["form"]).values()]
 

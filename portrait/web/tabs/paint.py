@@ -70,8 +70,8 @@ def tab(studio):
     del named["canvas"]
 
     def restore(desk):
-        kept = desk.get(TAB)
-        if kept is None or "form" not in kept:
+        kept = desk.get(TAB, {})
+        if "form" not in kept:
             return [gr.skip()] * (1 + len(named))
         return [kept["files"], *(getattr(kept["form"], name) for name in named)]
 

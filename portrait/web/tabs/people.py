@@ -15,11 +15,12 @@ EVERY = 2.0  # seconds between two looks at a training
 
 def tab(studio):
     """The tab "People"."""
+    fast = people.can_learn_fast()
     gr.Markdown(
         "Drop at least five photographs of one person: the table says which count, and why the "
         "others do not. Then give the person a name, which is their word in prompts, and press "
         "**Learn**. It takes some minutes and goes on when this page is closed."
-        + (QUICKLY if people.can_learn_fast() else "")
+        + (QUICKLY if fast else "")
     )
     with gr.Row():
         files = gr.File(
@@ -46,7 +47,7 @@ def tab(studio):
     _, connect = job_buttons(
         studio, run(people.learn), "Learn", PHOTOS, "Stop looking at photographs"
     )
-    quick = gr.Button("Learn from one photograph", visible=people.can_learn_fast())
+    quick = gr.Button("Learn from one photograph", visible=fast)
     work = gr.HTML()
     training = gr.HTML()
     with gr.Row():
